@@ -1,0 +1,103 @@
+"""Where recordings come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from .base import Field, Section
+
+
+class Selection(Section):
+    """Which sites, which time, and how responses are prepared before any RDM is built."""
+
+    animals: list[str] | None = None
+    """Keep these animals only; null keeps all."""
+    window_ms: tuple[float, float] | None = None
+    """Keep the time bins that lie inside this window after stimulus onset; null keeps all bins."""
+    baseline_ms: tuple[float, float] | None = None
+    """Subtract each site's mean rate in this window; null subtracts nothing."""
+    region_map: dict[str, dict[str, str]] | None = None
+    """Rename regions by a site column: {IT: {column_value: new_region}} with ``region_column``."""
+    region_column: str | None = None
+    """The site column that ``region_map`` reads."""
+    minimal_reliability: float | None = Field(default=None, ge=-1, le=1)
+    """Drop sites whose split-half reliability (Spearman-Brown corrected) is below this."""
+    equal_repeats: int | None = Field(default=None, ge=1)
+    """Keep this many repetitions of every stimulus, drawn by ``seed``; null keeps all."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws above."""
+
+
+class Recordings(Section):
+    """What every source has."""
+
+    selection: Selection = Selection()
+
+
+class SimulatedRecordings(Recordings):
+    """The simulated macaque: a network trained on rendered objects, recorded through noisy sites."""
+
+    source: Literal["simulated"]
+    seed: int = Field(default=2019, ge=0)
+    """Seed of the stimuli, the network and the sites."""
+    n_stimuli: int = Field(default=256, ge=40)
+    """Stimuli shown, a multiple of the number of categories."""
+    resolution: int = Field(default=32, ge=16)
+    """Side of the stimuli and of the network's input, in pixels."""
+    visual_degrees: float = Field(default=8.0, gt=0)
+    """Side of the stimuli in degrees of visual angle."""
+    sites: dict[str, dict[str, int]] = {
+        "monkey_1": {"V4": 70, "pIT": 46, "aIT": 34},
+        "monkey_2": {"V4": 58, "pIT": 52, "aIT": 36},
+    }
+    """Number of sites per animal and region."""
+    repeats: tuple[int, int] = (6, 12)
+    """Least and largest number of repetitions of a stimulus."""
+    training_images: int = Field(default=4000, ge=64)
+    """Images on which the simulated animal's network is trained."""
+    epochs: float = Field(default=10, gt=0)
+    """Passes over these images."""
+    threads: int = Field(default=1, ge=1)
+
+
+class BrainIORecordings(Recordings):
+    """A BrainIO package: an assembly (netCDF) beside a stimulus csv and its zip."""
+
+    source: Literal["brainio"]
+    assembly: str
+    """The assembly's netCDF file; relative paths are looked for in the data folder."""
+    stimuli_csv: str
+    stimuli_zip: str
+    image_column: str | None = None
+    """Column of the csv that names the image file; null means ``filename`` or ``<stimulus_id>.*``."""
+    visual_degrees: float = Field(default=8.0, gt=0)
+
+
+class Cowley2023Recordings(Recordings):
+    """V4 spike counts of Cowley, Stan, Pillow and Smith 2023, in the published layout."""
+
+    source: Literal["cowley2023"]
+    session: str = "201025"
+    """Session, the number in the file names."""
+    responses: Literal["averaged", "raw"] = "averaged"
+    """``raw`` keeps the repetitions, where the session has them."""
+    folder: str = "cowley2023_v4"
+    visual_degrees: float = Field(default=8.0, gt=0)
+
+
+class Kriegeskorte2008Recordings(Recordings):
+    """The published 92-image RDMs of monkey or human IT (Kriegeskorte et al. 2008)."""
+
+    source: Literal["kriegeskorte2008"]
+    species: Literal["monkey", "human"] = "monkey"
+    folder: str = "kriegeskorte2008"
+    visual_degrees: float = Field(default=7.0, gt=0)
+
+
+RecordingsSource = Annotated[
+    SimulatedRecordings | BrainIORecordings | Cowley2023Recordings | Kriegeskorte2008Recordings,
+    Field(discriminator="source"),
+]
+
+RDM_ONLY_SOURCES = ("kriegeskorte2008",)
+"""Sources that publish RDMs and no responses."""

@@ -1,0 +1,217 @@
+"""The whole configuration of a run: loading it, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ValidationError, model_validator
+
+from ..errors import TgsageError, nearest
+from .base import Field, Section
+from .recordings import RDM_ONLY_SOURCES, RecordingsSource
+from .search import Search
+from .task import TaskSource
+from .teacher import Scoring, ShuffledTeacher, TeacherSource
+
+MAXIMAL_ROUNDS = 100
+
+
+class Report(Section):
+    """What the run's own page shows."""
+
+    arms: list[str] = ["monkey"]
+    """Arms on ``report.html``; ``compare_guidance`` shows every arm of the config."""
+    title: str = "Teacher-guided architecture search"
+
+
+class RunConfig(Section):
+    """A run: recordings, task, teachers, and a search over arms."""
+
+    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Name of the run; its files are under ``results/<run>/``."""
+    results: str = "results"
+    """Folder of all runs."""
+    store: str = "results/store"
+    """Folder of the content-addressed store; runs may share it."""
+    data: str | None = None
+    """Folder of downloaded data; null means ``TGSAGE_DATA`` or ``neural_data/raw``."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    recordings: dict[str, RecordingsSource]
+    task: TaskSource
+    teachers: dict[str, TeacherSource]
+    scoring: Scoring = Scoring()
+    search: Search
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> RunConfig:
+        def check(what: str, key: str, name: str, names: Mapping[str, Any]) -> None:
+            if name not in names:
+                raise ValueError(
+                    f"{key}: no {what} is called {name!r}{nearest(name, names)}; "
+                    f"there are: {', '.join(sorted(names)) or 'none'}"
+                )
+
+        for teacher, section in self.teachers.items():
+            if section.kind == "recordings":
+                if not section.targets:
+                    raise ValueError(f"teachers.{teacher}.targets: name at least one target")
+                for target, where in section.targets.items():
+                    key = f"teachers.{teacher}.targets.{target}.recordings"
+                    check("data set", key, where.recordings, self.recordings)
+            elif section.kind == "shuffled":
+                check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
+                if isinstance(self.teachers[section.of], ShuffledTeacher):
+                    raise ValueError(
+                        f"teachers.{teacher}.of: {section.of!r} is itself shuffled; name the original"
+                    )
+        for arm, settings in self.search.arms.items():
+            for field in ("teacher", "observe"):
+                name = getattr(settings, field)
+                if name is not None:
+                    check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
+            if settings.teacher is None and settings.guidance.name != "p_only":
+                raise ValueError(
+                    f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
+                    "name one or choose p_only"
+                )
+        for arm in self.report.arms:
+            check("arm", "report.arms", arm, self.search.arms)
+        if self.search.rounds > MAXIMAL_ROUNDS:
+            raise ValueError(
+                f"search.rounds: {self.search.rounds} is more than {MAXIMAL_ROUNDS}, which is as many as "
+                "the graph takes; raise search.candidates_per_round instead"
+            )
+        if self.search.lag >= self.search.rounds:
+            raise ValueError(
+                f"search.lag: {self.search.lag} leaves no round that reads a ledger; "
+                f"choose less than search.rounds = {self.search.rounds}"
+            )
+        if self.scoring.layer_choice == "split":
+            for teacher, section in self.teachers.items():
+                splits = getattr(section, "splits", None)
+                if splits is not None and splits.choose == 0:
+                    raise ValueError(
+                        f"teachers.{teacher}.splits.choose: is 0, but scoring.layer_choice is 'split'; "
+                        "give the choice of layers a share of the stimuli"
+                    )
+        return self
+
+    @property
+    def folder(self) -> str:
+        """``<results>/<run>``."""
+        return f"{self.results}/{self.run}"
+
+    def rdm_only(self, dataset: str) -> bool:
+        """Whether the data set publishes RDMs and no responses."""
+        return self.recordings[dataset].source in RDM_ONLY_SOURCES
+
+
+def load(source: str | Path | Mapping[str, Any]) -> RunConfig:
+    """Read and check a configuration.
+
+    Parameters
+    ----------
+    source
+        A YAML file, or its content.
+
+    Raises
+    ------
+    TgsageError
+        With one line per mistake joined by ``;``: the key, what is wrong, and the nearest valid name.
+    """
+    where = "config"
+    if isinstance(source, Mapping):
+        raw: Any = dict(source)
+    else:
+        where = str(source)
+        try:
+            raw = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TgsageError(f"{where}: no such config file") from None
+        except yaml.YAMLError as error:
+            raise TgsageError(f"{where}: not valid YAML: {error}") from None
+        if not isinstance(raw, dict):
+            raise TgsageError(f"{where}: holds no keys; start from config/config.yaml")
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise TgsageError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from None
+
+
+def _explain(detail: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's findings."""
+    location, kind = detail["loc"], detail["type"]
+    models, path = _walk(location)
+    key = ".".join(path)
+    if kind == "extra_forbidden":
+        valid = sorted({name for model in models for name in model.model_fields})
+        return f"unknown key {key}{nearest(path[-1], valid)}; valid here: {', '.join(valid)}"
+    if kind == "missing":
+        return f"missing key {key}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        context = detail.get("ctx", {})
+        tag = context.get("discriminator", "").strip("'")
+        expected = context.get("expected_tags", "").replace("'", "")
+        if kind == "union_tag_not_found":
+            return f"missing key {key}.{tag}"
+        given = str(context.get("tag"))
+        return f"{key}.{tag}: unknown value {given!r}{nearest(given, expected.split(', '))}; valid: {expected}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    shown = "" if kind == "value_error" else f", not {detail['input']!r}"
+    return f"{key}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _walk(location: tuple[Any, ...]) -> tuple[list[type[BaseModel]], list[str]]:
+    """Follow pydantic's location: the models that hold its last part, and the path as a user wrote it.
+
+    The tag of a discriminated union appears in the location but not in the file; it selects the model.
+    """
+    current: list[Any] = [RunConfig]
+    path: list[str] = []
+    holders: list[type[BaseModel]] = [RunConfig]
+    for part in location:
+        models = [item for item in current if isinstance(item, type) and issubclass(item, BaseModel)]
+        tagged = [model for model in models if part in _tags(model)]
+        if len(models) > 1 and tagged:
+            current = tagged
+            continue
+        holders = models or holders
+        path.append(str(part))
+        following: list[Any] = []
+        for model in models:
+            if part in model.model_fields:
+                following += _unfold(model.model_fields[part].annotation)
+        for item in current:
+            arguments = typing.get_args(item)
+            if typing.get_origin(item) in (dict, list, tuple) and arguments:
+                following += _unfold(arguments[-1])
+        current = following
+    return holders, path
+
+
+def _unfold(annotation: Any) -> list[Any]:
+    """The alternatives of a union, without Annotated."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _unfold(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [item for part in typing.get_args(annotation) for item in _unfold(part)]
+    return [annotation]
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """The values by which a discriminated union selects this model."""
+    tags: set[Any] = set()
+    for name in ("source", "kind", "name"):
+        if name in model.model_fields:
+            tags |= set(typing.get_args(model.model_fields[name].annotation))
+    return tags

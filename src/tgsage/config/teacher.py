@@ -1,0 +1,100 @@
+"""Which representational geometry guides the search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from .base import Field, Section
+
+RdmMetric = Literal["correlation", "sqeuclidean", "cosine", "crossnobis", "poisson"]
+CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
+
+
+class Geometry(Section):
+    """How stimuli reach a candidate's input. All of it is written into the teacher file."""
+
+    network_degrees: float | None = Field(default=None, gt=0)
+    """Degrees of visual angle that the network's input spans; null means those of the stimuli."""
+    padding: int = Field(default=127, ge=0, le=255)
+    """Grey value around a stimulus that is smaller than the network's field of view."""
+    resample: Literal["area", "bilinear", "bicubic"] = "area"
+
+
+class Target(Section):
+    """One RDM to be similar to: a region of a data set."""
+
+    recordings: str
+    """Name of a data set under ``recordings``."""
+    region: str
+    weight: float = Field(default=1.0, gt=0)
+    """Weight of the target in the teacher-guidance mean."""
+
+
+class Splits(Section):
+    """Shares of the stimuli that choose the layer, reward the search, and report similarity."""
+
+    choose: float = Field(default=0.0, ge=0, lt=1)
+    """Share that chooses the layer; 0 means that layers are chosen where the reward is taken."""
+    reward: float = Field(default=0.7, gt=0, lt=1)
+    report: float = Field(default=0.3, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class RecordedTeacher(Section):
+    """Target RDMs from recordings."""
+
+    kind: Literal["recordings"]
+    targets: dict[str, Target]
+    metric: RdmMetric = "correlation"
+    zscore: bool = True
+    """Z-score every site over stimuli, so that the gain of a site does not weight it."""
+    rdm: Literal["image", "category"] = "image"
+    geometry: Geometry = Geometry()
+    splits: Splits = Splits()
+
+
+class NetworkTeacher(Section):
+    """Target RDMs from a network that was trained on the task: the paper's first teacher."""
+
+    kind: Literal["network"]
+    weights: str | None = None
+    """A checkpoint of a CIFAR ResNet; null trains one by the rule below."""
+    blocks_per_stack: int = Field(default=3, ge=1)
+    width: int = Field(default=16, ge=4)
+    epochs: float = Field(default=10, gt=0)
+    n_stimuli: int = Field(default=512, ge=40)
+    """Validation images of the task on which the RDMs are taken."""
+    subsamples: int = Field(default=10, ge=1)
+    """RDMs of that many random feature subsamples are averaged (Bashivan et al. 2019)."""
+    subsample_features: int = Field(default=1024, ge=8)
+    metric: RdmMetric = "correlation"
+    rdm: Literal["image", "category"] = "image"
+    splits: Splits = Splits()
+    seed: int = Field(default=0, ge=0)
+    threads: int = Field(default=1, ge=1)
+
+
+class ShuffledTeacher(Section):
+    """A control: the stimulus labels of another teacher's RDMs, permuted."""
+
+    kind: Literal["shuffled"]
+    of: str
+    """Name of the teacher that is shuffled."""
+    within: Literal["all", "category"] = "all"
+    match_variance: bool = False
+    """Rescale TG to the variance that the real teacher's TG has, so that alpha means the same."""
+    seed: int = Field(default=0, ge=0)
+
+
+TeacherSource = Annotated[
+    RecordedTeacher | NetworkTeacher | ShuffledTeacher, Field(discriminator="kind")
+]
+
+
+class Scoring(Section):
+    """How a candidate is compared with a teacher."""
+
+    compare: CompareMethod = "spearman"
+    layer_choice: Literal["same", "split"] = "same"
+    """``same``: the layer is chosen where the reward is taken (the paper); ``split``: on other images."""
+    batch_size: int = Field(default=256, ge=1)
