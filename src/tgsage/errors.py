@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 
 class TgsageError(Exception):
@@ -38,3 +43,28 @@ def unknown(what: str, name: str, names: Iterable[str]) -> TgsageError:
     return TgsageError(
         f"unknown {what} {name!r}{nearest(name, options)}; valid: {', '.join(options) or 'none'}"
     )
+
+
+@contextlib.contextmanager
+def reporting(log: str | os.PathLike[str] | None = None) -> Iterator[None]:
+    """Run a stage: a :class:`TgsageError` becomes one line on stderr (and in ``log``) and exit status 1.
+
+    Anything else is a defect of tgsage and keeps its traceback, in ``log`` too.
+    """
+    try:
+        yield
+    except TgsageError as error:
+        line = f"tgsage: {error}"
+        print(line, file=sys.stderr, flush=True)
+        _append(log, line)
+        raise SystemExit(1) from None
+    except Exception:
+        _append(log, traceback.format_exc())
+        raise
+
+
+def _append(log: str | os.PathLike[str] | None, text: str) -> None:
+    if log is not None:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a", encoding="utf-8") as handle:
+            handle.write(text.rstrip("\n") + "\n")

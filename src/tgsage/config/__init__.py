@@ -1,16 +1,16 @@
-"""Typed configuration. Each part's settings have a module of their own, so that a part depends on its own only."""
+"""Typed configuration; each part has a module of its own, so that it depends on its own settings only."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 __all__ = ["RunConfig", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on demand: the digest of a stage must not contain the settings of every other stage.
+    # On demand, and not by an import statement: the digest of a stage, which reads those, must not contain
+    # the settings of every other stage.
     if name in __all__:
-        from . import run
-
-        return getattr(run, name)
+        return getattr(importlib.import_module(f"{__name__}.run"), name)
     raise AttributeError(name)

@@ -16,7 +16,7 @@ from .base import Field, Section
 from .recordings import RDM_ONLY_SOURCES, RecordingsSource
 from .search import Search
 from .task import TaskSource
-from .teacher import Scoring, ShuffledTeacher, TeacherSource
+from .teacher import Scoring, TeacherSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -27,6 +27,7 @@ class Report(Section):
     arms: list[str] = ["monkey"]
     """Arms on ``report.html``; ``compare_guidance`` shows every arm of the config."""
     title: str = "Teacher-guided architecture search"
+    """Headline of the page."""
 
 
 class RunConfig(Section):
@@ -41,12 +42,19 @@ class RunConfig(Section):
     data: str | None = None
     """Folder of downloaded data; null means ``TGSAGE_DATA`` or ``neural_data/raw``."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks train and are scored; ``auto`` takes CUDA where there is a device."""
     recordings: dict[str, RecordingsSource]
+    """Data sets by a name of your choice."""
     task: TaskSource
+    """The labelled images that candidates learn."""
     teachers: dict[str, TeacherSource]
+    """Teachers by a name of your choice."""
     scoring: Scoring = Scoring()
+    """How a candidate is compared with a teacher."""
     search: Search
+    """Space, arms, rounds and recipes."""
     report: Report = Report()
+    """The run's own page."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> RunConfig:
@@ -64,11 +72,11 @@ class RunConfig(Section):
                 for target, where in section.targets.items():
                     key = f"teachers.{teacher}.targets.{target}.recordings"
                     check("data set", key, where.recordings, self.recordings)
-            elif section.kind == "shuffled":
+            elif section.kind in ("shuffled", "images"):
                 check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
-                if isinstance(self.teachers[section.of], ShuffledTeacher):
+                if self.teachers[section.of].kind in ("shuffled", "images"):
                     raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is itself shuffled; name the original"
+                        f"teachers.{teacher}.of: {section.of!r} is itself a control; name the original"
                     )
         for arm, settings in self.search.arms.items():
             for field in ("teacher", "observe"):
@@ -162,7 +170,9 @@ def _explain(detail: Mapping[str, Any]) -> str:
         if kind == "union_tag_not_found":
             return f"missing key {key}.{tag}"
         given = str(context.get("tag"))
-        return f"{key}.{tag}: unknown value {given!r}{nearest(given, expected.split(', '))}; valid: {expected}"
+        return (
+            f"{key}.{tag}: unknown value {given!r}{nearest(given, expected.split(', '))}; valid: {expected}"
+        )
     message = detail["msg"].removeprefix("Value error, ")
     if not key:
         return message

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import model_validator
+
 from .base import Field, Section
 
 RdmMetric = Literal["correlation", "sqeuclidean", "cosine", "crossnobis", "poisson"]
@@ -31,13 +33,21 @@ class Target(Section):
 
 
 class Splits(Section):
-    """Shares of the stimuli that choose the layer, reward the search, and report similarity."""
+    """Shares of the stimuli that choose the layer, reward the search, and report similarity. They sum to "
+    "1."""
 
     choose: float = Field(default=0.0, ge=0, lt=1)
     """Share that chooses the layer; 0 means that layers are chosen where the reward is taken."""
     reward: float = Field(default=0.7, gt=0, lt=1)
     report: float = Field(default=0.3, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Splits:
+        total = self.choose + self.reward + self.report
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"choose + reward + report is {total:g}; make the three shares sum to 1")
+        return self
 
 
 class RecordedTeacher(Section):
@@ -51,6 +61,13 @@ class RecordedTeacher(Section):
     rdm: Literal["image", "category"] = "image"
     geometry: Geometry = Geometry()
     splits: Splits = Splits()
+    ceiling_splits: int = Field(default=20, ge=2)
+    """Random halvings of the repetitions that a noise ceiling averages."""
+    n_sites: int | None = Field(default=None, ge=3)
+    """Control: use this many sites of every region, drawn by ``control_seed``; null uses all."""
+    noise: bool = False
+    """Control: replace the responses by noise that has their mean, covariance and reliability."""
+    control_seed: int = Field(default=0, ge=0)
 
 
 class NetworkTeacher(Section):
@@ -58,7 +75,9 @@ class NetworkTeacher(Section):
 
     kind: Literal["network"]
     weights: str | None = None
-    """A checkpoint of a CIFAR ResNet; null trains one by the rule below."""
+    """A checkpoint of a CIFAR ResNet, relative to the data folder; null trains one by the rule below."""
+    normalisation: Literal["task", "imagenet"] = "task"
+    """Pixel mean and standard deviation that the network expects: the task's, or those of ImageNet."""
     blocks_per_stack: int = Field(default=3, ge=1)
     width: int = Field(default=16, ge=4)
     epochs: float = Field(default=10, gt=0)
@@ -86,8 +105,22 @@ class ShuffledTeacher(Section):
     seed: int = Field(default=0, ge=0)
 
 
+class ImageTeacher(Section):
+    """A control: RDMs of the same images that need no brain."""
+
+    kind: Literal["images"]
+    of: str
+    """Name of the teacher whose stimuli, splits and targets are taken over."""
+    features: Literal["pixels", "labels", "gabor", "untrained"]
+    """Pixel values; same category or not; V1-like Gabor energy; a CIFAR ResNet that was never trained."""
+    metric: Literal["correlation", "sqeuclidean", "cosine"] = "correlation"
+    """Metric of the RDM; ``labels`` has 0 within and 1 between categories whatever stands here."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the untrained network."""
+
+
 TeacherSource = Annotated[
-    RecordedTeacher | NetworkTeacher | ShuffledTeacher, Field(discriminator="kind")
+    RecordedTeacher | NetworkTeacher | ShuffledTeacher | ImageTeacher, Field(discriminator="kind")
 ]
 
 

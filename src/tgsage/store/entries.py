@@ -88,7 +88,7 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             return all(_sha256(folder / name) == sha for name, sha in manifest["files"].items())
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 
     def journal(self) -> list[dict[str, object]]:
@@ -129,7 +129,15 @@ class Store:
             if not dry_run:
                 with self._locked(kind, folder.name):
                     shutil.rmtree(folder)
+        if not dry_run:
+            self._sweep(limit)
         return entries, size
+
+    def _sweep(self, limit: float) -> None:
+        """Remove what killed writers have left: temporary folders beside entries."""
+        for folder in self.root.glob("*/*/.*"):
+            if folder.is_dir() and folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _entries(self) -> Iterator[tuple[str, Path]]:
         for manifest in sorted(self.root.glob(f"*/*/*/{MANIFEST}")):

@@ -1,0 +1,145 @@
+"""The command ``tgsage``: how a search stands, what the store takes, what the configuration means."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import TgsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status.
+
+    0 when all went well, 1 when a user's mistake was told in one line, 2 when the words were wrong.
+    """
+    parser = argparse.ArgumentParser(prog="tgsage", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"tgsage {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    status = commands.add_parser("status", help="leaderboard of a run, also while it searches")
+    status.add_argument("run", help="folder of the run, e.g. results/default")
+    status.add_argument("--top", type=int, default=10, help="candidates to show (default 10)")
+
+    check = commands.add_parser("check-config", help="read a configuration and say what is wrong with it")
+    check.add_argument("file", nargs="+")
+
+    reference = commands.add_parser("config-reference", help="reference page and JSON schema of the keys")
+    reference.add_argument("--write", action="store_true", help="write config/README.md and the schema")
+
+    store = commands.add_parser("store", help="size of the store, and pruning")
+    store.add_argument("--root", default="results/store", help="folder of the store (default results/store)")
+    store.add_argument(
+        "--prune-unused-days", type=float, metavar="DAYS", help="remove entries unused for DAYS days"
+    )
+    store.add_argument("--dry-run", action="store_true", help="with pruning: say only what would go")
+
+    options = parser.parse_args(arguments)
+    try:
+        {
+            "status": _status,
+            "check-config": _check_config,
+            "config-reference": _config_reference,
+            "store": _store,
+        }[options.command](options)
+    except TgsageError as error:
+        print(f"tgsage: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has left.
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _status(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from .search import leaderboard
+
+    console = Console()
+    for found in leaderboard(options.run, options.top):
+        for line in _status_lines(found):
+            console.print(line)
+
+
+def _status_lines(found: dict[str, Any]) -> list[Any]:
+    import pandas as pd
+    from rich import box
+    from rich.table import Table
+
+    counts = ", ".join(f"{number} {status}" for status, number in found["counts"].items()) or "none yet"
+    title = f"{found['arm']}, seed {found['seed']}: {found['done']} of {found['total']} candidates ({counts})"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    targets = [name for name in found["table"].columns if name.startswith("tg_")]
+    for name in ("rank", "candidate", "round", "slot", "accuracy", "TG", *targets, "score", "parameters"):
+        label = name.removeprefix("tg_") if name in targets else name
+        table.add_column(label, justify="left" if name == "candidate" else "right")
+    table.add_column("status")
+
+    def number(value: Any) -> str:
+        return f"{value:.3f}" if pd.notna(value) else "-"
+
+    for rank, row in enumerate(found["table"].to_dict("records"), start=1):
+        table.add_row(
+            str(rank), row["candidate"], str(row["round"]), str(row["slot"]), number(row["accuracy"]),
+            number(row["tg"]), *(number(row[name]) for name in targets), number(row["score"]),
+            f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "-", row["status"],
+        )  # fmt: skip
+    lines: list[Any] = [table]
+    if found["final"]:
+        test = found["final"]["test"]
+        low, high = test["interval"]
+        lines.append(
+            f"  final: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] "
+            f"(n = {test['n']}, chance {found['final']['chance']:.3f})"
+            + ("; simulated data" if found["final"]["simulated"] else "")
+        )
+    return lines
+
+
+def _check_config(options: argparse.Namespace) -> None:
+    from .config import load
+
+    for file in options.file:
+        config = load(file)
+        search = config.search
+        total = search.rounds * search.candidates_per_round
+        print(
+            f"{file}: run {config.run}, arms {', '.join(search.arms)}; "
+            f"{search.rounds} rounds x {search.candidates_per_round} = {total} candidates per arm and seed"
+        )
+
+
+def _config_reference(options: argparse.Namespace) -> None:
+    from .config import reference
+
+    if not options.write:
+        print(reference.page(), end="")
+        return
+    for path in reference.write(Path.cwd()):
+        print(path)
+
+
+def _store(options: argparse.Namespace) -> None:
+    from .store import Store
+
+    store = Store(options.root)
+    if options.prune_unused_days is not None:
+        entries, size = store.prune(options.prune_unused_days, dry_run=options.dry_run)
+        would = "would remove" if options.dry_run else "removed"
+        print(f"{options.root}: {would} {entries} entries, {size / 1e6:.1f} MB")
+        return
+    usage = store.usage()
+    if not usage:
+        print(f"{options.root}: empty")
+    for row in usage:
+        print(f"{options.root}/{row.kind}: {row.entries} entries, {row.bytes / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

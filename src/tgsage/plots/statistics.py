@@ -1,0 +1,175 @@
+"""The few statistics that figures and page show: intervals, rank correlations, running maxima."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import squareform
+from scipy.stats import binomtest, rankdata
+
+from ..store import seed_from
+from .style import number
+
+LEAST = 5
+"""Fewest points for which a bootstrap interval is given."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A correlation with its bootstrap interval; all NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        if not np.isfinite(self.value):
+            return f"not defined (n = {self.n})"
+        if not np.isfinite(self.low):
+            return f"{number(self.value)} (n = {self.n}: too few for an interval)"
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}] (n = {self.n})"
+
+
+def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927), from ``scipy.stats.binomtest``."""
+    interval = binomtest(correct, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def wilson_of_accuracy(accuracy: ArrayLike, n: int, level: float = 0.95) -> NDArray[np.float64]:
+    """Wilson intervals (2, k) of accuracies (k,) that were each measured on n images; NaN stays NaN."""
+    bounds = [
+        wilson(round(value * n), n, level) if np.isfinite(value) else (np.nan, np.nan)
+        for value in np.asarray(accuracy, dtype=float).ravel()
+    ]
+    return np.array(bounds, dtype=float).reshape(-1, 2).T
+
+
+def spearman(
+    x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
+) -> Correlation:
+    """Spearman's correlation with a percentile bootstrap interval over the points (Efron 1979).
+
+    Parameters
+    ----------
+    x, y
+        (n,) values; pairs with a NaN are left out.
+    resamples
+        Number of resamples. Those in which one variable is constant have no correlation and are left out.
+
+    Returns
+    -------
+    Correlation
+        Average ranks for ties. No interval below 5 points.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    whole = np.isfinite(x) & np.isfinite(y)
+    x, y = x[whole], y[whole]
+    n = len(x)
+    if n < 3:
+        return Correlation(np.nan, np.nan, np.nan, n)
+    value = float(_pearson(rankdata(x), rankdata(y)))
+    if n < LEAST or not np.isfinite(value):
+        return Correlation(value, np.nan, np.nan, n)
+    rng = np.random.default_rng(seed_from("plots.statistics.spearman", seed))
+    drawn = rng.integers(n, size=(resamples, n))
+    values = _pearson(rankdata(x[drawn], axis=1), rankdata(y[drawn], axis=1))
+    values = values[np.isfinite(values)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Correlation(value, float(low), float(high), n)
+
+
+def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation along the last axis; NaN where one side is constant."""
+    a = a - a.mean(-1, keepdims=True)
+    b = b - b.mean(-1, keepdims=True)
+    norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(norm > 0, (a * b).sum(-1) / norm, np.nan)
+
+
+def rdm_similarity(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    method: str = "spearman",
+    resamples: int = 400,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Correlation:
+    """Correlation of two RDMs with a bootstrap interval over stimuli.
+
+    Stimuli are drawn with replacement; pairs of a stimulus with itself, whose dissimilarity is zero by
+    definition, are left out (Nili et al. 2014; as in rsatoolbox). The interval says what other stimuli of
+    the same kind would give, and nothing about other sites, animals or training seeds.
+
+    Parameters
+    ----------
+    a, b
+        Condensed RDMs (n(n-1)/2,) of the same n stimuli.
+    method
+        "spearman" or "pearson"; other methods get no interval here and raise ValueError.
+
+    Returns
+    -------
+    Correlation
+        ``n`` is the number of stimuli.
+    """
+    if method not in ("spearman", "pearson"):
+        raise ValueError(f"no bootstrap for method {method!r}")
+    first, second = squareform(np.asarray(a, dtype=float)), squareform(np.asarray(b, dtype=float))
+    n = len(first)
+    rank = rankdata if method == "spearman" else np.asarray
+    upper = np.triu_indices(n, 1)
+    value = float(_pearson(rank(first[upper]), rank(second[upper])))
+    if n < LEAST or not np.isfinite(value):
+        return Correlation(value, np.nan, np.nan, n)
+    rng = np.random.default_rng(seed_from("plots.statistics.rdm_similarity", seed))
+    values = np.empty(resamples)
+    for sample in range(resamples):
+        drawn = rng.integers(n, size=n)
+        left, right = drawn[upper[0]], drawn[upper[1]]
+        apart = left != right
+        pairs = left[apart], right[apart]
+        values[sample] = _pearson(rank(first[pairs]), rank(second[pairs]))
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Correlation(value, np.nan, np.nan, n)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Correlation(value, float(low), float(high), n)
+
+
+def running_best(values: ArrayLike) -> NDArray[np.float64]:
+    """Largest value so far; NaN before the first finite one."""
+    values = np.asarray(values, dtype=float)
+    return np.fmax.accumulate(values) if len(values) else values
+
+
+def classical_mds(squared: ArrayLike, dimensions: int = 2) -> tuple[NDArray[np.float64], float]:
+    """Classical (Torgerson) multidimensional scaling of squared distances.
+
+    Parameters
+    ----------
+    squared
+        Condensed (n(n-1)/2,) squared distances. One minus a correlation is half the squared Euclidean
+        distance of standardised patterns, so an RDM of that kind is taken as it stands.
+
+    Returns
+    -------
+    tuple
+        Coordinates (n, dimensions), each with a fixed sign (its largest entry is positive), and the share
+        of the sum of positive eigenvalues that they carry.
+    """
+    matrix = squareform(np.asarray(squared, dtype=float))
+    centred = matrix - matrix.mean(0) - matrix.mean(1)[:, None] + matrix.mean()
+    eigenvalues, vectors = np.linalg.eigh(-0.5 * centred)
+    order = np.argsort(eigenvalues)[::-1][:dimensions]
+    chosen = np.clip(eigenvalues[order], 0, None)
+    positions = vectors[:, order] * np.sqrt(chosen)
+    extreme = np.abs(positions).argmax(0)
+    positions = positions * np.where(positions[extreme, np.arange(dimensions)] < 0, -1, 1)
+    total = eigenvalues[eigenvalues > 0].sum()
+    return positions, float(chosen.sum() / total) if total > 0 else np.nan

@@ -1,0 +1,199 @@
+"""How every figure looks and is saved: one place, and no global state of matplotlib is touched."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+from ..store import replacing
+
+PALETTE = {
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "black": "#222222",
+    "yellow": "#F0E442",
+}
+"""Colours that stay apart for colour-blind readers (Okabe and Ito 2008), in order of use."""
+
+COLOURS = tuple(PALETTE.values())
+INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
+DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
+"""Line styles of arms in order: lines that lie on each other stay visible."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+WIDTH = 7.2
+"""Inches: the full width (183 mm) of a two-column journal page."""
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "hatch.linewidth": 0.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.interpolation": "nearest",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "tgsage",
+    "path.simplify": True,
+}
+
+Parameters = ParamSpec("Parameters")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words that go with it."""
+
+    name: str
+    """File name without its ending."""
+    figure: Figure
+    caption: str
+    alt: str
+    """What a reader who cannot see the figure should know."""
+
+
+def styled(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
+    """Draw under the package's style, and leave matplotlib's settings as they were."""
+
+    @functools.wraps(function)
+    def inside(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+        with _style():
+            return function(*args, **kwargs)
+
+    return inside
+
+
+def _style() -> Any:
+    # A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
+    return matplotlib.style.context(["default", STYLE])
+
+
+def new(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure in inches, laid out by matplotlib's constrained layout; pyplot is not involved."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
+    return figure
+
+
+def annotate(figure: Figure, sentences: Iterable[str], simulated: bool | str = False) -> None:
+    """Write the footnote below a figure, and above it that recordings are simulated.
+
+    Parameters
+    ----------
+    sentences
+        What a reader needs beside the axes: n, meaning of intervals, order, scale.
+    simulated
+        True writes "Simulated recordings"; a text is written as it stands.
+    """
+    text = " ".join(sentence for sentence in sentences if sentence)
+    if text:
+        columns = int(figure.get_figwidth() * 18.5)
+        # Wrapped by hand: matplotlib's own wrapping is not seen by the constrained layout.
+        figure.supxlabel(
+            textwrap.fill(text, columns), x=0.01, ha="left", fontsize=7, color=GREY, linespacing=1.3
+        )
+    if simulated:
+        label = "Simulated recordings" if simulated is True else str(simulated)
+        figure.suptitle(
+            label, x=0.01, ha="left", fontsize=7.5, fontweight="bold", color=PALETTE["vermillion"]
+        )
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name: usual arms keep theirs in every figure, others take what is left, in order."""
+    usual = {"monkey": "blue", "network": "green", "none": "black", "shuffled": "vermillion"}
+    names = list(names)
+    found = {name: PALETTE[usual[name]] for name in names if name in usual}
+    left = [colour for colour in COLOURS if colour not in found.values()]
+    for number, name in enumerate(name for name in names if name not in found):
+        found[name] = left[number % len(left)]
+    return {name: found[name] for name in names}
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a real minus sign, and no minus before zero."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "" if not float(text) else "−")
+
+
+def method_name(method: str | None) -> str:
+    """A comparison method as people write it."""
+    names = {
+        "spearman": "Spearman",
+        "pearson": "Pearson",
+        "kendall": "Kendall τ-a",
+        "rho_a": "ρ-a",
+        "cosine": "cosine",
+        "whitened": "whitened",
+    }
+    return names.get(method or "", method or "")
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG: the same bytes for the same figure, text as outlines, no date."""
+    return _rendered(figure, "svg")
+
+
+def png(figure: Figure, dpi: int = 200) -> bytes:
+    """The figure as PNG, the same bytes for the same figure."""
+    return _rendered(figure, "png", dpi=dpi)
+
+
+def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
+    metadata = {"Date": None, "Creator": "tgsage"} if kind == "svg" else {"Software": None}
+    buffer = io.BytesIO()
+    with _style():
+        figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    return buffer.getvalue()
+
+
+def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all.
+
+    Returns
+    -------
+    tuple
+        The two paths.
+    """
+    paths = Path(f"{os.fspath(stem)}.svg"), Path(f"{os.fspath(stem)}.png")
+    first = svg(figure)
+    # The layout that the first drawing found stays: both files have it, and it is not computed again.
+    figure.set_layout_engine("none")
+    for path, content in zip(paths, (first, png(figure)), strict=True):
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    return paths

@@ -1,0 +1,302 @@
+"""Figures of a teacher: reliability of its sites, its ceilings, and how it arranges its stimuli."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+from ..errors import TgsageError
+from . import style
+from .files import ceiling, ceiling_splits
+from .similarity import MOST_LABELS
+from .statistics import Correlation, classical_mds
+
+SPLIT_COLOURS = {
+    "choose": style.PALETTE["sky"],
+    "reward": style.PALETTE["blue"],
+    "report": style.PALETTE["orange"],
+}
+
+
+@style.styled
+def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figure:
+    """Draw histograms of the sites' reliabilities, a panel per region and an outline per animal.
+
+    Parameters
+    ----------
+    values
+        (neuroid) split-half reliabilities, Spearman-Brown corrected; coordinates region and animal. NaN
+        (a site whose reliability is not defined) is counted and not drawn.
+
+    Raises
+    ------
+    TgsageError
+        If no site has a reliability.
+    """
+    numbers = values.values.astype(float)
+    if not np.isfinite(numbers).any():
+        raise TgsageError("reliability: no site has one; there is nothing to draw")
+    region, animal = values["region"].values.astype(str), values["animal"].values.astype(str)
+    regions, animals = list(dict.fromkeys(region)), list(dict.fromkeys(animal))
+    colours = style.colours_of(animals)
+    low = min(0.0, np.floor(np.nanmin(numbers) * 10) / 10)
+    bins = np.linspace(low, 1, round((1 - low) / 0.05) + 1)
+    figure = style.new(1.2 * len(regions) + 0.85, 5.2)
+    panels = figure.subplots(len(regions), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, name in zip(panels, regions, strict=True):
+        counted = []
+        for line, one in enumerate(animals):
+            own = numbers[(region == name) & (animal == one) & np.isfinite(numbers)]
+            if not len(own):
+                continue
+            counted.append(len(own))
+            panel.hist(own, bins, histtype="stepfilled", color=colours[one], alpha=0.18)
+            panel.hist(own, bins, histtype="step", color=colours[one], linewidth=1.2)
+            panel.plot(
+                np.median(own),
+                1.02,
+                "v",
+                color=colours[one],
+                markersize=6,
+                transform=panel.get_xaxis_transform(),
+                clip_on=False,
+            )
+            panel.annotate(
+                f"{one}: n = {len(own)}, median {np.median(own):.2f}", (0.01, 0.94 - 0.15 * line),
+                xycoords="axes fraction", fontsize=7, color=colours[one], va="top",
+            )  # fmt: skip
+        panel.set_ylabel(f"{name}\nsites")
+        panel.yaxis.get_major_locator().set_params(integer=True)
+    panels[-1].set_xlabel("split-half reliability over stimuli (Spearman-Brown corrected)")
+    panels[-1].set_xlim(low, 1)
+    missing = int(np.isnan(numbers).sum())
+    style.annotate(
+        figure,
+        [
+            f"n = {len(numbers) - missing} sites. Triangles: medians.",
+            f"{missing} sites without a defined reliability left out." if missing else "",
+        ],
+        simulated,
+    )
+    return figure
+
+
+@style.styled
+def ceilings(
+    targets: Mapping[str, xr.Dataset],
+    *,
+    similarity: Mapping[str, Mapping[str, float | None]] | None = None,
+    intervals: Mapping[str, Correlation] | None = None,
+    method: str = "",
+    simulated: bool | str = False,
+) -> Figure:
+    """Draw each target's noise ceiling, from lower to upper bound, on each part of the stimuli.
+
+    Parameters
+    ----------
+    targets
+        Target to its group of the teacher.
+    similarity
+        Target to {"reward": value, "report": value}: a network's similarity, drawn as diamonds.
+    intervals
+        Target to the interval of its similarity on report images: drawn as a line through the diamond.
+    method
+        How RDMs were compared, for the axis.
+    """
+    names = list(targets)
+    splits = list(dict.fromkeys(split for target in targets.values() for split in ceiling_splits(target)))
+    figure = style.new(0.5 * len(names) * max(len(splits), 1) * 0.62 + 1.25, 5.2)
+    panel = figure.subplots()
+    width = 0.78 / max(len(splits), 1)
+    known, lines, drawn = False, [], []
+    for row, name in enumerate(names):
+        for number, split in enumerate(splits):
+            y = row + (number - (len(splits) - 1) / 2) * width
+            lower, upper = ceiling(targets[name], split)
+            colour = SPLIT_COLOURS.get(split, style.GREY)
+            finite = [value for value in (lower, upper) if np.isfinite(value)]
+            own = (similarity or {}).get(name, {}).get(split)
+            if own is not None and np.isfinite(own):
+                panel.plot(own, y, "D", color=style.INK, markersize=4.5, zorder=4)
+                drawn.append(own)
+                interval = (intervals or {}).get(name)
+                if split == "report" and interval is not None and np.isfinite(interval.low):
+                    panel.plot(
+                        [interval.low, interval.high], [y, y], color=style.INK, linewidth=1.2, zorder=4
+                    )
+                    drawn += [interval.low, interval.high]
+            if not finite:
+                lines.append((y, split))
+                continue
+            known = True
+            panel.barh(
+                y,
+                max(finite) - min(finite),
+                height=0.72 * width,
+                left=min(finite),
+                color=colour,
+                alpha=0.35,
+                zorder=2,
+            )
+            for value in finite:
+                panel.plot(
+                    [value, value], [y - 0.36 * width, y + 0.36 * width], color=colour, linewidth=2, zorder=3
+                )
+            panel.annotate(
+                " to ".join(f"{value:.2f}" for value in finite), (1, y), xycoords=("axes fraction", "data"),
+                xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=style.GREY,
+                annotation_clip=False,
+            )  # fmt: skip
+            drawn += finite
+    panel.set_xlim(1.1 * min([0.0, *drawn]), 1.05 * max([0.1, *drawn]))
+    for y, _ in lines:
+        panel.annotate(
+            "ceiling not available",
+            (0, y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            color=style.GREY,
+            fontstyle="italic",
+        )
+    panel.set_yticks(range(len(names)), [_target_label(name, targets[name]) for name in names])
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_xlabel(f"RDM similarity{f' ({style.method_name(method)})' if method else ''}")
+    panel.axvline(0, color=style.INK, linewidth=0.7)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=SPLIT_COLOURS.get(split, style.GREY),
+            linewidth=5,
+            alpha=0.5,
+            label=f"ceiling, {split}",
+        )
+        for split in splits
+    ]
+    if similarity:
+        handles.append(
+            Line2D([], [], color=style.INK, marker="D", linewidth=0, markersize=4.5, label="network")
+        )
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    style.annotate(
+        figure,
+        [
+            "Bars: lower to upper noise ceiling on the stimuli of each part." if known else "",
+            "Lines through diamonds: bootstrap 95 % intervals over stimuli." if intervals else "",
+            _reasons(targets) if lines else "",
+        ],
+        simulated,
+    )
+    return figure
+
+
+def _reasons(targets: Mapping[str, xr.Dataset]) -> str:
+    """Why ceilings are missing, in the words of the teacher's file."""
+    told = {name: str(target["ceiling_lower"].attrs.get("reason", "")) for name, target in targets.items()}
+    words = "; ".join(f"{name}: {reason}" for name, reason in told.items() if reason)
+    return f"No ceiling: {words}." if words else "A ceiling needs repeated presentations, or several animals."
+
+
+def _target_label(name: str, target: xr.Dataset) -> str:
+    sites = target.attrs.get("n_sites")
+    if sites is None or not np.isfinite(sites) or sites <= 0:
+        return name
+    return f"{name}\n{int(sites)} sites"
+
+
+@style.styled
+def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | str = False) -> Figure:
+    """Draw the stimuli where the target's RDM puts them in two dimensions.
+
+    Classical multidimensional scaling (Torgerson 1952) of the RDM as squared distances. A thumbnail that
+    would hide another becomes a dot.
+
+    Parameters
+    ----------
+    name
+        Of the target.
+    target
+        Its group: ``rdm`` (pair), ``images`` (stimulus, y, x, rgb), ``category`` (stimulus).
+    most
+        Largest number of thumbnails.
+
+    Raises
+    ------
+    TgsageError
+        If the RDM has a NaN.
+    """
+    if not np.isfinite(target["rdm"].values).all():
+        raise TgsageError(f"target {name}: its RDM has undefined values; it cannot be arranged in a plane")
+    positions, share = classical_mds(target["rdm"].values)
+    n = len(positions)
+    category = target["category"].values.astype(str) if "category" in target else np.full(n, "")
+    names = sorted(set(category) - {""})
+    coloured = 1 < len(names) <= min(MOST_LABELS, len(style.COLOURS))
+    colours = dict(zip(names, style.COLOURS, strict=False)) if coloured else {}
+    spread = np.ptp(positions, axis=0)
+    width, height = 6.0, float(np.clip(6.0 * spread[1] / max(spread[0], 1e-12), 3.0, 6.0))
+    figure = style.new(height + 0.75, width)
+    panel = figure.subplots()
+    panel.set_aspect("equal")
+    panel.set_xlim(positions[:, 0].min() - 0.06 * spread[0], positions[:, 0].max() + 0.06 * spread[0])
+    panel.set_ylim(positions[:, 1].min() - 0.06 * spread[1], positions[:, 1].max() + 0.06 * spread[1])
+    side_inches = 0.3
+    clear = side_inches * spread[0] * 1.12 / (width - 0.8)
+    shown: list[int] = []
+    images = target["images"].values
+    # Spread over the categories: the first of each, then the second of each, and so on.
+    turn = np.zeros(n, int)
+    for one in set(category):
+        members = np.flatnonzero(category == one)
+        turn[members] = np.arange(len(members))
+    for index in np.argsort(turn, kind="stable"):
+        apart = np.abs(positions[shown] - positions[index]).max(1) if shown else np.array([np.inf])
+        if len(shown) < most and apart.min() > clear:
+            shown.append(int(index))
+    dots = np.setdiff1d(np.arange(n), shown)
+    panel.scatter(
+        positions[dots, 0], positions[dots, 1], s=7, zorder=1, linewidths=0,
+        c=[colours.get(category[index], "#9a9a9a") for index in dots],
+    )  # fmt: skip
+    for index in shown:
+        picture = OffsetImage(images[index], zoom=side_inches * 72 / images.shape[2], resample=False)
+        panel.add_artist(
+            AnnotationBbox(
+                picture, positions[index], pad=0.12, zorder=2,
+                bboxprops={
+                    "edgecolor": colours.get(category[index], "#9a9a9a"),
+                    "linewidth": 1.6 if coloured else 0.5, "boxstyle": "square,pad=0",
+                },
+            )
+        )  # fmt: skip
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.set_xlabel("first dimension (arbitrary units)")
+    panel.set_ylabel("second dimension (same units)")
+    if coloured:
+        handles = [Line2D([], [], marker="s", linewidth=0, color=colours[one], label=one) for one in names]
+        figure.legend(
+            handles=handles,
+            loc="outside upper right",
+            ncols=min(4, len(names)),
+            handletextpad=0.1,
+            columnspacing=0.9,
+        )
+    style.annotate(
+        figure,
+        [
+            f"{name}: n = {n} stimuli, {len(shown)} as thumbnails, the others as dots.",
+            "Classical MDS of the RDM read as squared distances; the two dimensions carry "
+            f"{100 * share:.0f} % of the sum of its positive eigenvalues.",
+        ],
+        simulated,
+    )
+    return figure

@@ -1,0 +1,202 @@
+"""What an assembly is: its dimensions, coordinates and units, and the means over repetitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+import xarray as xr
+
+from ..errors import TgsageError, unknown
+from ..store import digest
+
+DIMS = ("neuroid", "presentation", "time_bin")
+SITE_COORDS = ("neuroid_id", "region", "animal")
+PRESENTATION_COORDS = ("stimulus_id", "repetition")
+COUNT_UNITS = ("count", "counts", "spikes", "spike count", "spike counts", "spike_count", "spike_counts")
+WHOLE_SHARE = 0.95
+"""Without an attribute ``units``, responses of which this share are whole numbers are counts."""
+
+
+def standardise(assembly: xr.DataArray, where: str) -> xr.DataArray:
+    """Bring an assembly, as some file has it, to the layout that every part reads.
+
+    Dimensions are ordered (neuroid, presentation[, time_bin]); multi-indexes become plain coordinates;
+    the old name ``image_id`` becomes ``stimulus_id``; identifiers become text. A missing ``animal`` is
+    ``"unknown"``, and missing ``repetition`` numbers are counted in the order of presentation.
+
+    Parameters
+    ----------
+    assembly
+        Responses with the dimensions neuroid and presentation, and time_bin or not.
+    where
+        What an error message calls the file.
+
+    Raises
+    ------
+    TgsageError
+        If a dimension or a coordinate is missing that cannot be filled in.
+    """
+    # The class is BrainIO's own where a user hands over what BrainIO loaded; its methods differ.
+    assembly = xr.DataArray(
+        assembly.variable.copy(deep=False), coords=assembly.coords, name="data", attrs=dict(assembly.attrs)
+    )
+    indexed = [name for name in assembly.dims if name in assembly.indexes]
+    if indexed:
+        assembly = assembly.reset_index(indexed)
+        plain = [name for name in indexed if name in assembly.coords]
+        assembly = assembly.drop_vars(plain)
+    missing = [dim for dim in DIMS[:2] if dim not in assembly.dims]
+    strange = [str(dim) for dim in assembly.dims if dim not in DIMS]
+    if missing or strange:
+        raise TgsageError(
+            f"{where}: dimensions are {', '.join(map(str, assembly.dims))}; an assembly has neuroid, "
+            "presentation and, if it likes, time_bin"
+        )
+    assembly = assembly.transpose(*[dim for dim in DIMS if dim in assembly.dims])
+    for dim in assembly.dims:
+        if assembly.sizes[dim] == 0:
+            raise TgsageError(f"{where}: dimension {dim} is empty")
+    if assembly.dtype.kind not in "fiu":
+        raise TgsageError(f"{where}: responses are of type {assembly.dtype}, not numbers")
+    if "stimulus_id" not in assembly.coords and "image_id" in assembly.coords:
+        assembly = assembly.rename({"image_id": "stimulus_id"})
+    for name, dim in (("neuroid_id", "neuroid"), ("region", "neuroid"), ("stimulus_id", "presentation")):
+        if name not in assembly.coords:
+            raise TgsageError(f"{where}: coordinate {name} on {dim} is missing")
+        if assembly.coords[name].dims != (dim,):
+            raise TgsageError(f"{where}: coordinate {name} is not on {dim}")
+    if "animal" not in assembly.coords:
+        names = np.full(assembly.sizes["neuroid"], "unknown")
+        assembly = assembly.assign_coords(animal=("neuroid", names))
+    for name in (*SITE_COORDS, "stimulus_id"):
+        assembly = assembly.assign_coords({name: (assembly[name].dims, text(assembly[name].values))})
+    if "repetition" not in assembly.coords:
+        counted = pd.Series(assembly["stimulus_id"].values).groupby(assembly["stimulus_id"].values).cumcount()
+        assembly = assembly.assign_coords(repetition=("presentation", counted.to_numpy(np.int64)))
+    assembly.attrs = {str(key): _plain(value) for key, value in assembly.attrs.items()}
+    return assembly
+
+
+def text(values: np.ndarray) -> np.ndarray:
+    """Identifiers as an array of text: whole numbers without a decimal point, missing values empty."""
+    if values.dtype.kind == "U":
+        return values
+    items = []
+    for value in values.tolist():
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            value = ""
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)
+        items.append(str(value))
+    return np.asarray(items, dtype=np.str_) if items else np.empty(0, dtype="U1")
+
+
+def units(assembly: xr.DataArray) -> str:
+    """What the responses are: ``"counts"``, or the text of the attribute ``units``, or ``"rates"``.
+
+    The attribute ``units`` decides where it is given; any of the usual spellings of spike counts reads as
+    ``"counts"``. Without it, responses of which 95 % are whole numbers are taken for counts and anything
+    else for rates (normalised, baseline-subtracted and z-scored responses included, which may be negative).
+    """
+    given = str(assembly.attrs.get("units", "")).strip()
+    if given:
+        return "counts" if given.lower() in COUNT_UNITS else given
+    values = assembly.values
+    finite = values[np.isfinite(values)]
+    return "counts" if finite.size and np.mean(finite == np.round(finite)) >= WHOLE_SHARE else "rates"
+
+
+def in_region(assembly: xr.DataArray, region: str) -> xr.DataArray:
+    """Return the sites of one region.
+
+    Raises
+    ------
+    TgsageError
+        If there are none; the message names the regions that exist.
+    """
+    keep = assembly["region"].values == region
+    if not keep.any():
+        raise unknown("region", region, set(assembly["region"].values.tolist()))
+    return assembly.isel(neuroid=np.flatnonzero(keep))
+
+
+def stimulus_codes(assembly: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the stimuli in order of first appearance.
+
+    Returns
+    -------
+    tuple
+        The number of each presentation's stimulus, (presentation,) int; the identifiers, (stimulus,).
+    """
+    codes, identifiers = pd.factorize(assembly["stimulus_id"].values)
+    return codes, np.asarray(identifiers)
+
+
+def repeats(assembly: xr.DataArray) -> xr.DataArray:
+    """Number of presentations of every stimulus, (stimulus,) int, in order of first appearance."""
+    codes, identifiers = stimulus_codes(assembly)
+    counts = np.bincount(codes, minlength=len(identifiers))
+    return xr.DataArray(counts, dims="stimulus", coords={"stimulus_id": ("stimulus", identifiers)})
+
+
+def responses(assembly: xr.DataArray) -> np.ndarray:
+    """Responses averaged over time bins, (presentation, neuroid) float64, C order."""
+    values = assembly.transpose("presentation", "neuroid", ...).values.astype(np.float64)
+    return np.ascontiguousarray(values.mean(axis=-1) if values.ndim == 3 else values)
+
+
+def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
+    """Mean response of every site to every stimulus.
+
+    Parameters
+    ----------
+    assembly
+        (neuroid, presentation[, time_bin]); time bins are averaged.
+
+    Returns
+    -------
+    xarray.DataArray
+        (neuroid, stimulus) float64, stimuli in order of first appearance. Coordinates: those of the sites;
+        ``stimulus_id``, ``n_repeats`` and every coordinate of the presentations that is the same in all
+        presentations of a stimulus. NaN where any of the presentations is NaN.
+    """
+    codes, identifiers = stimulus_codes(assembly)
+    counts = np.bincount(codes, minlength=len(identifiers))
+    n = len(codes)
+    sums = scipy.sparse.csr_matrix((np.ones(n), (codes, np.arange(n))), shape=(len(identifiers), n))
+    means = (sums @ responses(assembly)) / counts[:, None]
+    first = np.full(len(identifiers), n)
+    np.minimum.at(first, codes, np.arange(n))
+    coords: dict[str, Any] = {
+        "stimulus_id": ("stimulus", identifiers),
+        "n_repeats": ("stimulus", counts),
+    }
+    for name, coord in assembly.coords.items():
+        if coord.dims == ("neuroid",):
+            coords[str(name)] = ("neuroid", coord.values)
+        elif coord.dims == ("presentation",) and name not in (*PRESENTATION_COORDS, "presentation"):
+            values = coord.values
+            if np.array_equal(values[first][codes], values):
+                coords[str(name)] = ("stimulus", values[first])
+    return xr.DataArray(
+        np.ascontiguousarray(means.T), dims=("neuroid", "stimulus"), coords=coords, name="data",
+        attrs=dict(assembly.attrs),
+    )  # fmt: skip
+
+
+def content_digest(content: xr.DataArray | xr.Dataset) -> str:
+    """Digest of values and coordinates (not of attributes, nor of how a file stores them)."""
+    data = content.to_dataset(name="data") if isinstance(content, xr.DataArray) else content
+    return digest({str(name): [list(data[name].dims), data[name].values] for name in data.variables})
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as netCDF and JSON take it."""
+    if isinstance(value, np.ndarray):
+        return value.item() if value.ndim == 0 or value.size == 1 else value.tolist()
+    return value.item() if isinstance(value, np.generic) else value

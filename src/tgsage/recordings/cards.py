@@ -1,0 +1,192 @@
+"""Cards: what is known about a published data set, where it comes from, and how to read it by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import xarray as xr
+import yaml
+from pydantic import ValidationError
+
+from ..config.base import Field, Section
+from ..config.recordings import RDM_ONLY_SOURCES, RecordingsSource
+from ..errors import TgsageError, unknown
+from .files import read_assembly, read_stimuli
+from .places import cards_folder, data_root
+from .sources import make_published_rdm, read
+
+
+class CardFile(Section):
+    """One file of a data set."""
+
+    path: str
+    """Where it belongs under the data folder."""
+    url: str | None = None
+    """Where it is published."""
+    version_id: str | None = None
+    """Version of the object, where it lies in a versioned store."""
+    sha256: str | None = None
+    sha1: str | None = None
+    as_published: bool = True
+    """Whether the digest is of the file that its authors published."""
+    note: str = ""
+
+
+class Region(Section):
+    """What was recorded where."""
+
+    sites: int | str
+    """Number of sites, or how it is to be had."""
+    animals: list[str] = Field(default_factory=list)
+
+
+class Card(Section):
+    """A published data set."""
+
+    name: str
+    title: str
+    citation: str
+    doi: str
+    licence: str
+    """As its publishers state it."""
+    url: str
+    obtain: str
+    """How to get it, in a sentence or two."""
+    species: str
+    regions: dict[str, Region]
+    window_ms: tuple[float, float] | None
+    """Time window of the published responses after stimulus onset; null where it is not published."""
+    window_note: str = ""
+    visual_degrees: float | None
+    """Side of the stimuli; null where it is not published."""
+    visual_degrees_note: str = ""
+    stimuli: str
+    repeats: str
+    units: str
+    files: list[CardFile]
+    limits: list[str] = Field(default_factory=list)
+    """What a study with these data can and cannot reproduce."""
+    source: RecordingsSource
+    """Settings that read it; they may be copied into a config under ``recordings``."""
+
+
+def card_names() -> list[str]:
+    """Names of the cards in ``neural_data``."""
+    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+
+
+def card(name: str) -> Card:
+    """Read the card of a published data set.
+
+    Parameters
+    ----------
+    name
+        Name of a file ``neural_data/<name>.yaml``.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such card, or it is not valid.
+    """
+    path = cards_folder() / f"{name}.yaml"
+    if name not in card_names():
+        raise unknown("data set", name, card_names())
+    try:
+        found = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise TgsageError(f"{path}: not valid YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise TgsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if found.name != name:
+        raise TgsageError(f"{path}: is the card of {found.name!r}; name and file name have to agree")
+    return found
+
+
+def load(path_or_card: str | os.PathLike[str]) -> xr.DataArray:
+    """Load an assembly: a netCDF file of tgsage or BrainIO, or a data set by the name of its card.
+
+    Parameters
+    ----------
+    path_or_card
+        E.g. ``"results/demo/recordings/V4/assembly.nc"``, or ``"cowley2023"``, which is read from the
+        data folder (see :func:`data_root`) with the settings of its card.
+
+    Returns
+    -------
+    xarray.DataArray
+        (neuroid, presentation[, time_bin]), e.g. (50, 4840, 1): neuroid_id, region, animal on neuroid;
+        stimulus_id, repetition on presentation; whatever else the file has. Counts or rates; see
+        :func:`units`.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file or card, the file is damaged, or the data set has RDMs only.
+    """
+    named = _named(path_or_card)
+    return read_assembly(path_or_card) if named is None else read(named.source)[0]
+
+
+def load_stimuli(path_or_card: str | os.PathLike[str]) -> xr.Dataset:
+    """Load stimuli: ``stimuli.h5``, or those of a data set by the name of its card.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``images`` uint8 (stimulus, y, x, rgb); coordinates ``stimulus_id``, ``category`` and the other
+        columns on stimulus; attribute ``visual_degrees``, the side of an image in degrees.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file or card, or a file is damaged.
+    """
+    named = _named(path_or_card)
+    if named is None:
+        return read_stimuli(path_or_card)
+    if named.source.source in RDM_ONLY_SOURCES:
+        return make_published_rdm(named.source)[1]
+    return read(named.source)[1]
+
+
+def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, str]:
+    """Compare downloaded files with the digests on a card.
+
+    Parameters
+    ----------
+    name
+        Of the card.
+    root
+        Folder of downloaded data, as for :func:`data_root`.
+
+    Returns
+    -------
+    dict
+        For every file ``"matches"``, ``"differs"``, ``"absent"``, or ``"unknown"`` where the card has no
+        digest.
+    """
+    folder = data_root(root)
+    found: dict[str, str] = {}
+    for file in card(name).files:
+        path = folder / file.path
+        expected, algorithm = (file.sha256, "sha256") if file.sha256 else (file.sha1, "sha1")
+        if not path.is_file():
+            found[file.path] = "absent"
+        elif expected is None:
+            found[file.path] = "unknown"
+        else:
+            with open(path, "rb") as handle:
+                actual = hashlib.file_digest(handle, algorithm).hexdigest()
+            found[file.path] = "matches" if actual == expected else "differs"
+    return found
+
+
+def _named(path_or_card: str | os.PathLike[str]) -> Card | None:
+    """The card, where this is the name of one; None where it is a path."""
+    given = str(path_or_card)
+    if isinstance(path_or_card, Path) or Path(given).suffix or "/" in given or Path(given).is_file():
+        return None
+    return card(given)

@@ -1,0 +1,159 @@
+"""Images out of a zip that somebody else made: nothing is unpacked to disk, sizes and names are checked."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from ..errors import TgsageError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+MAXIMAL_FILE_BYTES = 64 * 2**20
+"""Uncompressed size of one file of the zip."""
+MAXIMAL_TOTAL_BYTES = 8 * 2**30
+"""Uncompressed size of all of them, and of the decoded images."""
+MAXIMAL_PIXELS = 4096 * 4096
+TRANSPARENT_GREY = 128
+"""Background of images with transparent pixels."""
+
+
+def image_names(path: Path) -> list[str]:
+    """Names of the images in a zip, numbers in their names in numerical order.
+
+    Raises
+    ------
+    TgsageError
+        If the zip is missing, damaged or unsafe.
+    """
+    with _opened(path) as archive:
+        return sorted(_images(archive, path), key=_natural)
+
+
+def read_images(path: Path, names: Sequence[str]) -> np.ndarray:
+    """Decode images of a zip.
+
+    Parameters
+    ----------
+    path
+        The zip.
+    names
+        Files in it, in the order wanted.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, height, width, 3) uint8. Grey images are repeated over the channels; transparent pixels become
+        mid-grey.
+
+    Raises
+    ------
+    TgsageError
+        If the zip is missing, damaged or unsafe, an image is missing or cannot be decoded, or the images
+        are of several sizes.
+    """
+    decoded: np.ndarray | None = None
+    with _opened(path) as archive:
+        found = _images(archive, path)
+        for index, name in enumerate(names):
+            if name not in found:
+                raise TgsageError(f"{path}: holds no image {name}")
+            pixels = _decode(archive, found[name], path)
+            if decoded is None:
+                if len(names) * pixels.size > MAXIMAL_TOTAL_BYTES:
+                    raise TgsageError(
+                        f"{path}: {len(names)} images of {pixels.shape[1]}x{pixels.shape[0]} are more than "
+                        f"{MAXIMAL_TOTAL_BYTES >> 30} GiB of pixels; make them smaller"
+                    )
+                decoded = np.empty((len(names), *pixels.shape), dtype=np.uint8)
+            if pixels.shape != decoded.shape[1:]:
+                raise TgsageError(
+                    f"{path}: images are of several sizes: {names[0]} is "
+                    f"{decoded.shape[2]}x{decoded.shape[1]} and {name} is "
+                    f"{pixels.shape[1]}x{pixels.shape[0]}; bring them to one size"
+                )
+            decoded[index] = pixels
+    if decoded is None:
+        raise TgsageError(f"{path}: holds no images")
+    return decoded
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    if not path.is_file():
+        raise TgsageError(f"{path}: no such file")
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise TgsageError(f"{path}: cannot be read as a zip, truncated or damaged ({error})") from None
+
+
+def _images(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """The images by name, after every entry was looked at."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    total = 0
+    for entry in archive.infolist():
+        name = entry.filename
+        parts = PurePosixPath(name).parts
+        if name.startswith(("/", "\\")) or ".." in parts or "\\" in name or re.match(r"[A-Za-z]:", name):
+            raise TgsageError(f"{path}: entry {name!r} points outside the zip; do not trust this file")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise TgsageError(f"{path}: entry {name!r} is a link; do not trust this file")
+        if entry.is_dir() or parts[0] == "__MACOSX" or not name.lower().endswith(SUFFIXES):
+            continue
+        if entry.flag_bits & 1:
+            raise TgsageError(f"{path}: image {name} is encrypted")
+        if entry.file_size > MAXIMAL_FILE_BYTES:
+            raise TgsageError(
+                f"{path}: image {name} is {entry.file_size} bytes uncompressed, more than "
+                f"{MAXIMAL_FILE_BYTES >> 20} MiB"
+            )
+        if name in found:
+            raise TgsageError(f"{path}: image {name} occurs more than once")
+        total += entry.file_size
+        found[name] = entry
+    if total > MAXIMAL_TOTAL_BYTES:
+        raise TgsageError(f"{path}: is {total} bytes uncompressed, more than {MAXIMAL_TOTAL_BYTES >> 30} GiB")
+    return found
+
+
+def _decode(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    try:
+        # A reader of zips stops at the declared size, whatever the compressed data would yield.
+        content = archive.read(entry)
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > MAXIMAL_PIXELS:
+                raise TgsageError(f"{path}: image {entry.filename} has {image.width}x{image.height} pixels")
+            if image.mode.startswith(("I", "F")):
+                raise TgsageError(
+                    f"{path}: image {entry.filename} has more than 8 bits per channel (mode {image.mode}); "
+                    "convert it to 8 bits"
+                )
+            if image.has_transparency_data:
+                grey = Image.new("RGBA", image.size, (TRANSPARENT_GREY,) * 3 + (255,))
+                return np.asarray(Image.alpha_composite(grey, image.convert("RGBA")).convert("RGB"))
+            return np.asarray(image.convert("RGB"))
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        RuntimeError,
+    ) as error:
+        raise TgsageError(
+            f"{path}: image {entry.filename} cannot be decoded, truncated or damaged ({error})"
+        ) from None
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [
+        (0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part != ""
+    ]

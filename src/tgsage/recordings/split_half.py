@@ -1,0 +1,139 @@
+"""How well a site agrees with itself over repetitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+import xarray as xr
+
+from ..errors import TgsageError
+from ..store import seed_from
+from .assembly import responses, stimulus_codes
+
+MINIMAL_STIMULI = 3
+_CHUNK = 20_000_000
+"""Numbers held at once; splits are worked through in blocks of this size."""
+
+
+def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> xr.DataArray:
+    """Split-half reliability of every site, Spearman-Brown corrected.
+
+    In every split the repetitions of each stimulus are divided at random into two halves of equal size (an
+    odd one is left out; stimuli shown once are left out), the halves are averaged, and the two
+    profiles over stimuli are correlated (Pearson). The mean r over splits is corrected to the full number
+    of repetitions, 2 r / (1 + r) (Spearman 1910; Brown 1910). Averaging comes before correcting, because
+    the correction of a single very negative r diverges.
+
+    Parameters
+    ----------
+    assembly
+        (neuroid, presentation[, time_bin]); stimuli may differ in their number of repetitions.
+    n_splits
+        Random splits.
+    seed
+        Of the splits, which are the same for all sites.
+
+    Returns
+    -------
+    xarray.DataArray
+        (neuroid) float64, with the coordinates of the sites. At most 1; NaN for a site that does not vary
+        over stimuli in one of the halves of some split, and for a site with a non-finite response.
+
+    Raises
+    ------
+    TgsageError
+        If fewer than 3 stimuli were shown more than once.
+    """
+    if n_splits < 1:
+        raise TgsageError(f"reliability: n_splits is {n_splits}; ask for at least one split")
+    codes, identifiers = stimulus_codes(assembly)
+    counts = np.bincount(codes, minlength=len(identifiers))
+    check_repeated(assembly, counts)
+    values = responses(assembly)
+    # Centred and scaled first: sums of squares of large rates would cancel, and "constant" gets a meaning.
+    varies = np.ptp(values, axis=0) > 0
+    values = np.where(varies, values - values.mean(axis=0), 0.0)
+    values /= np.where(varies, values.std(axis=0), 1.0)
+    generator = np.random.default_rng(seed_from("reliability", seed))
+    n_sites = values.shape[1]
+    used = np.flatnonzero(counts >= 2)
+    position = np.full(len(identifiers), -1)
+    position[used] = np.arange(len(used))
+    halves_size = (counts[used] // 2).astype(np.float64)
+    block = max(1, _CHUNK // (2 * len(used) * n_sites))
+    total = np.zeros(n_sites)
+    done = 0
+    while done < n_splits:
+        n = min(block, n_splits - done)
+        labels = split_halves(codes, n, generator)
+        split, presentation = np.nonzero(labels >= 0)
+        row = (split * 2 + labels[split, presentation]) * len(used) + position[codes[presentation]]
+        sums = scipy.sparse.csr_matrix(
+            (np.ones(len(row)), (row, presentation)), shape=(n * 2 * len(used), len(codes))
+        )
+        means = (sums @ values).reshape(n, 2, len(used), n_sites) / halves_size[:, None]
+        total += _pearson(means[:, 0], means[:, 1]).sum(axis=0)
+        done += n
+    r = total / n_splits
+    # r = -1 exactly would divide by zero; its limit says the same: no reliability whatever.
+    with np.errstate(divide="ignore"):
+        corrected = 2 * r / (1 + r)
+    coords = {str(name): coord for name, coord in assembly.coords.items() if coord.dims == ("neuroid",)}
+    return xr.DataArray(
+        corrected, dims="neuroid", coords=coords, name="reliability",
+        attrs={"n_splits": n_splits, "seed": seed, "correction": "Spearman-Brown"},
+    )  # fmt: skip
+
+
+def check_repeated(assembly: xr.DataArray, counts: np.ndarray) -> None:
+    """Raise unless at least three stimuli were shown more than once."""
+    repeated = int((counts >= 2).sum())
+    if repeated >= MINIMAL_STIMULI:
+        return
+    averaged = assembly.attrs.get("repeats_averaged")
+    why = (
+        f"its {averaged} repetitions are published averaged"
+        if averaged
+        else f"only {repeated} of {len(counts)} stimuli were shown more than once"
+    )
+    raise TgsageError(
+        f"recordings {assembly.attrs.get('stimulus_set_identifier', '')}: reliability and noise ceilings "
+        f"need repetitions, but {why}; use the raw responses, or ask for no reliability"
+    )
+
+
+def split_halves(codes: np.ndarray, n_splits: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw random halves of the presentations of every stimulus.
+
+    Parameters
+    ----------
+    codes
+        Number of each presentation's stimulus, (presentation,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_splits, presentation) int8: 0 or 1, the half; -1, left out. Of n presentations of a stimulus,
+        n // 2 are in either half.
+    """
+    counts = np.bincount(codes)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    labels = np.full((n_splits, len(codes)), -1, dtype=np.int8)
+    ordered = np.sort(codes)
+    rank = np.arange(len(codes)) - starts[ordered]
+    half = counts[ordered] // 2
+    label = np.where(rank < half, 0, np.where(rank < 2 * half, 1, -1)).astype(np.int8)
+    for split in range(n_splits):
+        order = np.lexsort((generator.random(len(codes)), codes))
+        labels[split, order] = label
+    return labels
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlate over the last but one axis: (splits, stimuli, sites) twice -> (splits, sites)."""
+    a = a - a.mean(axis=1, keepdims=True)
+    b = b - b.mean(axis=1, keepdims=True)
+    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    # Rounding leaves a constant profile of standardised values with a norm of about 1e-30, not 0.
+    norm[norm < 1e-20] = np.nan
+    return np.clip((a * b).sum(axis=1) / norm, -1, 1)

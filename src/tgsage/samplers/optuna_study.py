@@ -1,0 +1,84 @@
+"""A study of Optuna, made anew from the ledger: Optuna's own state is never kept between rounds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..spaces.base import Architecture, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+_LOCK = threading.RLock()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Optuna's log lines and its warnings about experimental features; restore both afterwards."""
+    import optuna
+
+    # Verbosity and warning filters belong to the process: two threads must not restore each other's.
+    with _LOCK:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
+
+def distributions(space: Space) -> dict[str, optuna.distributions.CategoricalDistribution]:
+    """The choices of a space as categorical distributions."""
+    import optuna
+
+    return {
+        name: optuna.distributions.CategoricalDistribution(options) for name, options in space.choices.items()
+    }
+
+
+def trial(
+    space: Space,
+    arch: Architecture,
+    state: str,
+    options: dict[str, optuna.distributions.CategoricalDistribution],
+    values: list[float] | None = None,
+    **attributes: Any,
+) -> optuna.trial.FrozenTrial:
+    """A trial of this architecture.
+
+    Parameters
+    ----------
+    space, arch
+        The architecture and its space.
+    state
+        Name of an Optuna trial state.
+    options
+        :func:`distributions` of the space.
+    values
+        Objective values, for a complete trial.
+    **attributes
+        ``system_attrs`` of the trial.
+    """
+    import optuna
+
+    return optuna.trial.create_trial(
+        state=optuna.trial.TrialState[state],
+        params=space.encode(arch),
+        distributions=options,
+        values=values,
+        system_attrs=attributes or None,
+    )
+
+
+def ask(study: optuna.Study, space: Space) -> Architecture:
+    """Ask a study for one architecture."""
+    asked = study.ask()
+    return space.decode(
+        {name: asked.suggest_categorical(name, options) for name, options in space.choices.items()}
+    )

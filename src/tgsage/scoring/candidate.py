@@ -1,0 +1,224 @@
+"""A trained candidate: its accuracy, and its similarity with a teacher at every checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from ..config.teacher import Scoring
+from ..config.training import Recipe
+from ..errors import TgsageError
+from ..store import Store
+from ..training.devices import resolve_device, threads
+from ..training.probes import evaluate
+from ..training.trained import Stored, stored_candidate
+from .rsa import SPLITS, undefined_target
+from .similarity import prepare, similarities
+
+if TYPE_CHECKING:
+    from ..spaces import Space
+    from ..tasks import Task
+
+
+def score_candidate(
+    training: Mapping[str, Any],
+    task: Task,
+    teacher: xr.DataTree | None,
+    settings: Scoring,
+    store: Store,
+    space: Space,
+    device: str | torch.device,
+) -> xr.Dataset:
+    """Score a candidate at every checkpoint, on the task's validation part and against a teacher.
+
+    Weights come from the store; if they are lost or corrupt, they are trained again. Numbers are computed in
+    float32 with the threads of the candidate's recipe.
+
+    Parameters
+    ----------
+    training
+        Content of ``training.json``.
+    task
+        What it was trained on.
+    teacher
+        Targets, with images at the task's resolution; None measures accuracy only.
+    settings
+        Method of comparison, layer choice (decides what is invalid), batch size.
+    store, space, device
+        As in :func:`tgsage.training.ensure_trained`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rsa`` (checkpoint, split, target, layer) float64, NaN for a dead layer and for a split without
+        stimuli; ``accuracy`` and ``loss`` (checkpoint) on the validation part; ``ceiling_lower``,
+        ``ceiling_upper`` and ``n_stimuli`` (split, target), the teacher's. Coordinates: ``share`` and
+        ``examples`` (checkpoint), ``split``, ``target``, ``weight`` (target), ``layer``. Attributes:
+        ``status`` ("ok", "failed", "invalid", "timeout"), ``reason``, ``candidate``, ``store_key``,
+        ``method``, ``layer_choice``, ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
+        ``validation_seen``: 1 if the recipe trained on the validation images, whose accuracy is then no
+        estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
+        if some target has no layer with a finite similarity.
+
+    Raises
+    ------
+    TgsageError
+        If the teacher's images do not fit the task, or the weights are lost and would come out different.
+    """
+    recipe = Recipe.model_validate(training["recipe"])
+    attributes = {
+        "status": str(training["status"]),
+        "reason": str(training["reason"] or ""),
+        "candidate": str(training["candidate"]),
+        "store_key": str(training["store_key"] or ""),
+        "method": settings.compare,
+        "layer_choice": settings.layer_choice,
+        "teacher": "" if teacher is None else str(teacher.attrs.get("teacher", "")),
+        "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
+        "simulated": int(
+            bool(task.simulated) or bool(teacher is not None and teacher.attrs.get("simulated", 0))
+        ),
+        "n_probes": len(training["probes"]),
+        "validation_seen": int(recipe.images == "train+validation"),
+    }
+    groups = {} if teacher is None else {str(name): group for name, group in teacher.children.items()}
+    for name, group in groups.items():
+        if "images" in group and group["images"].shape[1:3] != (task.resolution, task.resolution):
+            raise TgsageError(
+                f"teacher {attributes['teacher']!r}, target {name!r}: its images are "
+                f"{group['images'].shape[1]} pixels and the task's {task.resolution}; make the teacher for "
+                "this task"
+            )
+    if training["status"] != "ok":
+        return _dataset(groups, [], [], {}, [], [], attributes)
+    stored, module = _module(training, recipe, task, store, space, device)
+    layers = list(module.probe_names)
+    prepared = {} if teacher is None else prepare(teacher, None, SPLITS)
+    place = resolve_device(device)
+    found: list[dict[tuple[str, str], np.ndarray]] = []
+    answers = []
+    with threads(recipe.threads):
+        for checkpoint in range(stored.n_checkpoints):
+            module.load_state_dict(stored.load(checkpoint))
+            options = {"mean": task.mean, "std": task.std, "device": place, "batch_size": settings.batch_size}
+            answers.append(evaluate(module, task.validation.images, task.validation.labels, **options))
+            found.append(similarities(module, prepared, layers, method=settings.compare, **options))
+    rsa = {
+        key: np.stack([values[key] for values in found])  # (checkpoint, layer)
+        for key in (found[0] if found else {})
+    }
+    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, [a.accuracy for a in answers],
+                      [a.loss for a in answers], attributes)  # fmt: skip
+    undefined = undefined_target(scored, settings.layer_choice)
+    if undefined is not None:
+        scored.attrs["status"] = "invalid"
+        scored.attrs["reason"] = f"no layer has a finite similarity with target {undefined!r}"
+    return scored
+
+
+def trained_module(
+    training: Mapping[str, Any],
+    task: Task,
+    store: Store,
+    space: Space,
+    device: str | torch.device = "cpu",
+    checkpoint: int = -1,
+) -> torch.nn.Module:
+    """Return a candidate's network with its trained weights, in evaluation mode.
+
+    Parameters
+    ----------
+    training
+        Content of ``training.json``.
+    task, store, space, device
+        As in :func:`tgsage.training.ensure_trained`: lost weights are trained again.
+    checkpoint
+        Which one; negative numbers count from the last.
+
+    Returns
+    -------
+    torch.nn.Module
+        With ``probe_names``, and ``normalisation`` = (mean, std) as :func:`tgsage.scoring.score` reads it.
+
+    Raises
+    ------
+    TgsageError
+        If the candidate has no weights.
+    """
+    if training["status"] != "ok":
+        raise TgsageError(
+            f"candidate {training['candidate']} is {training['status']} ({training['reason']}) and has no "
+            "weights"
+        )
+    recipe = Recipe.model_validate(training["recipe"])
+    stored, module = _module(training, recipe, task, store, space, device)
+    module.load_state_dict(stored.load(checkpoint))
+    module.normalisation = (np.asarray(task.mean), np.asarray(task.std))
+    return module.to(resolve_device(device))
+
+
+def _module(
+    training: Mapping[str, Any],
+    recipe: Recipe,
+    task: Task,
+    store: Store,
+    space: Space,
+    device: str | torch.device,
+) -> tuple[Stored, torch.nn.Module]:
+    """The candidate's entry, and its network without the entry's weights yet."""
+    arch = space.parse(training["architecture"])
+    stored = stored_candidate(store, training["store_key"], space, arch, recipe, task, device)
+    # The parameters will be overwritten; their draws must not move anybody else's stream.
+    with torch.random.fork_rng(devices=[]):
+        module = space.build(arch, task.n_classes)
+    if recipe.channels_last:
+        module.to(memory_format=torch.channels_last)
+    return stored, module.eval()
+
+
+def _dataset(
+    groups: Mapping[str, Any],
+    layers: list[str],
+    checkpoints: list[dict[str, Any]],
+    rsa: Mapping[tuple[str, str], np.ndarray],
+    accuracy: list[float],
+    loss: list[float],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    names = list(groups)
+    values = np.full((len(checkpoints), len(SPLITS), len(names), len(layers)), np.nan)
+    bounds = np.full((2, len(SPLITS), len(names)), np.nan)
+    n_stimuli = np.zeros((len(SPLITS), len(names)), dtype=np.int64)
+    for column, (name, group) in enumerate(groups.items()):
+        assigned = group["split"].values.astype(str)
+        parts = [str(part) for part in group["part"].values] if "part" in group else []
+        for row, split in enumerate(SPLITS):
+            n_stimuli[row, column] = (assigned == split).sum()
+            if split in parts:
+                for bound, variable in enumerate(("ceiling_lower", "ceiling_upper")):
+                    bounds[bound, row, column] = group[variable].values[parts.index(split)]
+            if (split, name) in rsa:
+                values[:, row, column] = rsa[split, name]
+    return xr.Dataset(
+        {
+            "rsa": (("checkpoint", "split", "target", "layer"), values),
+            "accuracy": ("checkpoint", np.array(accuracy, dtype=np.float64)),
+            "loss": ("checkpoint", np.array(loss, dtype=np.float64)),
+            "ceiling_lower": (("split", "target"), bounds[0]),
+            "ceiling_upper": (("split", "target"), bounds[1]),
+            "n_stimuli": (("split", "target"), n_stimuli),
+        },
+        coords={
+            "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
+            "examples": ("checkpoint", np.array([kept["examples"] for kept in checkpoints], dtype=np.int64)),
+            "split": list(SPLITS),
+            "target": np.array(names, dtype=str),
+            "weight": ("target", np.array([float(g.attrs.get("weight", 1.0)) for g in groups.values()])),
+            "layer": np.array(layers, dtype=str),
+        },
+        attrs=dict(attributes),
+    )

@@ -1,0 +1,153 @@
+"""The file ``rsa.nc``, and what a search reads from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ..errors import TgsageError, unknown
+from ..store import replacing
+
+SPLITS = ("choose", "reward", "report")
+"""The parts of a teacher's stimuli, in the order of the dimension ``split``."""
+
+_VARIABLES = {
+    "rsa": ("checkpoint", "split", "target", "layer"),
+    "accuracy": ("checkpoint",),
+    "loss": ("checkpoint",),
+    "ceiling_lower": ("split", "target"),
+    "ceiling_upper": ("split", "target"),
+    "n_stimuli": ("split", "target"),
+}
+
+
+class TargetScore(NamedTuple):
+    """Similarity with one target where the reward is taken (NaN if undefined), and the layer it is of."""
+
+    tg: float
+    layer: str | None
+
+
+@dataclass(frozen=True)
+class TeacherGuidance:
+    """Similarity with a teacher.
+
+    Attributes
+    ----------
+    targets
+        Target -> :class:`TargetScore`.
+    tg
+        Mean over targets, weighted as the teacher says (Bashivan et al. 2019: TG, equal weights); NaN without
+        targets or where one is undefined.
+    """
+
+    targets: dict[str, TargetScore]
+    tg: float
+
+
+def target_scores(rsa: xr.Dataset, layer_choice: str) -> TeacherGuidance:
+    """Return a candidate's similarity with every target, from its last checkpoint.
+
+    Parameters
+    ----------
+    rsa
+        As :func:`tgsage.scoring.score_candidate` returns it.
+    layer_choice
+        ``"same"``: the largest similarity over layers on the split ``reward`` (Bashivan et al. 2019,
+        S_i = max_j). ``"split"``: the layer that is largest on ``choose``, its similarity on ``reward``:
+        the maximum over layers is no longer taken from the images that pay. Layers without a finite
+        similarity are never chosen; of equal layers the first is.
+
+    Raises
+    ------
+    TgsageError
+        If the layer choice is unknown, or is ``"split"`` and the teacher has no split ``choose``.
+    """
+    if layer_choice not in ("same", "split"):
+        raise unknown("layer choice", layer_choice, ("same", "split"))
+    names = [str(name) for name in rsa["target"].values]
+    layers = [str(name) for name in rsa["layer"].values]
+    if rsa.sizes["checkpoint"] == 0:
+        return TeacherGuidance({name: TargetScore(float("nan"), None) for name in names}, float("nan"))
+    last = rsa["rsa"].isel(checkpoint=-1)
+    reward = last.sel(split="reward").transpose("target", "layer").values
+    chooser = reward
+    if layer_choice == "split":
+        chooser = last.sel(split="choose").transpose("target", "layer").values
+        without = [
+            name for name, n in zip(names, rsa["n_stimuli"].sel(split="choose").values, strict=True) if n == 0
+        ]
+        if without:
+            raise TgsageError(
+                f"scoring.layer_choice: 'split' needs stimuli that choose, and target {without[0]!r} has "
+                "none; give splits.choose of the teacher a share"
+            )
+    found: dict[str, TargetScore] = {}
+    for name, choose, pay in zip(names, chooser, reward, strict=True):
+        # A layer counts where both are finite.
+        usable = np.isfinite(choose) & np.isfinite(pay)
+        if not usable.any():
+            found[name] = TargetScore(float("nan"), None)
+            continue
+        best = int(np.argmax(np.where(usable, choose, -np.inf)))
+        found[name] = TargetScore(float(pay[best]), layers[best])
+    if not found:
+        return TeacherGuidance(found, float("nan"))
+    weights = rsa["weight"].values if "weight" in rsa.coords else np.ones(len(names))
+    return TeacherGuidance(found, float(np.average([value.tg for value in found.values()], weights=weights)))
+
+
+def undefined_target(rsa: xr.Dataset, layer_choice: str) -> str | None:
+    """Return the name of the first target that no layer has a finite similarity with, if there is one."""
+    for name, (value, _) in target_scores(rsa, layer_choice).targets.items():
+        if not np.isfinite(value):
+            return name
+    return None
+
+
+def save(rsa: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write an ``rsa.nc``, whole or not at all.
+
+    Raises
+    ------
+    TgsageError
+        If a variable or dimension is not as :func:`tgsage.scoring.score_candidate` makes it.
+    """
+    _check(rsa, "rsa")
+    with replacing(path) as temporary:
+        rsa.to_netcdf(temporary, engine="netcdf4")
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read an ``rsa.nc`` into memory.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file, or it is another kind of file.
+    """
+    if not Path(path).is_file():
+        raise TgsageError(f"{path}: no such file; score the candidate first")
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as opened:
+            rsa = opened.load()
+    except (OSError, ValueError) as error:
+        raise TgsageError(f"{path}: cannot be read as netCDF ({error}); delete it and score again") from None
+    for name in ("split", "target", "layer"):
+        if name in rsa.coords:
+            rsa = rsa.assign_coords({name: rsa[name].values.astype(str)})
+    _check(rsa, str(path))
+    return rsa
+
+
+def _check(rsa: xr.Dataset, where: str) -> None:
+    for name, dims in _VARIABLES.items():
+        if name not in rsa or rsa[name].dims != dims:
+            raise TgsageError(f"{where}: variable {name!r} with dimensions {dims} is missing; not an rsa.nc")
+    if "status" not in rsa.attrs:
+        raise TgsageError(f"{where}: attribute 'status' is missing; not an rsa.nc")

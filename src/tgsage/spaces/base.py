@@ -1,0 +1,262 @@
+"""What every search space has in common: a sequence of named choices, an architecture, a module."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..config.base import Section
+from ..errors import TgsageError, unknown
+from ..store.digest import digest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Value = str | int
+
+KEY_LENGTH = 16
+MUTATION_TRIES = 100
+
+
+@dataclass(frozen=True, order=True)
+class Architecture:
+    """A point of a search space: immutable, hashable, and ordered within its space.
+
+    Attributes
+    ----------
+    space : str
+        Name of the space.
+    choices : tuple of (str, str or int)
+        Every choice of the space with the option taken, in the order of ``Space.choices``.
+    """
+
+    space: str
+    choices: tuple[tuple[str, Value], ...]
+
+    def __getitem__(self, name: str) -> Value:
+        """The option taken at the choice ``name``."""
+        for choice, value in self.choices:
+            if choice == name:
+                return value
+        raise KeyError(name)
+
+
+class Space(ABC):
+    """A search space.
+
+    A subclass sets ``choices`` in its constructor and writes :meth:`canonical` and :meth:`_assemble`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the space, as in the configuration.
+    settings : Section
+        The settings that the space was made from.
+    choices : dict
+        Name of each choice, in order, to its options. All choices are categorical, and every combination
+        of options is an architecture.
+    """
+
+    name: str
+    settings: Section
+    choices: dict[str, tuple[Value, ...]]
+
+    @abstractmethod
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the representative of all architectures that are the same function as ``arch``.
+
+        Which functions a space recognises as the same is stated in the docstring of its class.
+        """
+
+    @abstractmethod
+    def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
+        """Build the network of ``arch`` exactly as it is written."""
+
+    def build(self, arch: Architecture, n_classes: int, in_channels: int = 3) -> nn.Module:
+        """Build the network of an architecture, always from its canonical form.
+
+        Parameters
+        ----------
+        arch
+            An architecture of this space.
+        n_classes
+            Number of outputs.
+        in_channels
+            Channels of the images.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps images (batch, in_channels, height, width) to logits (batch, n_classes). Parameters are
+            drawn from torch's current generator. Its ``probe_names`` names the submodules whose outputs are
+            the probes, shallow to deep.
+
+        Raises
+        ------
+        TgsageError
+            If ``arch`` is of another space.
+        """
+        if n_classes < 1 or in_channels < 1:
+            raise TgsageError(
+                f"space {self.name}: n_classes ({n_classes}) and in_channels ({in_channels}) must be positive"
+            )
+        return self._assemble(self.canonical(arch), n_classes, in_channels)
+
+    @property
+    def size(self) -> int:
+        """Number of combinations of options (many of which may be the same function)."""
+        return math.prod(len(options) for options in self.choices.values())
+
+    def all(self) -> Iterator[Architecture]:
+        """Every combination of options, in order."""
+        for values in itertools.product(*self.choices.values()):
+            yield Architecture(self.name, tuple(zip(self.choices, values, strict=True)))
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Draw every choice uniformly."""
+        return Architecture(
+            self.name,
+            tuple((name, options[int(rng.integers(len(options)))]) for name, options in self.choices.items()),
+        )
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Draw one choice anew, so that the function changes.
+
+        Returns
+        -------
+        Architecture
+            Canonical. Differs from ``arch`` in function unless every one of 100 tries did not.
+        """
+        origin = self.canonical(arch)
+        free = [name for name, options in self.choices.items() if len(options) > 1]
+        child = origin
+        for _ in range(MUTATION_TRIES):
+            if not free:
+                break
+            name = free[int(rng.integers(len(free)))]
+            others = [value for value in self.choices[name] if value != origin[name]]
+            value = others[int(rng.integers(len(others)))]
+            child = self.canonical(
+                Architecture(
+                    self.name,
+                    tuple((choice, value if choice == name else old) for choice, old in origin.choices),
+                )
+            )
+            if child != origin:
+                break
+        return child
+
+    def decode(self, choices: Mapping[str, Value]) -> Architecture:
+        """Turn named choices into an architecture (not yet canonical).
+
+        Raises
+        ------
+        TgsageError
+            If a choice is missing, unknown, or takes a value that is not one of its options.
+        """
+        for name in choices:
+            if name not in self.choices:
+                raise unknown(f"choice of space {self.name}", str(name), self.choices)
+        taken = []
+        for name, options in self.choices.items():
+            if name not in choices:
+                raise TgsageError(f"space {self.name}: the choice {name!r} is missing")
+            value = choices[name]
+            if isinstance(value, np.generic):
+                value = value.item()
+            if isinstance(value, bool) or value not in options:
+                raise unknown(f"value of {name} in space {self.name}", str(value), map(str, options))
+            # The option itself: 1.0 and 1 are equal, but not the same text.
+            taken.append((name, options[options.index(value)]))
+        return Architecture(self.name, tuple(taken))
+
+    def encode(self, arch: Architecture) -> dict[str, Value]:
+        """Turn an architecture into named choices: the inverse of :meth:`decode`."""
+        self.check(arch)
+        return dict(arch.choices)
+
+    def check(self, arch: Architecture) -> None:
+        """Raise TgsageError unless ``arch`` is a point of this space."""
+        if not isinstance(arch, Architecture):
+            raise TgsageError(
+                f"space {self.name}: expected an Architecture, not {type(arch).__name__}; use parse"
+            )
+        if arch.space != self.name:
+            raise TgsageError(f"space {self.name}: the architecture is of space {arch.space!r}")
+        # The common case is quick: the same names in the same order, each with one of its options.
+        if len(arch.choices) == len(self.choices) and all(
+            name == expected and value in options
+            for (name, value), (expected, options) in zip(arch.choices, self.choices.items(), strict=True)
+        ):
+            return
+        if self.decode(dict(arch.choices)) != arch:
+            raise TgsageError(
+                f"space {self.name}: choices repeated or out of order; make architectures with decode"
+            )
+
+    def format(self, arch: Architecture) -> str:
+        """Canonical JSON text of an architecture: one line, no spaces, choices in the space's order."""
+        content = {"space": arch.space, "choices": self.encode(arch)}
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+    def parse(self, text: str) -> Architecture:
+        """Read what :meth:`format` wrote.
+
+        Raises
+        ------
+        TgsageError
+            If the text is not JSON, is of another space, or makes a choice the space does not have.
+        """
+        try:
+            content = json.loads(text)
+        except (TypeError, ValueError):
+            raise TgsageError(f"space {self.name}: not the JSON of an architecture: {_short(text)}") from None
+        if (
+            not isinstance(content, dict)
+            or set(content) != {"space", "choices"}
+            or not isinstance(content["choices"], dict)
+        ):
+            raise TgsageError(
+                f"space {self.name}: an architecture needs the keys 'space' and 'choices': {_short(text)}"
+            )
+        if content["space"] != self.name:
+            raise TgsageError(f"space {self.name}: the architecture is of space {content['space']!r}")
+        return self.decode(content["choices"])
+
+    def key(self, arch: Architecture) -> str:
+        """Digest (16 hex digits) of the canonical form and of the settings that decide the function.
+
+        Two architectures with one key are the same function; see the class for the rule.
+        """
+        return self._key(self.canonical(arch))
+
+    @functools.cached_property
+    def signature(self) -> dict[str, Any]:
+        """What, besides the choices, decides the function: all settings of the space."""
+        return self.settings.plain()
+
+    @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
+    def _key(self, canonical: Architecture) -> str:
+        content = {"space": self.name, "settings": self.signature, "choices": list(canonical.choices)}
+        return digest(content)[:KEY_LENGTH]
+
+
+def _short(text: Any) -> str:
+    shown = str(text)
+    return repr(shown if len(shown) <= 60 else shown[:57] + "...")
+
+
+def too_small(space: str, size: tuple[int, int], least: int, remedy: str) -> TgsageError:
+    """The error for images that shrink away inside a network."""
+    return TgsageError(
+        f"space {space}: images of {size[0]} x {size[1]} pixels shrink below 1 pixel; this network needs at "
+        f"least {least} x {least}: raise task.resolution, or {remedy}"
+    )

@@ -1,0 +1,313 @@
+"""The cells of NAS-Bench-201 (Dong and Yang 2020), as strings of the benchmark and as networks to train."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..config.spaces import NasBench201Space as Settings
+from ..errors import TgsageError, unknown
+from .base import Architecture, Space, too_small
+from .layers import ConvolutionNorm, average_pool
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""The benchmark's five operations, by its own names; a convolution is ReLU, convolution, batch norm."""
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""Source and target of each edge, in the order of the strings; node 0 is the input, 3 the output."""
+
+CHOICES = tuple(f"edge_{source}_{target}" for source, target in EDGES)
+
+Operations = tuple[str, ...]
+"""An operation per edge."""
+
+
+class NasBench201Space(Space):
+    """All 15,625 cells of NAS-Bench-201: four nodes, an operation on each of the six edges between them.
+
+    A node is the sum of its incoming edges. A network is: 3x3 stem convolution of ``width`` channels,
+    ``repeats`` cells, a residual block of stride 2 that doubles the channels, cells, such a block, cells,
+    batch norm, ReLU, global average pooling, a linear layer. The published networks have width 16 and 5
+    repeats.
+
+    Choices: ``edge_<source>_<target>``.
+
+    Probes: the output node of every cell and the output of both residual blocks (``probes: cells``), before
+    any ReLU that follows; or only the last of each stack (``probes: stages``).
+
+    Canonical form. Two cells are the same function if these rules, all of them exact, make them the same:
+    ``none`` edges are removed; a node without inputs is zero; ``skip_connect`` and pooling of zero are zero;
+    a sum takes the terms of a skipped sum as its own, and its terms have no order; the pooling of one sum is
+    one value, however many edges compute it; a convolution belongs to its edge, so that one convolution read
+    twice differs from two convolutions; a convolution of zero is a learned constant, whatever its kernel; an
+    edge that does not reach the output is removed. This makes 5,485 functions of the 15,625 strings. (The
+    benchmark's own 6,466 keep zeros and nested sums apart, but hold one convolution read twice to be two.)
+    Not recognised: that an average of a sum is a sum of averages. The representative is the string with the
+    fewest weights, then the fewest edges, then the first in order.
+
+    Published accuracies belong to strings, not to functions: look them up by :meth:`format_published` of the
+    architecture as it was listed, never by key.
+    """
+
+    name = "nasbench201"
+    settings: Settings
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.choices = dict.fromkeys(CHOICES, OPERATIONS)
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        self.check(arch)
+        return self._from_operations(representatives()[self.operations(arch)])
+
+    def operations(self, arch: Architecture) -> Operations:
+        """The operations of an architecture as written, in the order of ``EDGES``."""
+        return tuple(str(value) for _, value in arch.choices)
+
+    def _from_operations(self, operations: Operations) -> Architecture:
+        return Architecture(self.name, tuple(zip(CHOICES, operations, strict=True)))
+
+    def parse_published(self, text: str) -> Architecture:
+        """Read a string of the benchmark, such as ``|none~0|+|none~0|none~1|+|none~0|none~1|none~2|``.
+
+        Returns
+        -------
+        Architecture
+            As written, not canonical: :meth:`format_published` gives the same string back.
+
+        Raises
+        ------
+        TgsageError
+            If it is not such a string.
+        """
+        stripped = text.strip()
+        operations = re.findall(r"\|?([a-z0-9_]+)~[0-9]", stripped)
+        if len(operations) == len(EDGES):
+            for operation in operations:
+                if operation not in OPERATIONS:
+                    raise unknown("operation of nasbench201", operation, OPERATIONS)
+            if _published(tuple(operations)) == stripped:
+                return self._from_operations(tuple(operations))
+        raise TgsageError(
+            f"space nasbench201: not a string of the benchmark: {stripped[:80]!r}; "
+            "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+        )
+
+    def format_published(self, arch: Architecture) -> str:
+        """Write an architecture, as it is, as a string of the benchmark."""
+        self.check(arch)
+        return _published(self.operations(arch))
+
+    def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
+        return NasBench201Network(self.settings, self.operations(arch), n_classes, in_channels)
+
+    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
+        """Describe the canonical form for drawing: nodes 0 to 3, and an edge per operation but ``none``."""
+        labels = ("input", "node 1", "node 2", "output")
+        kinds = ("input", "block", "block", "output")
+        nodes = [
+            {"id": str(index), "cell": "normal", "kind": kind, "label": label}
+            for index, (kind, label) in enumerate(zip(kinds, labels, strict=True))
+        ]
+        edges = [
+            {"source": str(source), "target": str(target), "cell": "normal", "operation": operation}
+            for (source, target), operation in zip(EDGES, self.operations(self.canonical(arch)), strict=True)
+            if operation != "none"
+        ]
+        return {"nodes": nodes, "edges": edges}
+
+
+def _published(operations: Operations) -> str:
+    nodes: dict[int, str] = {}
+    for (source, target), operation in zip(EDGES, operations, strict=True):
+        nodes[target] = nodes.get(target, "|") + f"{operation}~{source}|"
+    return "+".join(nodes[target] for target in sorted(nodes))
+
+
+# A node's value is a sorted tuple of terms; a term is ("x",), ("pool", value), ("constant", edge), or
+# (operation, edge, value) of a convolution.
+Value = tuple[Any, ...]
+
+
+def value_of(operations: Operations) -> Value:
+    """What the output node computes, as a sum of terms, by the rules of :class:`NasBench201Space`."""
+    values: list[Value] = [(("x",),)]
+    for node in (1, 2, 3):
+        terms: list[Any] = []
+        for edge, (source, target) in enumerate(EDGES):
+            operation = operations[edge]
+            if target != node or operation == "none":
+                continue
+            value = values[source]
+            if operation == "skip_connect":
+                terms += value
+            elif operation == "avg_pool_3x3":
+                if value:
+                    terms.append(("pool", value))
+            elif value:
+                terms.append((operation, edge, value))
+            else:
+                terms.append(("constant", edge))
+        values.append(tuple(sorted(terms, key=repr)))
+    return values[3]
+
+
+def _text(value: Value, label: Callable[[int], str]) -> str:
+    """A value as text that does not depend on the order of terms; ``label`` names convolutions."""
+    terms = []
+    for term in value:
+        if term[0] == "x":
+            terms.append("x")
+        elif term[0] == "pool":
+            terms.append(f"pool({_text(term[1], label)})")
+        elif term[0] == "constant":
+            terms.append(f"constant{label(term[1])}")
+        else:
+            terms.append(f"{term[0]}{label(term[1])}({_text(term[2], label)})")
+    return "+".join(sorted(terms))
+
+
+def _convolutions(value: Value, found: dict[int, str]) -> dict[int, str]:
+    """Edges of the convolutions that a value needs, to what each computes (convolutions unnamed)."""
+    for term in value:
+        if term[0] == "pool":
+            _convolutions(term[1], found)
+        elif term[0] != "x":
+            found[term[1]] = _text((term,), lambda edge: "")
+            if term[0] != "constant":
+                _convolutions(term[2], found)
+    return found
+
+
+def function_of(operations: Operations) -> str:
+    """The normal form of a cell's function: equal texts exactly for cells that the rules make the same.
+
+    Convolutions are numbered; of all numberings that keep convolutions of like function together, the one
+    with the least text is taken.
+    """
+    value = value_of(operations)
+    groups: dict[str, list[int]] = {}
+    for edge, text in _convolutions(value, {}).items():
+        groups.setdefault(text, []).append(edge)
+    texts = []
+    for order in itertools.product(*(itertools.permutations(groups[text]) for text in sorted(groups))):
+        number = {edge: str(index) for index, edge in enumerate(itertools.chain.from_iterable(order))}
+        texts.append(_text(value, number.__getitem__))
+    return min(texts)
+
+
+@functools.cache
+def representatives() -> dict[Operations, Operations]:
+    """Every cell to the representative of its function (15,625 entries, about 0.4 s once a process)."""
+    classes: dict[str, list[Operations]] = {}
+    for operations in itertools.product(OPERATIONS, repeat=len(EDGES)):
+        classes.setdefault(function_of(operations), []).append(operations)
+    weights = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
+
+    def order(operations: Operations) -> tuple[Any, ...]:
+        return (
+            sum(weights.get(operation, 0) for operation in operations),
+            sum(operation != "none" for operation in operations),
+            tuple(OPERATIONS.index(operation) for operation in operations),
+        )
+
+    found: dict[Operations, Operations] = {}
+    for members in classes.values():
+        representative = min(members, key=order)
+        found.update(dict.fromkeys(members, representative))
+    return found
+
+
+class NasBench201Cell(nn.Module):
+    """One cell; the ReLU of a node is computed once for all convolutions that read it."""
+
+    def __init__(self, operations: Operations, channels: int):
+        super().__init__()
+        self.operations = operations
+        self.outputs = channels
+        self.edges = nn.ModuleDict()
+        for name, operation in zip(CHOICES, operations, strict=True):
+            if operation.startswith("nor_conv"):
+                self.edges[name] = ConvolutionNorm(channels, channels, int(operation[-1]))
+            elif operation == "avg_pool_3x3":
+                self.edges[name] = average_pool(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # None stands for zero.
+        nodes: list[Tensor | None] = [x, None, None, None]
+        rectified: dict[int, Tensor] = {}
+        for name, (source, target), operation in zip(CHOICES, EDGES, self.operations, strict=True):
+            value = nodes[source]
+            if operation == "none":
+                continue
+            if operation.startswith("nor_conv"):
+                if source not in rectified:
+                    rectified[source] = torch.zeros_like(x) if value is None else functional.relu(value)
+                value = self.edges[name](rectified[source])
+            elif value is None:
+                continue
+            elif operation == "avg_pool_3x3":
+                value = self.edges[name](value)
+            assert value is not None
+            present = nodes[target]
+            nodes[target] = value if present is None else present + value
+        output = nodes[3]
+        return torch.zeros_like(x) if output is None else output
+
+
+class ResidualReduction(nn.Module):
+    """The benchmark's residual block of stride 2: two ReLU-convolution-norms, and a pooled projection."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.outputs = outputs
+        self.first = ConvolutionNorm(inputs, outputs, 3, stride=2)
+        self.second = ConvolutionNorm(outputs, outputs, 3)
+        # Rounding up makes no difference where the size is even, as it is in the benchmark.
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.second(functional.relu(self.first(functional.relu(x))))
+
+
+class NasBench201Network(nn.Module):
+    """The benchmark's macro skeleton around a cell."""
+
+    least_size = 4
+
+    def __init__(self, settings: Settings, operations: Operations, n_classes: int, in_channels: int):
+        super().__init__()
+        width, repeats = settings.width, settings.repeats
+        self.stem = ConvolutionNorm(in_channels, width, 3)
+        self.cells = nn.ModuleList()
+        for stack in range(3):
+            if stack:
+                self.cells.append(ResidualReduction(width, 2 * width))
+                width *= 2
+            self.cells.extend(NasBench201Cell(operations, width) for _ in range(repeats))
+        self.norm = nn.BatchNorm2d(width)
+        self.head = nn.Linear(width, n_classes)
+        every = range(len(self.cells))
+        # The last of a stack is the cell before a residual block.
+        stages = [repeats - 1, 2 * repeats, 3 * repeats + 1]
+        self.probe_names = tuple(
+            f"cells.{index}" for index in (every if settings.probes == "cells" else stages)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        if min(size) < self.least_size:
+            raise too_small("nasbench201", size, self.least_size, "choose another space")
+        x = self.stem(images)
+        for cell in self.cells:
+            x = cell(x)
+        return self.head(functional.relu(self.norm(x)).mean(dim=(2, 3)))

@@ -1,0 +1,1 @@
+"""One module per published layout; each has ``read(settings, data_root) -> Task``."""

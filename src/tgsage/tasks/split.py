@@ -1,0 +1,118 @@
+"""Stratified draws of labelled images, class subsets, and one size for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ..errors import TgsageError, unknown
+from ..store import seed_from
+from .task import Part, image_hashes
+
+
+def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) -> list[np.ndarray]:
+    """Draw disjoint index sets that hold the classes in the proportions of ``labels``.
+
+    Parameters
+    ----------
+    labels
+        (n,) int.
+    sizes
+        Number of images of each set. The classes' shares are rounded so that they add up (largest
+        remainders, the lower class first where equal).
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    list
+        Sorted indices into ``labels``, one array per size.
+
+    Raises
+    ------
+    TgsageError
+        If fewer images are there than asked for, or a set is smaller than the number of classes.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    if sum(sizes) > len(labels):
+        raise TgsageError(
+            f"{where}: {sum(sizes)} images are asked for and {len(labels)} are there; lower the numbers"
+        )
+    for size in sizes:
+        if size < len(classes):
+            raise TgsageError(
+                f"{where}: a part of {size} images cannot hold {len(classes)} classes; ask for more images"
+            )
+    rng = np.random.default_rng(seed_from("task split", seed))
+    pools = {label: rng.permutation(np.flatnonzero(labels == label)) for label in classes}
+    found = []
+    for size in sizes:
+        left = np.array([len(pools[label]) for label in classes])
+        quota = np.minimum(_shares(size, counts), left)
+        # Where a class has run out, the others make up for it.
+        while quota.sum() < size:
+            quota[np.argmax(left - quota)] += 1
+        taken = []
+        for label, number in zip(classes, quota, strict=True):
+            taken.append(pools[label][:number])
+            pools[label] = pools[label][number:]
+        found.append(np.sort(np.concatenate(taken)))
+    return found
+
+
+def _shares(size: int, counts: np.ndarray) -> np.ndarray:
+    exact = size * counts / counts.sum()
+    whole = np.floor(exact).astype(int)
+    order = np.argsort(-(exact - whole), kind="stable")
+    whole[order[: size - whole.sum()]] += 1
+    return whole
+
+
+def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None, key: str) -> Part:
+    """Keep the images of some classes, with labels counted in the order of ``wanted``.
+
+    Raises
+    ------
+    TgsageError
+        If a wanted class does not exist, is named twice, or is the only one.
+    """
+    if wanted is None:
+        return part
+    if len(wanted) < 2:
+        raise TgsageError(f"{key}: names {len(wanted)} classes; a task needs at least 2")
+    if len(set(wanted)) != len(wanted):
+        raise TgsageError(f"{key}: a class is named twice")
+    renumber = np.full(len(names), -1)
+    for number, name in enumerate(wanted):
+        if name not in names:
+            raise unknown("class", name, names)
+        renumber[list(names).index(name)] = number
+    labels = renumber[part.labels]
+    keep = labels >= 0
+    return Part(part.images[keep], labels[keep].astype(np.int64))
+
+
+def without_repeats(part: Part, taken: Sequence[str] = ()) -> Part:
+    """Leave out images that equal an earlier one of the part, or one whose hash is in ``taken``."""
+    seen = set(taken)
+    keep = np.ones(len(part), dtype=bool)
+    for number, name in enumerate(image_hashes(part.images)):
+        keep[number] = name not in seen
+        seen.add(name)
+    return Part(part.images[keep], part.labels[keep])
+
+
+def resized(images: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 (n, side, side, 3): the images themselves, or resampled with anti-aliasing."""
+    if images.shape[1:3] == (side, side):
+        return images
+    return np.stack(
+        [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX)) for image in images]
+        if side < images.shape[1]
+        else [
+            np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
+            for image in images
+        ]
+    )

@@ -1,0 +1,141 @@
+"""The CIFAR ResNet of He et al. 2016, section 4.2: three stacks of n blocks, 6n + 2 layers."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..errors import TgsageError
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+"""Pixel mean and standard deviation, as fractions of 255, that public CIFAR ResNets were often trained "
+"with."""
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with batch normalisation, and a shortcut without parameters (option A).
+
+    Where the block halves the resolution, the shortcut takes every second pixel and pads the channels
+    with zeros, half of them before and half after.
+    """
+
+    def __init__(self, channels_in: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.stride = stride
+        self.widening = channels - channels_in
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.stride != 1 or self.widening:
+            before = self.widening // 2
+            x = functional.pad(
+                x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.widening - before)
+            )
+        return functional.relu(y + x)
+
+
+class CifarResNet(nn.Module):
+    """(n, channels, height, width) -> (n, classes).
+
+    Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it.
+
+    Parameters
+    ----------
+    blocks_per_stack
+        n; 9 gives ResNet-56.
+    width
+        Channels of the first stack; the others have twice and four times as many.
+    n_classes, in_channels
+        Of the task.
+
+    Attributes
+    ----------
+    probe_names
+        The three stacks. A probe is the output of a stack's last block, after its ReLU.
+    """
+
+    probe_names = ("layer1", "layer2", "layer3")
+
+    def __init__(self, blocks_per_stack: int, width: int, n_classes: int, in_channels: int = 3):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        channels_in = width
+        for stack in range(3):
+            channels = width * 2**stack
+            blocks = []
+            for block in range(blocks_per_stack):
+                blocks.append(BasicBlock(channels_in, channels, 2 if stack and not block else 1))
+                channels_in = channels
+            self.add_module(f"layer{stack + 1}", nn.Sequential(*blocks))
+        self.linear = nn.Linear(channels_in, n_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+def initial(blocks_per_stack: int, width: int, n_classes: int, seed: int) -> CifarResNet:
+    """A network with parameters drawn from a seed; torch's own random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CifarResNet(blocks_per_stack, width, n_classes)
+
+
+def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int = 16) -> CifarResNet:
+    """Read a CIFAR ResNet from a torch checkpoint.
+
+    Parameters
+    ----------
+    path
+        A state dict, or a mapping with one under ``state_dict``; keys may begin with ``module.``. Read with
+        ``weights_only=True``: nothing in it is executed.
+    blocks_per_stack, width
+        Of the network that was saved.
+
+    Raises
+    ------
+    TgsageError
+        If the file is no such checkpoint, or its network is another one.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TgsageError(f"weights {path}: not a torch checkpoint of tensors ({reason})") from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise TgsageError(f"weights {path}: holds no state dict of tensors; save module.state_dict()")
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    if "linear.weight" not in state:
+        raise TgsageError(
+            f"weights {path}: has no linear.weight; it is not of a CIFAR ResNet with these names"
+        )
+    with torch.random.fork_rng(devices=[]):
+        module = CifarResNet(blocks_per_stack, width, len(state["linear.weight"]))
+    try:
+        module.load_state_dict(state)
+    except RuntimeError:
+        found = len({key.split(".")[1] for key in state if key.startswith("layer1.")})
+        channels = len(state["bn1.weight"]) if "bn1.weight" in state else "?"
+        raise TgsageError(
+            f"weights {path}: of a network with {found} blocks per stack and width {channels}, not "
+            f"{blocks_per_stack} and {width}; set blocks_per_stack and width"
+        ) from None
+    return module.eval()

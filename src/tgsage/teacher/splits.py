@@ -1,0 +1,87 @@
+"""Which stimuli choose the layer, which reward the search, and which report the similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..config.teacher import Splits
+from ..errors import TgsageError
+from ..store import seed_from
+
+PARTS = ("choose", "reward", "report")
+SMALLEST = 20
+"""A part with fewer stimuli is refused: 19 stimuli are 171 pairs, and no ranking of layers."""
+
+
+def parts_in_use(splits: Splits) -> tuple[str, ...]:
+    """The parts that have a share, in the order choose, reward, report."""
+    return tuple(part for part in PARTS if getattr(splits, part) > 0)
+
+
+def assign_splits(
+    categories: Sequence[str],
+    splits: Splits,
+    *,
+    where: str,
+    pictures: Sequence[str] | None = None,
+    known: dict[str, str] | None = None,
+) -> np.ndarray:
+    """Assign every stimulus to ``choose``, ``reward`` or ``report``.
+
+    Systematic sampling: the stimuli of a category, in random order, are spread evenly over [0, 1); all
+    stimuli are sorted by that place and cut at the shares. So the parts have their size exactly and every
+    category its share in every part to within one stimulus. Stimuli with one picture stay together, here
+    and, through ``known``, across the data sets of a teacher.
+
+    Parameters
+    ----------
+    categories
+        One per stimulus; all equal (``""``) where unknown.
+    splits
+        Shares and seed.
+    where
+        What messages call the stimuli, e.g. ``"recordings 'majaj'"``.
+    pictures
+        One key per stimulus that is equal for equal pictures; None: all differ.
+    known
+        Part of each picture that was assigned before; is added to.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) of str.
+
+    Raises
+    ------
+    TgsageError
+        If a part in use gets fewer than 20 stimuli.
+    """
+    n = len(categories)
+    pictures = [f"#{index}" for index in range(n)] if pictures is None else list(pictures)
+    known = {} if known is None else known
+    first: dict[str, int] = {}
+    for index, picture in enumerate(pictures):
+        if picture not in known:
+            first.setdefault(picture, index)
+    units = np.array(list(first.values()), int)
+    names = np.asarray(categories, str)[units]
+    rng = np.random.default_rng(seed_from("teacher splits", splits.seed, n, list(map(str, categories))))
+    place = np.empty(len(units))
+    for category in np.unique(names):
+        members = np.flatnonzero(names == category)
+        place[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
+    order = units[np.argsort(place, kind="stable")]
+    cuts = np.rint(np.cumsum([getattr(splits, part) for part in PARTS]) * len(units)).astype(int)
+    for part, start, stop in zip(PARTS, [0, *cuts[:-1]], cuts, strict=True):
+        known.update({pictures[index]: part for index in order[start:stop]})
+    assigned = np.array([known[picture] for picture in pictures], dtype="<U6")
+    for part in parts_in_use(splits):
+        count = int((assigned == part).sum())
+        if count < SMALLEST:
+            raise TgsageError(
+                f"{where}: split {part!r} has {count} of {n} stimuli, and at least {SMALLEST} are needed; "
+                f"change splits.{part} or use more stimuli"
+            )
+    return assigned

@@ -1,0 +1,71 @@
+"""Batch-norm statistics that belong to the weights they are stored with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@torch.no_grad()
+def recompute_batchnorm(module: torch.nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Replace the running statistics of every batch-norm layer by those of the given images.
+
+    Running statistics lag behind the weights, and averaged weights have none of their own (Izmailov et al.
+    2018, section 3). Each layer normalises each batch by the batch's own statistics, as in training, and
+    gets the exact mean and unbiased variance of everything that reached it, over all batches and
+    positions. (Averaging the batches' variances, as is often done, leaves out the variance between batches.)
+    All other layers run in evaluation mode: no dropout.
+
+    Parameters
+    ----------
+    module
+        Changed in place: buffers ``running_mean`` and ``running_var`` only.
+    batches
+        Inputs of the module. Every batch-norm layer must see more than one value per channel in each.
+    """
+    layers = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, _BatchNorm) and layer.running_mean is not None
+    ]
+    if not layers:
+        return
+    modes = [(part, part.training) for part in module.modules()]
+    kept = [(layer, layer.momentum, layer.num_batches_tracked.clone()) for layer in layers]
+    count = dict.fromkeys(layers, 0)
+    first = {layer: torch.zeros_like(layer.running_mean, dtype=torch.float64) for layer in layers}
+    second = {layer: torch.zeros_like(layer.running_mean, dtype=torch.float64) for layer in layers}
+
+    def collect(layer: _BatchNorm, inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
+        # With momentum 1 the running statistics are those of this batch.
+        n = inputs[0].numel() // inputs[0].shape[1]
+        mean = layer.running_mean.double()
+        count[layer] += n
+        first[layer] += n * mean
+        second[layer] += (n - 1) * layer.running_var.double() + n * mean.square()
+
+    hooks = [layer.register_forward_hook(collect) for layer in layers]
+    try:
+        module.eval()
+        for layer in layers:
+            layer.train()
+            layer.momentum = 1.0
+        for batch in batches:
+            module(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer, momentum, tracked in kept:
+            layer.momentum = momentum
+            layer.num_batches_tracked.copy_(tracked)
+        for part, training in modes:
+            part.training = training
+    for layer in layers:
+        n = count[layer]
+        if n == 0:
+            continue  # The layer is not part of the forward pass.
+        mean = first[layer] / n
+        layer.running_mean.copy_(mean)
+        layer.running_var.copy_((second[layer] - n * mean.square()).clamp_min(0) / max(n - 1, 1))

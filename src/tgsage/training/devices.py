@@ -1,0 +1,129 @@
+"""Where and how numbers are computed: device, precision, threads, reproducible kernels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from ..errors import TgsageError, unknown
+
+
+def resolve_device(name: str | torch.device) -> torch.device:
+    """Return the device that a setting names.
+
+    Parameters
+    ----------
+    name
+        ``"auto"`` (CUDA where there is one, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:<index>"``.
+
+    Raises
+    ------
+    TgsageError
+        If CUDA is asked for and absent, or the name is unknown. There is no silent fall-back: a CPU run
+        has other weights than a GPU run.
+    """
+    if isinstance(name, torch.device):
+        name = str(name)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if not torch.cuda.is_available():
+        raise TgsageError(
+            f"device: {name!r} was asked for, but torch {torch.__version__} sees no CUDA device here; "
+            "set device: cpu or auto, or install a CUDA build of torch"
+        )
+    if index and int(index) >= torch.cuda.device_count():
+        raise TgsageError(f"device: there is no {name!r}; this machine has {torch.cuda.device_count()}")
+    return torch.device(name)
+
+
+def device_class(device: str | torch.device) -> str:
+    """Return what kind of device it is: ``"cpu"``, or the model name of the GPU.
+
+    Results are the same on two devices of one class (and one version of everything), not across classes.
+    For a GPU this starts CUDA in the calling process.
+    """
+    device = resolve_device(device)
+    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Return the dtype in which the forward pass runs.
+
+    Parameters
+    ----------
+    precision
+        ``"float32"``, ``"bfloat16"`` (autocast), or ``"auto"``: bfloat16 on CUDA, float32 on the CPU, where
+        bfloat16 without hardware support is several times slower than float32.
+    device
+        Where the network runs.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    try:
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    except KeyError:
+        raise unknown("precision", precision, ("auto", "float32", "bfloat16")) from None
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return the autocast context for a dtype; float32 switches autocast off."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
+@contextlib.contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Run the block with that many CPU threads in torch, and restore; None leaves them as they are."""
+    before = torch.get_num_threads()
+    if number is None or number == before:
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Run the block with kernels that give the same answer twice.
+
+    cuDNN neither measures which kernel is fastest nor picks one that adds up in changing order, and float32
+    means float32 rather than TF32. CPU kernels are deterministic for a given number of threads.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = matmul
+
+
+@contextlib.contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Run the block on torch's default generators seeded by ``seed``, and put their states back.
+
+    For modules that draw from the default generator: initialisation, dropout. Nobody outside sees a change.
+    """
+    indices = (
+        []
+        if device.type == "cpu"
+        else [torch.cuda.current_device() if device.index is None else device.index]
+    )
+    with torch.random.fork_rng(devices=indices):
+        # Not torch.manual_seed: it would reseed every CUDA device, also those that are not put back.
+        torch.default_generator.manual_seed(seed)
+        if indices:
+            torch.cuda.default_generators[indices[0]].manual_seed(seed)
+        yield

@@ -1,0 +1,289 @@
+"""A function in a process of its own, so that a hang or a crash costs one candidate and not the job.
+
+The process is a child of a *fork server*: a clean process that has imported torch once and forks for every
+call, which costs some ten milliseconds instead of a second. The server never starts CUDA and never runs
+parallel code, so its children may do both.
+
+Nothing survives its purpose. The child leads a session of its own, and whatever is in that session is killed
+when the call ends: by the parent after a result, a crash or a timeout; and by a small guardian process
+inside the session when the parent itself is gone, even by SIGKILL. The child and the guardian ask the
+kernel (``PR_SET_PDEATHSIG``) to be killed when their own parents, server and child, are gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from ..errors import TgsageError
+
+PRELOAD = ("torch", "tgsage.training.candidate", "tgsage.spaces.cell")
+"""What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
+
+START_SECONDS = 300.0
+"""How long the fork server may take to start; it imports torch, on a cluster from a shared disk."""
+
+EXIT_SECONDS = 10.0
+"""How long a child may take to end after it has handed over its result."""
+
+_PR_SET_PDEATHSIG = 1
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no result.
+
+    Attributes
+    ----------
+    kind
+        ``"timeout"``, ``"crashed"`` (ended by a signal or an exit) or ``"raised"`` (an exception).
+    reason
+        One line.
+    """
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call in a process of its own came to.
+
+    Attributes
+    ----------
+    value
+        The function's result; None after a failure.
+    failure
+        None after success.
+    seconds
+        Wall clock of the function, without the start of the server.
+    reports
+        Everything the function reported, later values over earlier ones.
+    """
+
+    value: Any
+    failure: Failure | None
+    seconds: float
+    reports: dict[str, Any]
+
+
+def run_isolated(
+    function: Callable[..., Any],
+    arguments: Sequence[Any] = (),
+    timeout_seconds: float | None = None,
+    *,
+    reports: bool = False,
+) -> Outcome:
+    """Call a function in a process of its own.
+
+    Parameters
+    ----------
+    function
+        Importable by name from a module other than ``__main__``. Arguments and result are pickled.
+    arguments
+        Positional arguments.
+    timeout_seconds
+        Wall clock after which the process and all that it started are killed; None waits for ever. The
+        clock starts when the function does.
+    reports
+        Pass a keyword argument ``report``, a callable that takes a dict; what it was told outlives a crash.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    TgsageError
+        If the function raised one: a mistake of the user's is not a failure of the candidate. Also if the
+        function cannot be sent to another process.
+    """
+    context = multiprocessing.get_context("forkserver")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(sender, function, tuple(arguments), reports))
+    try:
+        with _lock, _no_main():
+            context.set_forkserver_preload(list(PRELOAD))
+            try:
+                process.start()
+            except Exception as error:  # pickle raises nearly anything
+                name = getattr(function, "__qualname__", function)
+                raise TgsageError(
+                    f"{name} cannot be run in a process of its own ({type(error).__name__}: {error}); define "
+                    "it in a module, and give it plain arguments"
+                ) from None
+        sender.close()
+        return _attend(process, receiver, timeout_seconds)
+    finally:
+        if process.pid is not None:
+            _end_session(process.pid)
+            process.join(EXIT_SECONDS)
+        receiver.close()
+        sender.close()
+
+
+def _attend(process: Any, receiver: Connection, timeout_seconds: float | None) -> Outcome:
+    """Listen to the child until it answers, dies, or runs out of time."""
+    told: dict[str, Any] = {}
+    started: float | None = None
+    begin = time.monotonic()
+
+    def outcome(value: Any = None, failure: Failure | None = None) -> Outcome:
+        since = begin if started is None else started
+        return Outcome(value, failure, time.monotonic() - since, told)
+
+    while True:
+        if started is None:
+            left: float | None = begin + START_SECONDS - time.monotonic()
+        else:
+            left = None if timeout_seconds is None else started + timeout_seconds - time.monotonic()
+        ready = wait([receiver, process.sentinel], None if left is None else max(left, 0))
+        if not ready:
+            if started is None:
+                return outcome(failure=Failure("crashed", f"did not start within {START_SECONDS:g} s"))
+            return outcome(failure=Failure("timeout", f"took longer than {timeout_seconds:g} s"))
+        if receiver in ready:
+            try:
+                kind, *content = receiver.recv()
+            except (EOFError, OSError):
+                process.join(EXIT_SECONDS)
+                return outcome(failure=Failure("crashed", _why_ended(process.exitcode)))
+            if kind == "started":
+                started = time.monotonic()
+            elif kind == "report":
+                told.update(content[0])
+            elif kind == "result":
+                done = outcome(content[0])
+                # Let it end by itself: buffers are flushed, memory of a GPU is given back in order.
+                process.join(EXIT_SECONDS)
+                return done
+            elif kind == "refused":
+                raise TgsageError(content[0])
+            else:
+                return outcome(failure=Failure("raised", content[0]))
+        else:
+            process.join(EXIT_SECONDS)
+            return outcome(failure=Failure("crashed", _why_ended(process.exitcode)))
+
+
+def _why_ended(code: int | None) -> str:
+    if code is None:
+        return "closed its connection and went on"
+    if code >= 0:
+        return f"ended with exit code {code} and no result"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"killed by {name}{hint}"
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the main module while a child is started.
+
+    multiprocessing tells a child where the parent's main script is, and the child runs it again as
+    ``__mp_main__``, so that functions defined in it can be found. A script that is not guarded by
+    ``if __name__ == "__main__"`` would start over in every child; those that Snakemake generates for its
+    ``script:`` directive are not guarded. With an empty main module there is nothing to run again, and a
+    function that is defined in the main script fails to be pickled here, with a message, instead of there.
+    """
+    original = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = original
+
+
+def _child(
+    sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], reports: bool
+) -> None:
+    """What the child runs."""
+    os.setsid()
+    _die_with_parent()
+    _start_guardian()
+    sender.send(("started",))
+    keywords = {"report": lambda content: sender.send(("report", content))} if reports else {}
+    try:
+        message = ("result", function(*arguments, **keywords))
+    except TgsageError as error:
+        message = ("refused", str(error))
+    except Exception as error:
+        message = ("raised", _one_line(error))
+    try:
+        sender.send(message)
+    except Exception as error:  # The result cannot be pickled; nothing was sent.
+        sender.send(("raised", f"the result cannot be sent: {_one_line(error)}"))
+    sender.close()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _start_guardian() -> None:
+    """Fork a process that kills the session when the process that asked for the call is gone.
+
+    A process, not a thread: a thread would need the interpreter's lock, which a hanging extension may hold.
+    """
+    parent = multiprocessing.parent_process()
+    session = os.getpid()
+    if parent is None or os.fork():
+        return
+    try:
+        _die_with_parent()
+        if os.getppid() == session:
+            wait([parent.sentinel])
+            _end_session(session, spare=os.getpid())
+    finally:
+        os._exit(0)
+
+
+def _end_session(leader: int, spare: int | None = None) -> None:
+    """Kill every process of a session, and every descendant of its leader that has left it."""
+    # Twice: a process may fork between being listed and being killed.
+    for _ in range(2):
+        for pid in _belonging(leader):
+            if pid != spare:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _belonging(leader: int) -> list[int]:
+    """Processes of a session and descendants of its leader.
+
+    The number of a session is not given to a new process while the session has members, so that what is
+    found is never somebody else's.
+    """
+    table: dict[int, tuple[int, int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # pid (name) state ppid pgrp session ...: the name may hold spaces and brackets.
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            table[int(path.parent.name)] = (int(fields[1]), int(fields[3]))
+    found = {pid for pid, (_, session) in table.items() if session == leader}
+    while True:
+        more = {pid for pid, (above, _) in table.items() if above in found} - found
+        if not more:
+            return sorted(found)
+        found |= more

@@ -1,0 +1,140 @@
+"""Reading a configuration, and what is said about a wrong one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tgsage.config import load
+from tgsage.config.base import Section
+from tgsage.config.recordings import RecordingsSource
+from tgsage.config.validate import section
+from tgsage.errors import TgsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))
+
+
+@pytest.fixture
+def raw() -> dict:
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def test_default_is_a_search_of_at_least_24_candidates(raw):
+    search = load(raw).search
+    assert search.rounds >= 4 and search.candidates_per_round >= 6
+    assert (
+        sum(sum(regions.values()) for regions in load(raw).recordings["simulated_macaque"].sites.values())
+        == 296
+    )
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_loads_from_its_own_keys_alone(path):
+    config = load(path)
+    assert config.run == ("default" if path.name == "config.yaml" else path.stem)
+
+
+@pytest.mark.parametrize("path", [p for p in SHIPPED if p.name != "config.yaml"], ids=lambda path: path.name)
+def test_shipped_configs_hold_nothing_of_the_simulated_default(path):
+    text = yaml.safe_dump(load(path).plain())
+    assert "simulated_macaque" not in text and "rendered" not in text
+
+
+# What a user gets wrong, and the words that must be in the line.
+MISTAKES = {
+    "unknown key at the top": (lambda c: c.update(sarch={}), ["sarch", "did you mean 'search'"]),
+    "unknown key in a recipe": (
+        lambda c: c["search"]["premature"].update(epoch=3),
+        ["search.premature.epoch", "did you mean 'epochs'"],
+    ),
+    "unknown key in a union": (
+        lambda c: c["task"].update(resolutoin=3),
+        ["task.resolutoin", "did you mean 'resolution'"],
+    ),
+    "unknown source": (
+        lambda c: c["recordings"]["simulated_macaque"].update(source="simulatd"),
+        ["recordings.simulated_macaque.source", "did you mean 'simulated'"],
+    ),
+    "unknown sampler": (
+        lambda c: c["search"]["arms"]["monkey"]["sampler"].update(name="tpee"),
+        ["search.arms.monkey.sampler.name", "did you mean 'tpe'"],
+    ),
+    "missing section": (lambda c: c.pop("task"), ["missing key task"]),
+    "wrong type": (lambda c: c["search"].update(rounds="many"), ["search.rounds", "integer", "'many'"]),
+    "negative alpha": (
+        lambda c: c["search"]["arms"]["monkey"]["guidance"].update(alpha=-1),
+        ["search.arms.monkey.guidance.alpha", "greater than or equal to 0", "-1"],
+    ),
+    "too many rounds": (
+        lambda c: c["search"].update(rounds=400),
+        ["search.rounds", "100", "candidates_per_round"],
+    ),
+    "unknown data set": (
+        lambda c: c["teachers"]["monkey"]["targets"]["V4"].update(recordings="simulated_macaqe"),
+        ["teachers.monkey.targets.V4.recordings", "did you mean 'simulated_macaque'"],
+    ),
+    "unknown teacher": (
+        lambda c: c["search"]["arms"]["monkey"].update(teacher="monky"),
+        ["search.arms.monkey.teacher", "did you mean 'monkey'"],
+    ),
+    "guidance without teacher": (
+        lambda c: c["search"]["arms"]["none"].update(guidance={"name": "p_plus_tg"}),
+        ["search.arms.none", "needs a teacher"],
+    ),
+    "shuffling the shuffled": (
+        lambda c: c["teachers"].update(again={"kind": "shuffled", "of": "shuffled"}),
+        ["teachers.again.of", "itself a control"],
+    ),
+    "no layer choice": (
+        lambda c: c["scoring"].update(layer_choice="split"),
+        ["teachers.monkey.splits.choose", "is 0"],
+    ),
+    "lag beyond the rounds": (lambda c: c["search"].update(lag=4), ["search.lag", "search.rounds = 4"]),
+    "unknown arm in the report": (
+        lambda c: c["report"].update(arms=["monkeys"]),
+        ["report.arms", "did you mean 'monkey'"],
+    ),
+    "run name with a path": (lambda c: c.update(run="../x"), ["run", "../x"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_the_key(raw, mistake):
+    change, words = MISTAKES[mistake]
+    wrong = copy.deepcopy(raw)
+    change(wrong)
+    with pytest.raises(TgsageError) as raised:
+        load(wrong)
+    message = str(raised.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(None, "no such config file"), ("a: [", "not valid YAML"), ("- 1", "holds no keys")],
+)
+def test_an_unreadable_file_is_one_line(tmp_path, content, word):
+    path = tmp_path / "c.yaml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(TgsageError, match=word) as raised:
+        load(path)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_plain_values_come_back_as_the_same_settings(raw):
+    settings = load(raw).recordings["simulated_macaque"]
+    assert section(RecordingsSource, settings.plain()) == settings
+
+
+def test_settings_are_immutable(raw):
+    config = load(raw)
+    assert isinstance(config, Section)
+    with pytest.raises(Exception, match="frozen"):
+        config.run = "other"

@@ -1,0 +1,29 @@
+"""A made-up run, shared by the tests of figures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import made_up_run
+
+from tgsage.plots import files
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_up_run.make_run(tmp_path_factory.mktemp("plots"), arms=("monkey", "none"))
+
+
+@pytest.fixture(scope="session")
+def search(run: Path) -> files.SearchFiles:
+    return files.read_search(run / "search" / "monkey" / "seed_0")
+
+
+@pytest.fixture(scope="session")
+def teacher(run: Path):
+    return files.read_tree(run / "teachers" / "monkey.nc")

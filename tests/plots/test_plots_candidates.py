@@ -1,0 +1,100 @@
+"""Figures of a ledger show the ledger's numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tgsage.plots import candidates, p_against_tg, trajectory
+
+
+def words(figure: Figure) -> str:
+    """All text of a figure."""
+    figure.draw_without_rendering()
+    found = [item.get_text() for item in figure.findobj(lambda item: hasattr(item, "get_text"))]
+    return "\n".join(text for text in found if text).replace("\n", " ")
+
+
+def test_trajectory_draws_every_value_and_the_running_best(search):
+    figure = trajectory({"monkey": search.ledger}, chance=0.125, simulated=True)
+    assert [panel.get_ylabel().split("\n")[0] for panel in figure.axes] == ["P", "TG", "score"]
+    for panel, column in zip(figure.axes, ("accuracy", "tg", "score"), strict=True):
+        points, steps, failed = panel.lines[:3]
+        expected = search.ledger[column].to_numpy()
+        np.testing.assert_array_equal(points.get_ydata(), expected)
+        best, so_far = np.nan, []
+        for value in expected:
+            best = value if not value <= best and not np.isnan(value) else best
+            so_far.append(best)
+        np.testing.assert_array_equal(steps.get_ydata(), so_far)
+        assert steps.get_drawstyle() == "steps-post"
+        np.testing.assert_array_equal(failed.get_xdata() - 1, np.flatnonzero(search.ledger["status"] != "ok"))
+    text = words(figure)
+    assert (
+        "Simulated recordings" in text and "n = 36, 34 ok" in text and "failed" in text and "P + TG" in text
+    )
+
+
+def test_trajectory_rings_the_tested_candidate_and_shows_intervals(search):
+    winner = search.final["candidate"]
+    figure = trajectory({"monkey": search.ledger}, n_validation=800, winners={"monkey": winner})
+    ring = next(line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none")
+    row = search.ledger[search.ledger["candidate"] == winner].iloc[0]
+    assert ring.get_ydata() == pytest.approx([row["accuracy"]])
+    assert "Wilson" in words(figure) and "800" in words(figure) and "Simulated" not in words(figure)
+
+
+def test_trajectory_without_teacher_has_no_panel_of_tg(search):
+    without = search.ledger.assign(tg=np.nan, score=search.ledger["accuracy"])
+    assert len(trajectory({"none": without}).axes) == 1
+    both = trajectory({"monkey": search.ledger, "none": without})
+    assert len(both.axes) == 3
+    assert "each arm's own" in both.axes[2].get_ylabel()
+    colours = {line.get_color() for line in both.axes[0].lines}
+    assert len(colours) == 2
+
+
+def test_trajectory_does_not_depend_on_the_order_of_rows(search):
+    shuffled = search.ledger.sample(frac=1, random_state=0)
+    figure = trajectory({"monkey": shuffled})
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), search.ledger["accuracy"].to_numpy())
+
+
+def test_p_against_tg_draws_whole_candidates_along_lines_of_equal_score(search):
+    figure = p_against_tg(
+        search.ledger, finalists=list(search.finalists["candidate"]), winner=search.final["candidate"]
+    )
+    panel = figure.axes[0]
+    fine = search.ledger[search.ledger["status"] == "ok"]
+    np.testing.assert_array_equal(panel.collections[0].get_offsets(), fine[["tg", "accuracy"]].to_numpy())
+    assert len(panel.collections[1].get_offsets()) == len(search.finalists)
+    for line in panel.lines:
+        x, y = line.get_data()
+        assert x[0] + y[0] == pytest.approx(x[1] + y[1])
+    text = words(figure)
+    assert (
+        "n = 34" in text
+        and "2 candidates without both values left out" in text
+        and "equal score (P + TG)" in text
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 3.0])
+def test_alpha_is_found_in_the_scores(search, alpha):
+    ledger = search.ledger.assign(score=search.ledger["accuracy"] + alpha * search.ledger["tg"])
+    assert candidates.inferred_alpha(ledger) == pytest.approx(alpha, abs=1e-9)
+
+
+def test_alpha_of_other_scores(search):
+    ledger = search.ledger
+    assert candidates.inferred_alpha(ledger.assign(score=ledger["tg"])) == np.inf
+    assert candidates.inferred_alpha(ledger.assign(score=ledger["accuracy"] * ledger["tg"])) is None
+    assert candidates.inferred_alpha(ledger.assign(score=np.nan)) is None
+    assert candidates.formula(None) != candidates.formula(0) != candidates.formula(np.inf)
+
+
+def test_figures_of_one_candidate(search):
+    one = search.ledger.head(1)
+    assert trajectory({"monkey": one}).axes
+    assert "not defined (n = 1)" in words(p_against_tg(one))

@@ -1,0 +1,171 @@
+"""Layers, RDMs, ceilings and stimuli show the files' numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.offsetbox import AnnotationBbox
+from matplotlib.patches import Rectangle
+from scipy.spatial.distance import squareform
+from test_plots_candidates import words
+
+from tgsage.errors import TgsageError
+from tgsage.plots import ceilings, files, layers, rdms, reliability, similarity, stimuli, style
+
+
+@pytest.fixture(scope="module")
+def groups(teacher):
+    return dict(files.targets(teacher))
+
+
+def bounds(groups):
+    return {t: {s: files.ceiling(g, s) for s in ("reward", "report")} for t, g in groups.items()}
+
+
+def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
+    chosen = {target: told["layer"] for target, told in search.final["similarity"].items()}
+    figure = layers(search.rsa, bounds(groups), chosen=chosen, simulated=True)
+    maps = [panel for panel in figure.axes if panel.images]
+    for panel, split in zip(maps, ("reward", "report"), strict=True):
+        values = search.rsa["rsa"].isel(checkpoint=-1).sel(split=split)
+        written = {text.get_position(): text.get_text() for text in panel.texts}
+        for column, target in enumerate(values["target"].values):
+            for row, layer in enumerate(values["layer"].values):
+                value = float(values.sel(target=target, layer=layer))
+                assert written.get((column, row)) == (None if np.isnan(value) else f"{value:.2f}")
+        frames = [p for p in panel.patches if isinstance(p, Rectangle) and not p.get_fill()]
+        names = list(values["layer"].values)
+        assert {(round(f.get_x() + 0.5), round(f.get_y() + 0.5)) for f in frames} == {
+            (column, names.index(chosen[str(target)]))
+            for column, target in enumerate(values["target"].values)
+        }
+    text = words(figure)
+    # aIT has no ceiling on report images.
+    assert "0.43 to 0.62" in text and text.count("not available") == 1 and "Hatched" in text
+    assert "Simulated recordings" in text and "Spearman" in text
+
+
+def test_layers_at_all_checkpoints(search, groups):
+    figure = layers(search.rsa, bounds(groups), chosen={}, checkpoints="all")
+    assert len([panel for panel in figure.axes if panel.images]) == 4
+    assert "untrained" in words(figure) and "120,000 examples" in words(figure)
+
+
+def test_layers_of_nothing_is_refused(search, groups):
+    with pytest.raises(TgsageError, match="nothing to draw"):
+        layers(search.rsa.isel(checkpoint=slice(0)), {}, chosen={})
+
+
+def test_ranked_square_equals_a_loop(groups):
+    target = groups["aIT"].isel(pair=slice(None))
+    order, spans, _ = similarity.order_of_stimuli(target)
+    n = target.sizes["stimulus"]
+    square = squareform(target["rdm"].values)
+    shown = similarity.ranked_square(target["rdm"].values, order)
+    pairs = sorted(square[i, j] for i in range(n) for j in range(i))
+    for i, j in [(0, 1), (5, 40), (95, 3)]:
+        value = square[order[i], order[j]]
+        assert shown[i, j] == pytest.approx(pairs.index(value) / (len(pairs) - 1))
+    assert np.isnan(np.diag(shown)).all()
+    category = target["category"].values
+    assert [str(c) for c in category[order]] == sorted(category)
+    for name, first, last in spans:
+        assert set(category[order[first:last]]) == {name}
+    assert spans[-1][2] == n
+
+
+def test_order_without_categories_is_a_clustering(groups):
+    target = groups["aIT"].assign(category=("stimulus", [""] * groups["aIT"].sizes["stimulus"]))
+    order, spans, words_ = similarity.order_of_stimuli(target)
+    assert sorted(order) == list(range(len(order))) and spans == [] and "clustering" in words_
+    # Neighbours in a clustering are nearer than any two stimuli are on average.
+    square = squareform(target["rdm"].values)
+    assert square[order[:-1], order[1:]].mean() < 0.7 * target["rdm"].values.mean()
+
+
+def test_rdms_shows_teacher_and_network_in_one_order(search, groups):
+    network = dict(files.targets(search.rdms))
+    figure = rdms(groups, network, told={"V4": "0.12"}, simulated=True)
+    shown = [panel.images[0].get_array() for panel in figure.axes if panel.images]
+    order, _, _ = similarity.order_of_stimuli(groups["V4"])
+    np.testing.assert_allclose(shown[0], similarity.ranked_square(groups["V4"]["rdm"].values, order))
+    np.testing.assert_allclose(shown[3], similarity.ranked_square(network["V4"]["rdm"].values, order))
+    text = words(figure)
+    assert "faces" in text and "n = 96 stimuli, ordered by category" in text and "ranks" in text
+    assert "0.12" in text and f"network: {network['V4'].attrs['layer']}" in text and "V4, 60 sites" in text
+
+
+def test_a_networks_stimuli_are_put_into_the_teachers_order(search, groups):
+    network = search.rdms["V4"].to_dataset()
+    n = network.sizes["stimulus"]
+    order = np.random.default_rng(0).permutation(n)
+    square = squareform(network["rdm"].values)
+    moved = xr.Dataset(
+        {"rdm": ("pair", squareform(square[np.ix_(order, order)]))},
+        coords={"stimulus_id": ("stimulus", network["stimulus_id"].values[order])},
+    )
+    np.testing.assert_array_equal(similarity.aligned(moved, groups["V4"], "V4"), network["rdm"].values)
+    foreign = moved.assign_coords(stimulus_id=("stimulus", [f"other_{i}" for i in range(n)]))
+    with pytest.raises(TgsageError, match=r"rdms\.nc: V4"):
+        similarity.aligned(foreign, groups["V4"], "V4")
+    with pytest.raises(TgsageError, match="pairs"):
+        similarity.aligned(foreign.drop_vars("stimulus_id").isel(pair=slice(10)), groups["V4"], "V4")
+
+
+def test_ceilings_draws_bounds_and_says_where_there_are_none(groups):
+    told = {"V4": {"reward": 0.3, "report": 0.25}, "pIT": {"reward": None, "report": None}}
+    figure = ceilings(groups, similarity=told, method="spearman")
+    text = words(figure)
+    assert "0.43 to 0.62" in text and "0.45 to 0.65" in text and text.count("ceiling not available") == 1
+    bars = figure.axes[0].containers
+    assert [(bar[0].get_x(), bar[0].get_x() + bar[0].get_width()) for bar in bars][:2] == [
+        pytest.approx((0.45, 0.65)), pytest.approx((0.43, 0.63), abs=0.011),
+    ]  # fmt: skip
+    diamonds = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert [float(line.get_xdata()[0]) for line in diamonds] == [0.3, 0.25]
+
+
+def test_ceilings_repeat_the_files_reason(groups):
+    target = groups["aIT"].copy()
+    target["ceiling_lower"].attrs["reason"] = "report: only an RDM is published"
+    assert "aIT: report: only an RDM is published" in words(ceilings({"aIT": target}))
+
+
+def test_reliability_counts_sites_and_tells_medians():
+    values = xr.DataArray(
+        [0.1, 0.5, 0.9, np.nan, 0.3, 0.7],
+        dims="neuroid",
+        coords={
+            "region": ("neuroid", ["V4", "V4", "V4", "V4", "IT", "IT"]),
+            "animal": ("neuroid", ["a", "a", "b", "b", "a", "a"]),
+        },
+    )
+    text = words(reliability(values))
+    assert "a: n = 2, median 0.30" in text and "b: n = 1, median 0.90" in text
+    assert "a: n = 2, median 0.50" in text
+    assert "n = 5 sites" in text and "1 sites without" in text
+    with pytest.raises(TgsageError, match="no site"):
+        reliability(values * np.nan)
+
+
+def test_stimuli_shows_every_stimulus_as_thumbnail_or_dot(groups):
+    figure = stimuli("aIT", groups["aIT"], most=20, simulated=True)
+    panel = figure.axes[0]
+    thumbnails = [artist for artist in panel.artists if isinstance(artist, AnnotationBbox)]
+    dots = panel.collections[0].get_offsets()
+    assert len(thumbnails) == 20 and len(dots) == 76
+    assert "two dimensions carry" in words(figure) and "n = 96" in words(figure)
+    broken = groups["aIT"].copy(deep=True)
+    broken["rdm"][3] = np.nan
+    with pytest.raises(TgsageError, match="undefined"):
+        stimuli("aIT", broken)
+
+
+def test_colours_stay_with_their_arms():
+    assert (
+        style.colours_of(["shuffled", "mine"])["shuffled"]
+        == style.colours_of(["monkey", "shuffled"])["shuffled"]
+    )
+    many = style.colours_of(["monkey", "none", "a", "b", "c", "network"])
+    assert len(set(many.values())) == 6

@@ -1,0 +1,173 @@
+"""The page opens offline, is well formed, says what is simulated, and fails in one line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import h5py
+import made_up_run
+import netCDF4
+import pytest
+
+from tgsage import report
+from tgsage.errors import TgsageError
+
+VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags nest, and keeps attributes and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def said(read: Reader) -> str:
+    return " ".join(" ".join(read.text).split())
+
+
+def test_nothing_is_fetched(page, read):
+    for tag, attributes in read.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value[:80])
+        assert tag not in ("iframe", "object", "embed")
+        assert tag != "script" or attributes == {"type": "application/json", "id": "numbers"}
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "url(" not in style and "@import" not in style
+
+
+def test_links_within_the_page_lead_somewhere(read):
+    names = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
+    assert len(names) == len(set(names))
+    links = [attributes["href"] for tag, attributes in read.tags if tag == "a"]
+    assert links and all(link.removeprefix("#") in names for link in links)
+
+
+def test_every_figure_has_words_and_is_a_whole_svg(read):
+    images = [attributes for tag, attributes in read.tags if tag == "img"]
+    # Comparison; trajectory, scatter, layers, similarity, RDMs, cell; trajectory, cell; stimuli.
+    assert len(images) == 1 + 6 + 2 + 1
+    for image in images:
+        assert len(image["alt"]) > 15
+        kind, content = image["src"].split(",", 1)
+        assert kind == "data:image/svg+xml;base64"
+        root = ElementTree.fromstring(base64.b64decode(content))
+        assert root.tag.endswith("svg")
+    assert re.findall(r"Figure (\d+)\.", said(read)) == [str(number + 1) for number in range(len(images))]
+
+
+def test_page_says_what_it_must(read):
+    text = said(read)
+    for sentence in (
+        "No animal was recorded",
+        "Guided & <searched>",
+        "rendered_objects: 4,000 training, 800 validation and 2,000 test",
+        "8 classes (animals, boats",
+        "Arm none: 2 search seeds",
+        "82.0 %",
+        "80.3 to 83.6 %",
+        "1,640 of 2,000",
+        "Chance 12.5 %",
+        "not available",
+        "34 ok, 1 failed, 0 invalid, 1 timeout",
+        "of which not ok",
+        "no shuffled control",
+        "one training seed",
+    ):
+        assert sentence in text, sentence
+    assert "There is no arm without teacher" not in text
+
+
+def test_the_leaderboard_is_in_order_and_marks_the_winner(page, reported_run):
+    section = page[page.index('id="search-0"') :]
+    rows = re.findall(
+        r'<tr( class="winner")?><th scope="row">(\d+)</th><td class="text"><code title="(\w+)">', section
+    )
+    final = json.loads((reported_run / "search/monkey/seed_0/final.json").read_text())
+    assert [int(rank) for _, rank, _ in rows[:13]] == [*range(1, 11), 1, 2, 3]
+    assert {candidate for marked, _, candidate in rows[:13] if marked} == {final["candidate"]}
+
+
+def test_the_page_is_the_same_each_time(reported_run):
+    pages = [report.build(reported_run, ["none"], space=made_up_run.space().settings) for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert "Rendered images." in pages[0] and "No animal was recorded" not in pages[0]
+    assert "by accuracy alone" in pages[0] or "searches for a network" in pages[0]
+
+
+def test_write_is_whole(reported_run, tmp_path):
+    path = tmp_path / "page.html"
+    with pytest.raises(TgsageError):
+        report.write(path, reported_run, ["absent"], space=made_up_run.space())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def copy(reported_run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(reported_run, tmp_path / "made_up")
+
+
+def refused(run: Path, arms: list[str], message: str) -> None:
+    with pytest.raises(TgsageError, match=message) as caught:
+        report.build(run, arms, space=made_up_run.space())
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_name_the_file(copy):
+    refused(copy, ["monky"], r"unknown arm of .* 'monky' \(did you mean 'monkey'\?\)")
+    refused(copy, [], r"report\.arms: is empty")
+    with netCDF4.Dataset(copy / "search/monkey/seed_0/final/slot_0/rsa.nc", "a") as file:
+        file.teacher_digest = "0" * 64
+    refused(copy, ["monkey"], r"monkey\.nc: is not the teacher that scored")
+    (copy / "teachers/monkey.nc").unlink()
+    refused(copy, ["monkey"], r"unknown teacher of .*'monkey'")
+    (copy / "search/monkey/seed_0/ledger.csv").unlink()
+    refused(copy, ["monkey"], "no search has ended there")
+    (copy / "search/none/seed_1/final/slot_0/training.json").write_text("[")
+    refused(copy, ["none"], r"training\.json: not valid JSON")
+
+
+def test_errors_of_the_task(copy):
+    with h5py.File(copy / "task/rendered.h5", "a") as file:
+        del file["validation"]
+    refused(copy, ["none"], r"rendered\.h5: not readable as a task")
+    (copy / "task/rendered.h5").unlink()
+    refused(copy, ["none"], "0 task files there")
+
+
+def test_numbers_cannot_break_out_of_their_script(page):
+    block = page[page.index('id="numbers">') + len('id="numbers">') :]
+    inside = block[: block.index("</script>")]
+    assert json.loads(inside)["title"] == "Guided & <searched>"
+    assert "<" not in inside and "&" not in inside

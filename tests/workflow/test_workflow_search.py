@@ -1,0 +1,202 @@
+"""A whole search through Snakemake, on the tiny configuration, and what makes it run again."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import re
+
+import pytest
+from conftest import TINY, jobs
+
+SEARCH = ("search", "monkey", "seed_0")
+
+
+def _ledger(workspace, name="ledger.csv") -> list[dict[str, str]]:
+    with open(workspace.path(*SEARCH, name), newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_search_leaves_what_the_design_says(searched):
+    workspace, _ = searched
+    rows = _ledger(workspace)
+    assert list(rows[0]) == [
+        "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "probes", "examples",
+        "accuracy", "loss", "training_loss_sum", "tg", "tg_V4", "tg_IT", "layer_V4", "layer_IT", "score",
+        "seconds",
+    ]  # fmt: skip
+    assert [(row["round"], row["slot"]) for row in rows] == [
+        (str(r), str(s)) for r in range(2) for s in range(3)
+    ]
+    assert len({row["candidate"] for row in rows}) == 6
+    ok = [row for row in rows if row["status"] == "ok"]
+    assert len(ok) >= 5
+    for row in ok:
+        assert float(row["tg"]) == pytest.approx((float(row["tg_V4"]) + float(row["tg_IT"])) / 2)
+        assert float(row["score"]) == pytest.approx(float(row["accuracy"]) + float(row["tg"]))
+    final = json.loads(workspace.path(*SEARCH, "final.json").read_text())
+    assert final["test"]["n"] == 128 and final["simulated"] is True
+    assert final["candidate"] in {row["candidate"] for row in rows}
+    for name in ("finalists.csv", "best_architecture.json", "round_0/ledger.csv", "search.json"):
+        assert workspace.path(*SEARCH, name).exists()
+    assert "simulated" in workspace.path("report.html").read_text()
+    figures = list(workspace.path("figures", "monkey", "seed_0").glob("*.svg"))
+    assert len(figures) >= 5
+
+
+def test_every_finished_candidate_is_told_in_one_line(searched):
+    _, output = searched
+    lines = re.findall(r"^monkey seed 0  round \d slot \d  \(\d/6\).*$", output, flags=re.M)
+    assert len(lines) == 6
+    told = [line for line in lines if "accuracy" in line]
+    assert told and all(
+        re.search(r"accuracy \d\.\d+  TG -?\d\.\d+  score .* best .* left$", line) for line in told
+    )
+
+
+def test_a_second_call_has_nothing_to_do(searched):
+    workspace, _ = searched
+    assert "Nothing to be done" in workspace.snakemake("search_with_monkey_teacher")
+
+
+def test_proposals_and_ledger_name_the_same_candidates(searched):
+    workspace, _ = searched
+    rows = _ledger(workspace)
+    for number in range(2):
+        told = json.loads(workspace.path(*SEARCH, f"round_{number}", "proposals.json").read_text())
+        expected = [row["candidate"] for row in rows if row["round"] == str(number)]
+        assert [item["candidate"] for item in told["proposals"]] == expected
+
+
+def test_the_snakefile_takes_a_dry_run_of_the_default():
+    """Every target of the shipped default can be planned."""
+    import subprocess
+    import sys
+
+    from conftest import ROOT
+
+    for target in ("search_with_monkey_teacher", "search_without_teacher", "teacher", "all"):
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "2", target, "--nolock"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("change", ["alpha", "compare", "metric"])
+def test_changing_the_score_trains_nothing(again, change):
+    before = again.store_events()
+    config = copy.deepcopy(TINY)
+    if change == "alpha":
+        config["search"]["arms"]["monkey"]["guidance"]["alpha"] = 0.25
+    elif change == "compare":
+        config["scoring"] = {"compare": "pearson"}
+    else:
+        config["teachers"]["monkey"]["metric"] = "sqeuclidean"
+    again.write_config(config)
+    rows = _ledger(again)
+    # The ledgers of the rounds; finalists may be others, and are then trained for the first time.
+    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
+    assert again.store_events()["write"] == before["write"]
+    changed = _ledger(again)
+    assert [row["candidate"] for row in changed] == [row["candidate"] for row in rows]
+    assert [row["accuracy"] for row in changed] == [row["accuracy"] for row in rows]
+    assert [row["score"] for row in changed] != [row["score"] for row in rows]
+
+
+def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
+    again.edit("src/tgsage/training/loop.py", '"""', '"""Another sentence. ')
+    assert "Nothing to be done" in again.snakemake("search_with_monkey_teacher")
+    before = again.store_events()
+    loop = (again.folder / "src/tgsage/training/loop.py").read_text()
+    statement = re.search(r"^( +)(.*)\.backward\(\)$", loop, flags=re.M)
+    again.edit("src/tgsage/training/loop.py", statement.group(0), f"{statement.group(1)}({statement.group(2)} * 0.5).backward()")  # fmt: skip
+    output = again.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
+    assert again.store_events()["write"] - before["write"] == 3
+    ran = jobs(output)
+    assert ran["train_pack_0"] == 1 and ran["recordings"] == 0 and ran["task"] == 0
+
+
+def test_a_deleted_weight_file_heals(again):
+    before = again.store_events()
+    rsa = again.path(*SEARCH, "round_0", "slot_0", "rsa.nc")
+    training = json.loads(rsa.with_name("training.json").read_text())
+    key = training["store_key"]
+    weights = again.folder / "results/store/trained" / key[:2] / key / "weights.safetensors"
+    ledger = again.path(*SEARCH, "ledger.csv").read_bytes()
+    weights.unlink()
+    rsa.unlink()
+    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
+    assert weights.exists()
+    assert again.store_events()["write"] - before["write"] == 1
+    assert again.path(*SEARCH, "ledger.csv").read_bytes() == ledger
+
+
+def test_a_mistake_in_the_config_is_told_in_one_line(again):
+    config = copy.deepcopy(TINY)
+    config["search"]["premature"]["epoch"] = 3
+    again.write_config(config)
+    output = again.snakemake("search_with_monkey_teacher", fails=True)
+    assert "unknown key search.premature.epoch (did you mean 'epochs'?)" in output
+    assert "Traceback" not in output
+
+
+def test_a_missing_file_is_told_in_one_line(workspace):
+    config = copy.deepcopy(TINY)
+    config["task"] = {"source": "cifar10", "n_validation": 100}
+    workspace.write_config(config)
+    output = workspace.snakemake("results/tiny/task/cifar10.h5", fails=True)
+    assert "Traceback" not in output
+    line = next(line for line in output.splitlines() if line.startswith("tgsage: "))
+    assert "cifar-10-batches-py" in line
+    assert not list(workspace.path("task").glob("*")) if workspace.path("task").exists() else True
+
+
+def test_status_shows_the_leaderboard(searched, capsys):
+    from tgsage.cli import main
+
+    workspace, _ = searched
+    assert main(["status", str(workspace.path()), "--top", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert "monkey, seed 0: 6 of 6 candidates" in shown and "test accuracy" in shown
+
+
+@pytest.mark.slow
+def test_the_ledger_does_not_depend_on_cores_or_packing(searched, workspace):
+    reference = _ledger(searched[0])
+    config = copy.deepcopy(TINY)
+    config["search"]["candidates_per_job"] = 1
+    workspace.write_config(config)
+    workspace.snakemake("results/tiny/search/monkey/seed_0/ledger.csv", cores=1)
+    assert [{**row, "seconds": ""} for row in _ledger(workspace)] == [
+        {**row, "seconds": ""} for row in reference
+    ]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(searched, workspace):
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    target = "results/tiny/search/monkey/seed_0/ledger.csv"
+    command = [sys.executable, "-m", "snakemake", target, "--cores", "2", "--configfile", "tiny.yaml"]
+    child = subprocess.Popen(
+        command, cwd=workspace.folder, env=workspace.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.time() + 300
+    while not workspace.path(*SEARCH, "round_0", "ledger.csv").exists():
+        assert time.time() < deadline and child.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    workspace.snakemake("--unlock")
+    workspace.snakemake("--rerun-incomplete", target)
+    assert [{**row, "seconds": ""} for row in _ledger(workspace)] == [
+        {**row, "seconds": ""} for row in _ledger(searched[0])
+    ]

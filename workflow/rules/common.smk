@@ -1,0 +1,86 @@
+import glob
+
+from snakemake.exceptions import WorkflowError
+
+from tgsage.config import load as load_config
+from tgsage.errors import TgsageError
+from tgsage.store import stage_digest
+
+try:
+    CONFIG = load_config(config)
+except TgsageError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = CONFIG.folder
+SEARCH = CONFIG.search
+TASK = f"{RUN}/task/{CONFIG.task.source}.h5"
+SLOTS = range(SEARCH.candidates_per_round)
+ROUNDS = range(SEARCH.rounds)
+ARMS = list(SEARCH.arms)
+
+# A search's folder; its wildcards are those of every rule of search.smk.
+ARM = RUN + "/search/{arm}/seed_{seed}"
+
+# `auto` asks for a GPU where this machine has one; on a cluster say `device: cuda`.
+GPUS = int(
+    CONFIG.device == "cuda"
+    or (CONFIG.device == "auto" and bool(glob.glob("/dev/nvidia[0-9]*")))
+)
+
+
+def alternatives(names):
+    """A wildcard constraint that matches these names, and nothing where there are none."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=alternatives(CONFIG.recordings),
+    teacher=alternatives(CONFIG.teachers),
+    arm=alternatives(ARMS),
+    seed=alternatives(SEARCH.seeds),
+    round=r"\d+",
+    slot=r"\d+",
+    stage=r"round_\d+|finalists|final",
+
+
+def dataset_files(dataset):
+    """The files that a data set consists of once it was read."""
+    responses = "published_rdm.nc" if CONFIG.rdm_only(dataset) else "assembly.nc"
+    folder = f"{RUN}/recordings/{dataset}"
+    return [f"{folder}/{responses}", f"{folder}/stimuli.h5"]
+
+
+def teacher_file(name):
+    return f"{RUN}/teachers/{name}.nc"
+
+
+def arm_teacher(arm):
+    """The teacher an arm is scored against: the one that guides it, or the one it merely observes."""
+    return SEARCH.arms[arm].teacher or SEARCH.arms[arm].observe
+
+
+def arm_teacher_input(wildcards):
+    name = arm_teacher(wildcards.arm)
+    return [] if name is None else [teacher_file(name)]
+
+
+def arm_targets(arm):
+    """Names of an arm's targets, in the order of the teacher's settings."""
+    name = arm_teacher(arm)
+    while name is not None:
+        section = CONFIG.teachers[name]
+        if section.kind == "recordings":
+            return list(section.targets)
+        if section.kind == "network":
+            return ["stack_1", "stack_2", "stack_3"]
+        name = section.of
+    return []
+
+
+def stage_recipe(stage):
+    """How networks of a stage are trained."""
+    if stage == "finalists":
+        return SEARCH.finalists.recipe
+    if stage == "final":
+        return SEARCH.final.recipe
+    return SEARCH.premature

@@ -1,0 +1,340 @@
+def proposal_inputs(wildcards):
+    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
+    number = int(wildcards.round)
+    heard = number - 1 - SEARCH.lag
+    folder = ARM.format(**wildcards)
+    return {
+        "ledger": [f"{folder}/round_{heard}/ledger.csv"] if heard >= 0 else [],
+        "pending": [
+            f"{folder}/round_{r}/proposals.json"
+            for r in range(max(heard + 1, 0), number)
+        ],
+    }
+
+
+rule search_settings:
+    output:
+        ARM + "/search.json",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/settings.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/settings.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        settings=lambda w: {
+            "run": CONFIG.run,
+            "arm": w.arm,
+            "seed": int(w.seed),
+            "teacher": SEARCH.arms[w.arm].teacher,
+            "observe": SEARCH.arms[w.arm].observe,
+            "guidance": SEARCH.arms[w.arm].guidance.plain(),
+            "sampler": SEARCH.arms[w.arm].sampler.plain(),
+            "layer_choice": CONFIG.scoring.layer_choice,
+            "compare": CONFIG.scoring.compare,
+            "rounds": SEARCH.rounds,
+            "lag": SEARCH.lag,
+            "total": SEARCH.rounds * SEARCH.candidates_per_round,
+        },
+    message:
+        "Settings of the search {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/search_settings.py"
+
+
+rule propose:
+    input:
+        unpack(proposal_inputs),
+    output:
+        proposals=ARM + "/round_{round}/proposals.json",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/round_{round}/propose.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/round_{round}/propose.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        space=SEARCH.space.plain(),
+        sampler=lambda w: SEARCH.arms[w.arm].sampler.plain(),
+        n=SEARCH.candidates_per_round,
+        run=CONFIG.run,
+        code=stage_digest("search.propose"),
+    message:
+        "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/propose.py"
+
+
+rule propose_finalists:
+    input:
+        ledger=ARM + "/ledger.csv",
+    output:
+        proposals=ARM + "/finalists/proposals.json",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/finalists/propose.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/finalists/propose.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        space=SEARCH.space.plain(),
+        top=SEARCH.finalists.top,
+        run=CONFIG.run,
+        code=stage_digest("search.propose"),
+    message:
+        "Choose the finalists of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/propose_finalists.py"
+
+
+rule propose_final:
+    input:
+        finalists=ARM + "/finalists.csv",
+    output:
+        proposals=ARM + "/final/proposals.json",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/final/propose.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/final/propose.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        space=SEARCH.space.plain(),
+        run=CONFIG.run,
+        code=stage_digest("search.propose"),
+    message:
+        "Choose the winner of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/propose_final.py"
+
+
+# One job trains (or scores) a pack of slots. Rounds come in packs of `candidates_per_job`; finalists and the
+# winner train long and get a job each.
+PACKS = [
+    (
+        "round_{round}",
+        list(SLOTS[start : start + SEARCH.candidates_per_job]),
+        f"pack_{number}",
+    )
+    for number, start in enumerate(
+        range(0, SEARCH.candidates_per_round, SEARCH.candidates_per_job)
+    )
+]
+PACKS += [
+    ("finalists", [slot], f"finalist_{slot}") for slot in range(SEARCH.finalists.top)
+]
+PACKS += [("final", [0], "final")]
+
+for stage, slots, name in PACKS:
+    folder = f"{ARM}/{stage}"
+
+    rule:
+        name:
+            f"train_{name}"
+        input:
+            proposals=f"{folder}/proposals.json",
+            task=TASK,
+        output:
+            trainings=[f"{folder}/slot_{slot}/training.json" for slot in slots],
+        log:
+            folder.replace("/search/", "/logs/search/") + f"/train_{name}.log",
+        benchmark:
+            folder.replace("/search/", "/benchmarks/search/") + f"/train_{name}.tsv"
+        threads: stage_recipe(stage).threads
+        resources:
+            mem_mb=4000,
+            gpu=GPUS,
+        params:
+            slots=slots,
+            space=SEARCH.space.plain(),
+            recipe=stage_recipe(stage).plain(),
+            store=CONFIG.store,
+            device=CONFIG.device,
+            code=stage_digest("training.candidate"),
+        message:
+            f"Train {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
+        script:
+            "../scripts/train.py"
+
+    rule:
+        name:
+            f"score_{name}"
+        input:
+            trainings=[f"{folder}/slot_{slot}/training.json" for slot in slots],
+            task=TASK,
+            teacher=arm_teacher_input,
+            # Only for the line that tells a person how the search stands.
+            settings=ancient(ARM + "/search.json"),
+        output:
+            rsas=[f"{folder}/slot_{slot}/rsa.nc" for slot in slots],
+        log:
+            folder.replace("/search/", "/logs/search/") + f"/score_{name}.log",
+        benchmark:
+            folder.replace("/search/", "/benchmarks/search/") + f"/score_{name}.tsv"
+        threads: stage_recipe(stage).threads
+        resources:
+            mem_mb=4000,
+            gpu=GPUS,
+        params:
+            slots=slots,
+            space=SEARCH.space.plain(),
+            recipe=stage_recipe(stage).plain(),
+            scoring=CONFIG.scoring.plain(),
+            store=CONFIG.store,
+            device=CONFIG.device,
+            code=stage_digest("scoring.candidate"),
+        message:
+            f"Score {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
+        script:
+            "../scripts/score.py"
+
+
+rule collect:
+    input:
+        previous=lambda w: [
+            f"{ARM.format(**w)}/round_{r}/ledger.csv"
+            for r in [int(w.round) - 1]
+            if r >= 0
+        ],
+        trainings=expand(
+            ARM + "/round_{{round}}/slot_{slot}/training.json",
+            slot=SLOTS,
+            allow_missing=True,
+        ),
+        rsas=expand(
+            ARM + "/round_{{round}}/slot_{slot}/rsa.nc", slot=SLOTS, allow_missing=True
+        ),
+    output:
+        ledger=ARM + "/round_{round}/ledger.csv",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/round_{round}/collect.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/round_{round}/collect.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
+        targets=lambda w: arm_targets(w.arm),
+        layer_choice=CONFIG.scoring.layer_choice,
+        code=stage_digest("search.collect"),
+    message:
+        "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/collect.py"
+
+
+rule ledger:
+    input:
+        f"{ARM}/round_{SEARCH.rounds - 1}/ledger.csv",
+    output:
+        report(ARM + "/ledger.csv", category="Searches", caption="../report/ledger.rst"),
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/ledger.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/ledger.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    message:
+        "The ledger of {wildcards.arm}, seed {wildcards.seed}"
+    shell:
+        "cp {input} {output} 2> {log}"
+
+
+rule collect_finalists:
+    input:
+        ledger=ARM + "/ledger.csv",
+        trainings=expand(
+            ARM + "/finalists/slot_{slot}/training.json",
+            slot=range(SEARCH.finalists.top),
+            allow_missing=True,
+        ),
+        rsas=expand(
+            ARM + "/finalists/slot_{slot}/rsa.nc",
+            slot=range(SEARCH.finalists.top),
+            allow_missing=True,
+        ),
+    output:
+        finalists=report(
+            ARM + "/finalists.csv",
+            category="Searches",
+            caption="../report/finalists.rst",
+        ),
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/finalists/collect.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/finalists/collect.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        targets=lambda w: arm_targets(w.arm),
+        layer_choice=CONFIG.scoring.layer_choice,
+        code=stage_digest("search.collect"),
+    message:
+        "Collect the finalists of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/collect_finalists.py"
+
+
+rule finish:
+    input:
+        ledger=ARM + "/ledger.csv",
+        finalists=ARM + "/finalists.csv",
+        proposals=ARM + "/final/proposals.json",
+        training=ARM + "/final/slot_0/training.json",
+        rsa=ARM + "/final/slot_0/rsa.nc",
+        task=TASK,
+        teacher=arm_teacher_input,
+    output:
+        final=report(
+            ARM + "/final.json", category="Searches", caption="../report/final.rst"
+        ),
+        architecture=ARM + "/best_architecture.json",
+        rdms=ARM + "/final/slot_0/rdms.nc",
+    log:
+        ARM.replace("/search/", "/logs/search/") + "/final/finish.log",
+    benchmark:
+        ARM.replace("/search/", "/benchmarks/search/") + "/final/finish.tsv"
+    threads: SEARCH.final.recipe.threads
+    resources:
+        mem_mb=4000,
+        gpu=GPUS,
+    params:
+        space=SEARCH.space.plain(),
+        store=CONFIG.store,
+        device=CONFIG.device,
+        layer_choice=CONFIG.scoring.layer_choice,
+        code=stage_digest("search.finish", "training.probes", "scoring.candidate"),
+    message:
+        "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
+    script:
+        "../scripts/finish.py"
+
+
+def search_files(arm):
+    """Everything that a search leaves for a person."""
+    folders = expand(ARM, arm=arm, seed=SEARCH.seeds)
+    names = ["ledger.csv", "final.json", "best_architecture.json"]
+    files = [f"{folder}/{name}" for folder in folders for name in names]
+    files += expand(RUN + "/figures/{arm}/seed_{seed}", arm=arm, seed=SEARCH.seeds)
+    return files + [f"{RUN}/report.html"]
+
+
+for arm in ARMS:
+
+    rule:
+        name:
+            "search_without_teacher" if arm == "none" else f"search_with_{arm}_teacher"
+        input:
+            search_files(arm),
+
+
+rule retrain_finalists:
+    input:
+        expand(ARM + "/finalists.csv", arm=ARMS, seed=SEARCH.seeds),

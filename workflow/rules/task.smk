@@ -1,0 +1,24 @@
+def task_digest():
+    from tgsage.tasks.sources import stage_modules
+
+    return stage_digest(*stage_modules(CONFIG.task.source))
+
+
+rule task:
+    output:
+        task=TASK,
+    log:
+        f"{RUN}/logs/task.log",
+    benchmark:
+        f"{RUN}/benchmarks/task.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        settings=CONFIG.task.plain(),
+        code=task_digest(),
+        data=CONFIG.data,
+    message:
+        "Make the task {params.settings[source]}"
+    script:
+        "../scripts/task.py"

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from tgsage.errors import reporting
+
+with reporting(snakemake.log[0]):
+    from tgsage import search
+    from tgsage.config.spaces import SpaceSource
+    from tgsage.config.validate import section
+
+    search.finish(
+        Path(snakemake.output.final).parent,
+        space=section(SpaceSource, snakemake.params.space),
+        task_path=snakemake.input.task,
+        teacher_path=next(iter(snakemake.input.get("teacher", [])), None),
+        store_root=snakemake.params.store,
+        device=snakemake.params.device,
+        layer_choice=snakemake.params.layer_choice,
+    )

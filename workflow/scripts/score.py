@@ -1,0 +1,24 @@
+from tgsage.errors import reporting
+
+with reporting(snakemake.log[0]):
+    from tgsage import scoring, search, spaces, tasks, teacher
+    from tgsage.config.spaces import SpaceSource
+    from tgsage.config.teacher import Scoring
+    from tgsage.config.validate import section
+    from tgsage.search.files import read_json
+    from tgsage.store import Store
+
+    task = tasks.load(snakemake.input.task)
+    teachers = [teacher.load(file) for file in snakemake.input.get("teacher", [])]
+    for training, rsa in zip(snakemake.input.trainings, snakemake.output.rsas, strict=True):
+        scored = scoring.score_candidate(
+            read_json(training),
+            task,
+            next(iter(teachers), None),
+            Scoring(**snakemake.params.scoring),
+            Store(snakemake.params.store),
+            spaces.get(section(SpaceSource, snakemake.params.space)),
+            snakemake.params.device,
+        )
+        scoring.save(scored, rsa)
+        search.announce(rsa, snakemake.input.settings, snakemake.log[0])
