@@ -169,3 +169,11 @@ def test_colours_stay_with_their_arms():
     )
     many = style.colours_of(["monkey", "none", "a", "b", "c", "network"])
     assert len(set(many.values())) == 6
+
+
+def test_categories_of_another_stimulus_set_get_labels_of_their_own(groups):
+    other = groups["aIT"].copy()
+    other["category"] = ("stimulus", [f"kind {i % 3}" for i in range(other.sizes["stimulus"])])
+    figure = rdms({"V4": groups["V4"], "pIT": groups["pIT"], "IT": other})
+    named = [[label.get_text() for label in panel.get_xticklabels()] for panel in figure.axes[:3]]
+    assert named == [[], [], ["kind 0", "kind 1", "kind 2"]]

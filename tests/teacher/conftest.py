@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+COLOURS = (slice(0, 1), slice(1, 2), slice(2, 3), slice(0, 3))
 CATEGORIES = ("boats", "cars", "chairs", "faces", "planes")
 
 
@@ -83,7 +84,7 @@ def make_stimuli() -> Callable[..., xr.Dataset]:
 
 @pytest.fixture
 def make_task() -> Callable[..., Any]:
-    """A task of random pictures with a coloured patch that tells the class."""
+    """A task of random pictures in which the colour of a patch tells the class."""
     from tgsage.tasks import Part, Task
 
     def make(
@@ -95,9 +96,8 @@ def make_task() -> Callable[..., Any]:
             labels = np.arange(n, dtype=np.int64) % 4
             images = rng.integers(0, 120, (n, side, side, 3), dtype=np.uint8)
             for row, label in enumerate(labels):
-                images[
-                    row, 4 * (label // 2) : 4 * (label // 2) + 8, 4 * (label % 2) : 4 * (label % 2) + 8
-                ] += 100
+                # A colour: mirror images and crops keep it.
+                images[row, 3:11, 3:11, COLOURS[label]] += 100
             return Part(images, labels)
 
         train, validation, test = part(n_train), part(n_validation), part(n_test)

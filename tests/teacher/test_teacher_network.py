@@ -75,7 +75,7 @@ def test_parameters_come_from_the_seed_only() -> None:
 
 def test_a_teacher_that_learns_the_task(make_task: Callable) -> None:
     task = make_task(n_train=200, n_validation=120)
-    teacher = network_teacher(settings(), "network", task)
+    teacher = network_teacher(settings(epochs=12), "network", task)
     assert list(teacher.children) == ["stack_1", "stack_2", "stack_3"]
     assert teacher.attrs["uses_validation"] == 1
     assert teacher.attrs["simulated"] == 1
@@ -94,7 +94,7 @@ def test_a_teacher_that_learns_the_task(make_task: Callable) -> None:
             assert (task.validation.images[row] == image).all()
             assert task.classes[task.validation.labels[row]] == category
     assert (
-        network_teacher(settings(), "network", task)["stack_2"]["rdm"].values
+        network_teacher(settings(epochs=12), "network", task)["stack_2"]["rdm"].values
         == teacher["stack_2"]["rdm"].values
     ).all()
 

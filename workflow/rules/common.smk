@@ -12,6 +12,15 @@ except TgsageError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = CONFIG.folder
+
+
+def space_digest(*stages):
+    """Digest of stages that build networks: their code, and that of the search's space."""
+    from tgsage.spaces import stage_modules
+
+    return stage_digest(*stages, *stage_modules(CONFIG.search.space))
+
+
 SEARCH = CONFIG.search
 TASK = f"{RUN}/task/{CONFIG.task.source}.h5"
 SLOTS = range(SEARCH.candidates_per_round)

@@ -23,7 +23,7 @@ rule arm_figures:
         mem_mb=2000,
     params:
         space=SEARCH.space.plain(),
-        code=stage_digest("plots"),
+        code=space_digest("plots"),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -81,7 +81,7 @@ rule page:
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
         space=SEARCH.space.plain(),
-        code=stage_digest("report"),
+        code=space_digest("report"),
     message:
         "Write {output.page}"
     script:

@@ -60,7 +60,7 @@ rule propose:
         sampler=lambda w: SEARCH.arms[w.arm].sampler.plain(),
         n=SEARCH.candidates_per_round,
         run=CONFIG.run,
-        code=stage_digest("search.propose"),
+        code=space_digest("search.propose"),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -83,7 +83,7 @@ rule propose_finalists:
         space=SEARCH.space.plain(),
         top=SEARCH.finalists.top,
         run=CONFIG.run,
-        code=stage_digest("search.propose"),
+        code=space_digest("search.propose"),
     message:
         "Choose the finalists of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -105,7 +105,7 @@ rule propose_final:
     params:
         space=SEARCH.space.plain(),
         run=CONFIG.run,
-        code=stage_digest("search.propose"),
+        code=space_digest("search.propose"),
     message:
         "Choose the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -154,7 +154,7 @@ for stage, slots, name in PACKS:
             recipe=stage_recipe(stage).plain(),
             store=CONFIG.store,
             device=CONFIG.device,
-            code=stage_digest("training.candidate"),
+            code=space_digest("training.candidate"),
         message:
             f"Train {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
         script:
@@ -186,7 +186,7 @@ for stage, slots, name in PACKS:
             scoring=CONFIG.scoring.plain(),
             store=CONFIG.store,
             device=CONFIG.device,
-            code=stage_digest("scoring.candidate"),
+            code=space_digest("scoring.candidate"),
         message:
             f"Score {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
         script:
@@ -310,7 +310,7 @@ rule finish:
         store=CONFIG.store,
         device=CONFIG.device,
         layer_choice=CONFIG.scoring.layer_choice,
-        code=stage_digest("search.finish", "training.probes", "scoring.candidate"),
+        code=space_digest("search.finish", "training.probes", "scoring.candidate"),
     message:
         "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:

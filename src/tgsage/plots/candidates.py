@@ -197,8 +197,11 @@ def _trajectory_legend(
 ) -> None:  # fmt: skip
     several = len(ledgers) > 1
     handles = [
-        Line2D([], [], color=colours[name], marker=style.MARKERS[number % len(style.MARKERS)], markersize=3.6,
-               linewidth=1.4, linestyle=style.DASHES[number % len(style.DASHES)], label=name if several else "candidate, and best so far")
+        Line2D(
+            [], [], color=colours[name], marker=style.MARKERS[number % len(style.MARKERS)], markersize=3.6,
+            linewidth=1.4, linestyle=style.DASHES[number % len(style.DASHES)],
+            label=name if several else "candidate, and best so far",
+        )
         for number, name in enumerate(ledgers)
     ]  # fmt: skip
     neutral = style.INK if several else next(iter(colours.values()))
@@ -328,7 +331,7 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
         else:
             continue
         panel.annotate(
-            f"{score:.2g}" if step >= 0.1 else f"{score:.2f}", position, xytext=offset,
+            style.number(score, max(1, -int(np.floor(np.log10(step))))), position, xytext=offset,
             textcoords="offset points", fontsize=6.5, color=style.GREY, annotation_clip=False, **align,
         )  # fmt: skip
     panel.set_xlim(left, right)

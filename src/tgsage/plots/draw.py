@@ -356,7 +356,7 @@ def _reliabilities(assemblies: Mapping[str, xr.DataArray], simulated: bool | str
                 teachers.reliability(values, simulated=bool(assembly.attrs.get("simulated", simulated))),
                 f"Reliability of the sites of {name}.",
                 f"Histograms of split-half reliability of {values.sizes['neuroid']} sites, median "
-                f"{float(values.median()):.2f}.",
+                f"{style.number(float(values.median()))}.",
             )
         )
     return drawings
@@ -366,7 +366,7 @@ def _ceiling_words(name: str, group: xr.Dataset) -> str:
     lower, upper = files.ceiling(group, "report")
     if not (np.isfinite(lower) or np.isfinite(upper)):
         return f"{name} not available"
-    return f"{name} {lower:.2f} to {upper:.2f} on report images"
+    return f"{name} {style.number(lower)} to {style.number(upper)} on report images"
 
 
 def _plain(name: str) -> str:

@@ -257,18 +257,21 @@ def rdms(
     """
     names = list(teacher)
     rows = 1 if network is None else 2
-    side = min(2.1, (style.WIDTH - 1.6) / max(len(names), 1))
-    lines = 0.3 if told else 0.0
+    side = min(2.1, (style.WIDTH - 1.75) / max(len(names), 1))
+    ordered = {name: order_of_stimuli(target) for name, target in teacher.items()}
+    kinds = {name: [span[0] for span in spans] for name, (_, spans, _) in ordered.items()}
+    # Categories that are not those beside the first column stand below their own.
+    below = {name for name in names if kinds[name] != kinds[names[0]] and len(kinds[name]) <= MOST_LABELS}
+    longest = max((len(kind) for name in below for kind in kinds[name]), default=0)
+    lines = (0.3 if told else 0.0) + 0.045 * longest
     figure = style.new(
-        (side + 0.28) * rows + lines + 0.6, min(style.WIDTH, max(4.6, 1.6 + side * len(names)))
+        (side + 0.28) * rows + lines + 0.6, min(style.WIDTH, max(4.6, 1.75 + side * len(names)))
     )
     grid = figure.subplots(rows, len(names), squeeze=False)
     image = None
-    orders = set()
     for column, name in enumerate(names):
         target = teacher[name]
-        order, spans, words = order_of_stimuli(target)
-        orders.add(words)
+        order, spans, _ = ordered[name]
         sites = target.attrs.get("n_sites")
         sites = f", {int(sites)} sites" if sites is not None and np.isfinite(sites) and sites > 0 else ""
         panels = [(grid[0, column], target["rdm"].values, f"{name}{sites}")]
@@ -282,12 +285,13 @@ def rdms(
             image = panel.imshow(ranked_square(values, order), cmap="cividis", vmin=0, vmax=1)
             panel.set_title(title)
             panel.spines[:].set_visible(False)
-            _categories(panel, spans, len(order), labels=column == 0)
+            lowest = panel is panels[-1][0]
+            _categories(panel, spans, "left" if column == 0 else "below" if lowest and name in below else "")
         if told and name in told and network is not None and name in network:
             grid[1, column].set_xlabel(told[name], fontsize=7)
     bar = figure.colorbar(image, ax=grid, aspect=30, shrink=0.7, ticks=[0, 1])
     bar.set_ticklabels(["most\nsimilar", "least\nsimilar"])
-    bar.set_label("rank of dissimilarity", labelpad=-16)
+    bar.set_label("rank of dissimilarity", labelpad=2)
     bar.outline.set_visible(False)
     counts = {f"n = {target.sizes['stimulus']} stimuli" for target in teacher.values()}
     count = counts.pop() if len(counts) == 1 else "; ".join(
@@ -296,7 +300,7 @@ def rdms(
     style.annotate(
         figure,
         [
-            f"{count}, {' or '.join(sorted(orders))}.",
+            f"{count}, {' or '.join(sorted({words for _, _, words in ordered.values()}))}.",
             "Colours are ranks within each matrix (ties averaged), so they show order, not size.",
         ],
         simulated,
@@ -304,12 +308,17 @@ def rdms(
     return figure
 
 
-def _categories(panel: Axes, spans: Sequence[tuple[str, int, int]], n: int, *, labels: bool) -> None:
+def _categories(panel: Axes, spans: Sequence[tuple[str, int, int]], labels: str) -> None:
+    """Lines between categories, and their names on the left, below, or nowhere."""
     panel.set_xticks([])
     panel.set_yticks([])
     for _, first, _ in spans[1:]:
         panel.axhline(first - 0.5, color="white", linewidth=0.6)
         panel.axvline(first - 0.5, color="white", linewidth=0.6)
     if labels and spans and len(spans) <= MOST_LABELS:
-        panel.set_yticks([(first + last - 1) / 2 for _, first, last in spans], [name for name, _, _ in spans])
+        middles, names = [(first + last - 1) / 2 for _, first, last in spans], [name for name, _, _ in spans]
+        if labels == "left":
+            panel.set_yticks(middles, names)
+        else:
+            panel.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=6.5)
         panel.tick_params(length=0, pad=2)

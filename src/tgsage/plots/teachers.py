@@ -67,7 +67,7 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
                 clip_on=False,
             )
             panel.annotate(
-                f"{one}: n = {len(own)}, median {np.median(own):.2f}", (0.01, 0.94 - 0.15 * line),
+                f"{one}: n = {len(own)}, median {style.number(np.median(own))}", (0.01, 0.94 - 0.15 * line),
                 xycoords="axes fraction", fontsize=7, color=colours[one], va="top",
             )  # fmt: skip
         panel.set_ylabel(f"{name}\nsites")
@@ -148,7 +148,7 @@ def ceilings(
                     [value, value], [y - 0.36 * width, y + 0.36 * width], color=colour, linewidth=2, zorder=3
                 )
             panel.annotate(
-                " to ".join(f"{value:.2f}" for value in finite), (1, y), xycoords=("axes fraction", "data"),
+                " to ".join(map(style.number, finite)), (1, y), xycoords=("axes fraction", "data"),
                 xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=style.GREY,
                 annotation_clip=False,
             )  # fmt: skip

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from .base import Architecture, Space
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAMES", "Architecture", "Space", "draw_graph", "get"]
+__all__ = ["NAMES", "Architecture", "Space", "draw_graph", "get", "stage_modules"]
 
 _SETTINGS: dict[str, type[Section]] = {
     "cell": _settings.CellSpace,
@@ -28,6 +29,14 @@ _SETTINGS: dict[str, type[Section]] = {
     "convnet10": _settings.ConvNet10Space,
     "convnet20": _settings.ConvNet20Space,
     "list": _settings.ListSpace,
+}
+
+_CLASSES = {
+    "cell": ("cell", "CellSpace"),
+    "nasbench201": ("nasbench201", "NasBench201Space"),
+    "convnet10": ("convnet", "ConvNetSpace"),
+    "convnet20": ("convnet", "ConvNetSpace"),
+    "list": ("listed", "ListSpace"),
 }
 
 NAMES = tuple(_SETTINGS)
@@ -65,9 +74,7 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Space:
         raise TgsageError(_explain(f"space {name}", error)) from None
     if isinstance(checked, _settings.ListSpace):
         # Not remembered: the file may have changed.
-        from .listed import ListSpace
-
-        return ListSpace(checked, get(checked.of))
+        return _module("list").ListSpace(checked, get(checked.of))
     return _make(name, checked.model_dump_json())
 
 
@@ -75,19 +82,23 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Space:
 def _make(name: str, settings: str) -> Space:
     """One object per settings, so that its canonical forms are remembered."""
     checked = _SETTINGS[name].model_validate_json(settings)
-    # Imported on demand: they import torch.
-    if isinstance(checked, _settings.CellSpace):
-        from .cell import CellSpace
+    return getattr(_module(name), _CLASSES[name][1])(checked)
 
-        return CellSpace(checked)
-    if isinstance(checked, _settings.NasBench201Space):
-        from .nasbench201 import NasBench201Space
 
-        return NasBench201Space(checked)
-    assert isinstance(checked, _settings.ConvNetSpace)
-    from .convnet import ConvNetSpace
+def _module(name: str) -> Any:
+    # By name, not by import: the digest of a stage follows imports, and editing one space must not retrain
+    # the networks of another.
+    return importlib.import_module(f"{__name__}.{_CLASSES[name][0]}")
 
-    return ConvNetSpace(checked)
+
+def stage_modules(settings: Section | Mapping[str, Any]) -> tuple[str, ...]:
+    """Dotted names (under tgsage) of the modules that build a space's networks, for ``stage_digest``."""
+    given = settings.plain() if isinstance(settings, Section) else dict(settings)
+    name = str(given.get("name"))
+    if name not in _CLASSES:
+        raise unknown("search space", name, _SETTINGS)
+    inner = stage_modules(given["of"]) if "of" in given else ()
+    return (f"spaces.{_CLASSES[name][0]}", *inner)
 
 
 def draw_graph(space: Space, arch: Architecture) -> dict[str, list[dict[str, Any]]]:

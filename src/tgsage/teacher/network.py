@@ -20,9 +20,9 @@ from ..errors import TgsageError
 from ..rdm import category_means, rdm
 from ..store import seed_from
 from ..tasks import image_hashes
-from ..training.activations import activations, logits
 from ..training.devices import resolve_device, threads
 from ..training.loop import train
+from ..training.probes import activations, logits
 from . import files
 from .ceilings import absent
 from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, initial, load_weights
