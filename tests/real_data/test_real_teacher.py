@@ -142,5 +142,10 @@ def test_resnet56_as_teacher(data: Path, cifar: tasks.Task) -> None:
     assert teacher["stack_1"].attrs["subsamples"] == 10
     labels = teachers.image_teacher(teacher, "labels")["stack_1"]["rdm"].values
     similarity = [compare(target["rdm"].values, labels)[0, 0] for target in teacher.children.values()]
-    assert similarity[0] < similarity[1] < similarity[2]
-    assert similarity[2] > 0.3
+    print(
+        "\nsimilarity with the classes, by stack:",
+        np.round(similarity, 3),
+        teacher.attrs["validation_accuracy"],
+    )
+    # Classes come apart in the last stack only.
+    assert max(similarity[:2]) < 0.2 < similarity[2]

@@ -1,4 +1,5 @@
 import glob
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -35,6 +36,16 @@ GPUS = int(
     CONFIG.device == "cuda"
     or (CONFIG.device == "auto" and bool(glob.glob("/dev/nvidia[0-9]*")))
 )
+
+
+def file_digest(name):
+    """Digest of a file of the package that is no module."""
+    import tgsage
+    from tgsage.store import digest
+
+    return digest((Path(tgsage.__file__).parent / name).read_text(encoding="utf-8"))[
+        :16
+    ]
 
 
 def alternatives(names):

@@ -23,6 +23,7 @@ rule arm_figures:
         mem_mb=2000,
     params:
         space=SEARCH.space.plain(),
+        n_validation=CONFIG.task.n_validation,
         code=space_digest("plots"),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
@@ -82,6 +83,7 @@ rule page:
         title=CONFIG.report.title,
         space=SEARCH.space.plain(),
         code=space_digest("report"),
+        template=file_digest("report/template.html.j2"),
     message:
         "Write {output.page}"
     script:

@@ -12,4 +12,5 @@ with reporting(snakemake.log[0]):
         next(iter(snakemake.input.get("teacher", [])), None),
         section(SpaceSource, snakemake.params.space),
         snakemake.output.figures,
+        n_validation=snakemake.params.n_validation,
     )

@@ -36,12 +36,14 @@ class Recordings(Section):
     """What every source has."""
 
     selection: Selection = Selection()
+    """Which sites, time and repetitions are used."""
 
 
 class SimulatedRecordings(Recordings):
     """The simulated macaque: a network trained on rendered objects, recorded through noisy sites."""
 
     source: Literal["simulated"]
+    """Selects this layout."""
     seed: int = Field(default=2019, ge=0)
     """Seed of the stimuli, the network and the sites."""
     n_stimuli: int = Field(default=256, ge=40)
@@ -100,33 +102,43 @@ class BrainIORecordings(Recordings):
     """A BrainIO package: an assembly (netCDF) beside a stimulus csv and its zip."""
 
     source: Literal["brainio"]
+    """Selects this layout."""
     assembly: str
     """The assembly's netCDF file; relative paths are looked for in the data folder."""
     stimuli_csv: str
+    """Table of the stimuli, a row each."""
     stimuli_zip: str
+    """Archive of the stimuli's images."""
     image_column: str | None = None
     """Column of the csv that names the image file; null means ``filename`` or ``<stimulus_id>.*``."""
     visual_degrees: float = Field(default=8.0, gt=0)
+    """Side of a stimulus in degrees of visual angle."""
 
 
 class Cowley2023Recordings(Recordings):
     """V4 spike counts of Cowley, Stan, Pillow and Smith 2023, in the published layout."""
 
     source: Literal["cowley2023"]
+    """Selects this layout."""
     session: str = "201025"
     """Session, the number in the file names."""
     responses: Literal["averaged", "raw"] = "averaged"
     """``raw`` keeps the repetitions, where the session has them."""
     folder: str = "cowley2023_v4"
+    """Folder of the published files; relative paths are looked for in the data folder."""
     visual_degrees: float = Field(default=8.0, gt=0)
+    """Side of a stimulus in degrees of visual angle."""
 
 
 class Kriegeskorte2008Recordings(Recordings):
     """The published 92-image RDMs of monkey or human IT (Kriegeskorte et al. 2008)."""
 
     source: Literal["kriegeskorte2008"]
+    """Selects this layout."""
     species: Literal["monkey", "human"] = "monkey"
+    """Whose IT."""
     folder: str = "kriegeskorte2008"
+    """Folder of the published files; relative paths are looked for in the data folder."""
     visual_degrees: float | None = Field(default=None, gt=0)
     """Side of the stimuli in degrees; null means as published: 7 for the monkeys, 2.9 for the humans."""
 

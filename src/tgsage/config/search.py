@@ -13,6 +13,7 @@ class Guidance(Section):
     """What turns a candidate's measurements into its score."""
 
     name: Literal["p_plus_tg", "p_only", "tg_only"] = "p_plus_tg"
+    """Selects this one."""
     alpha: float = Field(default=1.0, ge=0)
     """Weight of teacher guidance in P + alpha * TG (Bashivan et al. 2019 use 1)."""
 
@@ -34,12 +35,14 @@ class RandomSampler(SamplerSettings):
     """Uniform draws without repetition."""
 
     name: Literal["random"]
+    """Selects this one."""
 
 
 class TpeSampler(SamplerSettings):
     """Optuna's tree-structured Parzen estimator."""
 
     name: Literal["tpe"]
+    """Selects this one."""
     startup: int = Field(default=6, ge=1)
     """Candidates drawn at random before the estimator takes over."""
 
@@ -48,6 +51,7 @@ class EvolutionSampler(SamplerSettings):
     """Regularised evolution (Real et al. 2019)."""
 
     name: Literal["evolution"]
+    """Selects this one."""
     population: int = Field(default=20, ge=2)
     """The youngest candidates, of which parents are drawn; Real et al. use 100 in far longer searches."""
     tournament: int = Field(default=5, ge=1)
@@ -58,6 +62,7 @@ class ReinforceSampler(SamplerSettings):
     """REINFORCE with an LSTM controller (Zoph and Le 2017). On-policy: it may repeat a proposal."""
 
     name: Literal["reinforce"]
+    """Selects this one."""
     hidden: int = Field(default=35, ge=1)
     """Width of the LSTM."""
     learning_rate: float = Field(default=0.04, gt=0)
@@ -72,6 +77,7 @@ class Nsga2Sampler(SamplerSettings):
     """Optuna's NSGA-II: score and size at once."""
 
     name: Literal["nsga2"]
+    """Selects this one."""
     population: int = Field(default=20, ge=2)
     """Candidates with a score that make a generation."""
     minimize: Literal["parameters", "flops"] = "parameters"
@@ -90,7 +96,9 @@ class Arm(Section):
     teacher: str | None
     """Name of a teacher; null searches by accuracy alone."""
     guidance: Guidance = Guidance()
+    """What turns measurements into a score."""
     sampler: SamplerSource = TpeSampler(name="tpe")
+    """Who proposes."""
     observe: str | None = None
     """A teacher whose similarity is measured and told, and does not steer."""
 
@@ -99,29 +107,38 @@ class Finalists(Section):
     """The best candidates of a search, trained to maturity."""
 
     top: int = Field(default=3, ge=1)
+    """How many."""
     recipe: Recipe = Recipe()
+    """How they are trained."""
 
 
 class Final(Section):
     """The best finalist, trained in full and tested."""
 
     recipe: Recipe = Recipe(images="train+validation")
+    """How they are trained."""
 
 
 class Search(Section):
     """The search proper."""
 
     space: SpaceSource
+    """Which architectures may be proposed."""
     rounds: int = Field(ge=1)
     """At most 100 (Snakemake's graph); ask for more candidates per round instead."""
     candidates_per_round: int = Field(ge=1)
+    """Slots of a round; they train and are scored side by side."""
     candidates_per_job: int = Field(default=1, ge=1)
     """Candidates packed into one job, each in a process of its own."""
     lag: int = Field(default=0, ge=0)
     """Proposals of round r read the ledger of rounds before r - lag."""
     seeds: list[int] = [0]
+    """Search seeds; every arm is repeated with each."""
     arms: dict[str, Arm]
+    """Searches by name: teacher, guidance and sampler."""
     premature: Recipe = Recipe()
     """The short training after which a candidate is judged."""
     finalists: Finalists = Finalists()
+    """The best candidates, retrained."""
     final: Final = Final()
+    """The winner, trained in full."""

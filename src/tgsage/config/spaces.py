@@ -13,6 +13,7 @@ class CellSpace(Section):
     """NASNet/PNAS-style cells: blocks of two inputs and two operations, stacked with reductions."""
 
     name: Literal["cell"]
+    """Selects this one."""
     blocks: int = Field(default=5, ge=1, le=6)
     """Blocks per cell."""
     repeats: int = Field(default=1, ge=1)
@@ -48,6 +49,7 @@ class NasBench201Space(Section):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang 2020) in the benchmark's macro skeleton."""
 
     name: Literal["nasbench201"]
+    """Selects this one."""
     width: int = Field(default=16, ge=1)
     """Channels of the first stack (C); 16 in the published networks. Doubled twice."""
     repeats: int = Field(default=5, ge=1)
@@ -66,6 +68,7 @@ class ConvNetSpace(Section):
     filters: tuple[int, ...] = (24, 36, 48, 64)
     """Numbers of filters."""
     strides: tuple[int, ...] = (1, 2, 3)
+    """Strides to choose from."""
 
     @model_validator(mode="after")
     def _options(self) -> ConvNetSpace:
@@ -87,6 +90,7 @@ class ConvNet10Space(ConvNetSpace):
     """Convnets of 10 layers with searched skip connections."""
 
     name: Literal["convnet10"]
+    """Selects this one."""
 
     @property
     def layers(self) -> int:
@@ -98,6 +102,7 @@ class ConvNet20Space(ConvNetSpace):
     """Convnets of 20 layers with searched skip connections."""
 
     name: Literal["convnet20"]
+    """Selects this one."""
 
     @property
     def layers(self) -> int:
@@ -114,6 +119,7 @@ class ListSpace(Section):
     """A list of architectures of another space."""
 
     name: Literal["list"]
+    """Selects this one."""
     file: str
     """csv or JSON; a relative path is looked for in the working folder, then in the data folder."""
     column: str = "architecture"

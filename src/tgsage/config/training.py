@@ -15,6 +15,7 @@ class Recipe(Section):
     epochs: float = Field(default=4, gt=0)
     """Passes over the training images; fractions are allowed."""
     batch_size: int = Field(default=64, ge=2)
+    """Images at a time."""
     learning_rate: float = Field(default=0.1, gt=0)
     """Peak of the schedule: linear warm-up, then cosine to zero."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -24,6 +25,7 @@ class Recipe(Section):
     weight_decay: float = Field(default=5e-4, ge=0)
     """Decay of weight matrices and kernels; biases and normalisation layers are left out."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread over all classes."""
     clip_norm: float | None = Field(default=5.0, gt=0)
     """Largest gradient norm; null does not clip."""
     flip: bool = True
@@ -39,6 +41,7 @@ class Recipe(Section):
     """Shares of the training after which weights are kept, ascending, the last one 1; 0 is the
     untrained network."""
     images: Literal["train", "train+validation"] = "train"
+    """Which images are learnt."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 autocast on CUDA, float32 on the CPU."""
     channels_last: bool = True

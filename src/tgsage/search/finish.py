@@ -79,7 +79,7 @@ def finish(
         _write_rdms(folder / "final/slot_0/rdms.nc", module, tree, layers, seen_by)
 
     table = ledger.read(folder / "ledger.csv")
-    finalists = pd.read_csv(folder / "finalists.csv")
+    finalists = pd.read_csv(folder / "finalists.csv", dtype={"candidate": str})
     winner = finalists[finalists["candidate"] == record["candidate"]].iloc[0]
     counts = table["status"].value_counts()
     write_json(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,7 @@ def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> 
     """Tell a person about a candidate that was just scored: one line on stderr, and in ``log``.
 
     Of a round's candidate: round, accuracy, teacher guidance, score, best score so far and an estimate of the
-    time left, which is the mean wall clock per candidate since the search began, times what is left. Of a
+    time left, which is the mean wall clock per candidate since the search was last taken up, times what is left. Of a
     finalist or the winner: accuracy on the validation images (unless it was trained on them).
 
     Parameters
@@ -123,8 +122,7 @@ def _candidate_line(name: str, folder: Path, row: dict[str, Any], told: dict[str
     table["score"] = guidance.get(Guidance(**told["guidance"]))(table)
     mine = table[(table["round"] == row["round"]) & (table["slot"] == row["slot"])].iloc[0]
     done, total = len(table), told["total"]
-    begun = min(path.stat().st_mtime for path in folder.glob("round_*/proposals.json"))
-    left = (time.time() - begun) / done * (total - done)
+    left = _seconds_per_candidate(folder, table) * (total - done)
     if mine["status"] != "ok":
         body = _why(row, folder / f"round_{row['round']}/slot_{row['slot']}/rsa.nc")
     else:
@@ -134,6 +132,23 @@ def _candidate_line(name: str, folder: Path, row: dict[str, Any], told: dict[str
         f"{name}  round {mine['round']} slot {mine['slot']}  ({done}/{total})  {body}  "
         f"best {table['score'].max():.3f}  {_duration(left)} left"
     )
+
+
+def _seconds_per_candidate(folder: Path, table: pd.DataFrame) -> float:
+    """Mean wall clock per candidate since the search was last taken up.
+
+    A pause shows as a gap between two measurements that is much longer than a candidate takes.
+    """
+    slots = zip(table["round"], table["slot"], strict=True)
+    paths = [folder / f"round_{number}" / f"slot_{slot}" / "rsa.nc" for number, slot in slots]
+    times = sorted(path.stat().st_mtime for path in paths if path.exists())
+    pause = 60 + 10 * float(table["seconds"].max())
+    first = len(times) - 1
+    while first > 0 and times[first] - times[first - 1] < pause:
+        first -= 1
+    if len(times) - first > 1:
+        return (times[-1] - times[first]) / (len(times) - first - 1)
+    return float(table["seconds"].mean())
 
 
 def _why(row: dict[str, Any], rsa: PathLike) -> str:

@@ -97,7 +97,7 @@ def propose_best(
 ) -> None:
     """Write the finalist with the highest mature validation accuracy as the final stage's one proposal."""
     chosen = spaces.get(space)
-    table = pd.read_csv(finalists_path)
+    table = pd.read_csv(finalists_path, dtype={"candidate": str})
     table = table[table["status"] == "ok"].dropna(subset="accuracy")
     if table.empty:
         raise TgsageError(f"{finalists_path}: no finalist ended its training; see its training.json for why")
