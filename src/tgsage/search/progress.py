@@ -83,7 +83,7 @@ def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> 
     """Tell a person about a candidate that was just scored: one line on stderr, and in ``log``.
 
     Of a round's candidate: round, accuracy, teacher guidance, score, best score so far and an estimate of the
-    time left, which is the mean wall clock per candidate since the search was last taken up, times what is left. Of a
+    time left: the mean wall clock per candidate since the search was last taken up, times what is left. Of a
     finalist or the winner: accuracy on the validation images (unless it was trained on them).
 
     Parameters
