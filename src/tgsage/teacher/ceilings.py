@@ -31,8 +31,8 @@ The truth lies between the two. Hence the bounds that are reported:
 
 On 200 simulated recordings (Gaussian and Poisson noise, 2 to 10 repetitions, correlated noise, unequal
 counts, 28 to 100 stimuli) the interval covered the expected score of the true RDM in 98.5 %; its mean width
-was 0.28, and less than 0.15 where that score is above 0.9. It is conservative on purpose: Spearman-Brown's
-:math:`\sqrt\rho` with the same margin on both sides covered 80 %.
+was 0.28, and less than 0.15 where that score is above 0.9. It is conservative on purpose: in 200 other
+simulations of this kind Spearman-Brown's :math:`\sqrt\rho` with the same margin on both sides covered 80 %.
 ``tests/teacher/test_teacher_ceilings_coverage.py`` repeats this. Both bounds are about the *sites that were
 recorded*. How far another animal, or other sites, would agree is another question, which
 :func:`animal_bounds` answers.
