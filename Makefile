@@ -23,7 +23,6 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
 
 docs: install ## write the schema and the reference page of the configuration anew
 	$(BIN)/tgsage config-reference --write

@@ -18,7 +18,9 @@ TARGETS = ("V4", "IT")
 LAYERS = ("a", "b", "c")
 
 
-def measured_slot(folder: Path, proposal: dict[str, Any], round: int, status: str = "ok", **changes: Any) -> None:
+def measured_slot(
+    folder: Path, proposal: dict[str, Any], round: int, status: str = "ok", **changes: Any
+) -> None:
     """Write ``training.json`` and ``rsa.nc`` of one candidate; its numbers are drawn from its key."""
     key = spaces.get(SPACE).key(spaces.get(SPACE).parse(proposal["architecture"]))
     rng = np.random.default_rng(int(key, 16))

@@ -57,13 +57,23 @@ def test_proposals_are_told_in_slot_order_with_their_keys(searched):
     told = read_json(searched / "round_1" / "proposals.json")
     space = spaces.get(SPACE)
     assert [item["slot"] for item in told["proposals"]] == [0, 1, 2, 3]
-    assert all(space.key(space.parse(item["architecture"])) == item["candidate"] for item in told["proposals"])
-    assert (told["run"], told["arm"], told["seed"], told["round"], told["stage"]) == ("r", "monkey", 3, 1, "round_1")
+    assert all(
+        space.key(space.parse(item["architecture"])) == item["candidate"] for item in told["proposals"]
+    )
+    assert (told["run"], told["arm"], told["seed"], told["round"], told["stage"]) == (
+        "r",
+        "monkey",
+        3,
+        1,
+        "round_1",
+    )
 
 
 def test_the_ledger_is_cumulative_and_scores_are_p_plus_alpha_tg(searched):
     table = ledger.read(searched / "round_1" / "ledger.csv")
-    assert list(zip(table["round"], table["slot"], strict=True)) == [(r, s) for r in range(2) for s in range(4)]
+    assert list(zip(table["round"], table["slot"], strict=True)) == [
+        (r, s) for r in range(2) for s in range(4)
+    ]
     assert table["status"].tolist() == ["ok", "failed", "ok", "ok", "ok", "ok", "invalid", "ok"]
     ok = table[table["status"] == "ok"]
     np.testing.assert_allclose(ok["tg"], (ok["tg_V4"] + ok["tg_IT"]) / 2)

@@ -8,6 +8,7 @@ import json
 import re
 
 import pytest
+
 from conftest import TINY, jobs
 
 SEARCH = ("search", "monkey", "seed_0")
@@ -110,8 +111,9 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     assert "Nothing to be done" in again.snakemake("search_with_monkey_teacher")
     before = again.store_events()
     loop = (again.folder / "src/tgsage/training/loop.py").read_text()
-    statement = re.search(r"^( +)(.*)\.backward\(\)$", loop, flags=re.M)
-    again.edit("src/tgsage/training/loop.py", statement.group(0), f"{statement.group(1)}({statement.group(2)} * 0.5).backward()")  # fmt: skip
+    indent, loss = re.search(r"^( +)(.*)\.backward\(\)$", loop, flags=re.M).groups()
+    halved = f"{indent}({loss} * 0.5).backward()"
+    again.edit("src/tgsage/training/loop.py", f"{indent}{loss}.backward()", halved)
     output = again.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 3
     ran = jobs(output)

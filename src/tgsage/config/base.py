@@ -12,9 +12,7 @@ __all__ = ["Field", "Section"]
 class Section(BaseModel):
     """A typed, immutable part of the configuration in which an unknown key is an error."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, use_attribute_docstrings=True)
 
     def plain(self) -> dict[str, Any]:
         """Return the section as JSON-ready values, defaults written out."""

@@ -124,8 +124,6 @@ class ShuffledTeacher(Section):
     """Name of the teacher that is shuffled."""
     within: Literal["all", "category"] = "all"
     """Permute over all stimuli, or within categories only."""
-    match_variance: bool = False
-    """Rescale TG to the variance that the real teacher's TG has, so that alpha means the same."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draws."""
 

@@ -20,7 +20,6 @@ def shuffled(
     teacher: xr.DataTree,
     *,
     within: str = "all",
-    match_variance: bool = False,
     seed: int = 0,
     name: str = "shuffled",
 ) -> xr.DataTree:
@@ -32,12 +31,8 @@ def shuffled(
     are those of the original. Where the teacher is scored by category RDMs, the categories are permuted, in
     the same way in every part.
 
-    **Matched variance.** TG of a shuffled teacher varies less over candidates than that of the real one, so
-    one alpha does not weigh them alike. ``match_variance`` cannot be settled here: variance is a property
-    of candidates. It is stored as attributes ``match_variance`` = 1 and ``of``, an instruction to who makes
-    scores of ledgers: score every candidate with the original teacher as well, and over the finite rows of
-    the ledger so far use TG' = mean(TG_of) + (TG - mean(TG)) · sd(TG_of) / sd(TG), TG itself while fewer than
-    two rows or no variance exist.
+    TG of a shuffled teacher varies less over candidates than that of the real one, so that one alpha does not
+    weigh the two alike.
 
     Parameters
     ----------
@@ -45,8 +40,6 @@ def shuffled(
         The original.
     within
         ``all``; or ``category``: stimuli keep their category, and only what is finer than categories is lost.
-    match_variance
-        See above.
     seed
         Of the permutations.
     name
@@ -101,7 +94,6 @@ def shuffled(
         "of": teacher.attrs["teacher"],
         "of_digest": teacher.attrs["digest"],
         "within": within,
-        "match_variance": int(match_variance),
     }
     return files.tree(groups, attributes)
 

@@ -94,9 +94,7 @@ def make(
         return module.image_teacher(
             of, settings.features, metric=settings.metric, seed=settings.seed, name=name
         )
-    return module.shuffled(
-        of, within=settings.within, match_variance=settings.match_variance, seed=settings.seed, name=name
-    )
+    return module.shuffled(of, within=settings.within, seed=settings.seed, name=name)
 
 
 def _recordings(source: Any) -> tuple[Any, Any]:
