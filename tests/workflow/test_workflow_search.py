@@ -129,8 +129,9 @@ def test_a_deleted_weight_file_heals(again):
     ledger = again.path(*SEARCH, "ledger.csv").read_bytes()
     weights.unlink()
     rsa.unlink()
-    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
+    again.snakemake("results/tiny/search/monkey/seed_0/round_0/slot_0/rsa.nc")
     assert weights.exists()
+    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 1
     assert again.path(*SEARCH, "ledger.csv").read_bytes() == ledger
 

@@ -12,6 +12,24 @@ def proposal_inputs(wildcards):
     }
 
 
+def arm_settings(w):
+    """What an arm is, and how many candidates it will see."""
+    return {
+        "run": CONFIG.run,
+        "arm": w.arm,
+        "seed": int(w.seed),
+        "teacher": SEARCH.arms[w.arm].teacher,
+        "observe": SEARCH.arms[w.arm].observe,
+        "guidance": SEARCH.arms[w.arm].guidance.plain(),
+        "sampler": SEARCH.arms[w.arm].sampler.plain(),
+        "layer_choice": CONFIG.scoring.layer_choice,
+        "compare": CONFIG.scoring.compare,
+        "rounds": SEARCH.rounds,
+        "lag": SEARCH.lag,
+        "total": SEARCH.rounds * SEARCH.candidates_per_round,
+    }
+
+
 rule search_settings:
     output:
         ARM + "/search.json",
@@ -19,24 +37,13 @@ rule search_settings:
         ARM.replace("/search/", "/logs/search/") + "/settings.log",
     benchmark:
         ARM.replace("/search/", "/benchmarks/search/") + "/settings.tsv"
+    # `tgsage status` reads it while the search runs.
+    priority: 100
     threads: 1
     resources:
         mem_mb=500,
     params:
-        settings=lambda w: {
-            "run": CONFIG.run,
-            "arm": w.arm,
-            "seed": int(w.seed),
-            "teacher": SEARCH.arms[w.arm].teacher,
-            "observe": SEARCH.arms[w.arm].observe,
-            "guidance": SEARCH.arms[w.arm].guidance.plain(),
-            "sampler": SEARCH.arms[w.arm].sampler.plain(),
-            "layer_choice": CONFIG.scoring.layer_choice,
-            "compare": CONFIG.scoring.compare,
-            "rounds": SEARCH.rounds,
-            "lag": SEARCH.lag,
-            "total": SEARCH.rounds * SEARCH.candidates_per_round,
-        },
+        settings=arm_settings,
     message:
         "Settings of the search {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -167,8 +174,6 @@ for stage, slots, name in PACKS:
             trainings=[f"{folder}/slot_{slot}/training.json" for slot in slots],
             task=TASK,
             teacher=arm_teacher_input,
-            # Only for the line that tells a person how the search stands.
-            settings=ancient(ARM + "/search.json"),
         output:
             rsas=[f"{folder}/slot_{slot}/rsa.nc" for slot in slots],
         log:
@@ -187,6 +192,10 @@ for stage, slots, name in PACKS:
             store=CONFIG.store,
             device=CONFIG.device,
             code=space_digest("scoring.candidate"),
+            # Only for the line that tells a person how the search stands. A parameter that takes `input`
+            # does not make a job run again; an `ancient` file would keep Snakemake 9.27 from looking at the
+            # parameters of everything downstream of it.
+            told=lambda w, input: arm_settings(w),
         message:
             f"Score {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
         script:

@@ -21,4 +21,4 @@ with reporting(snakemake.log[0]):
             snakemake.params.device,
         )
         scoring.save(scored, rsa)
-        search.announce(rsa, snakemake.input.settings, snakemake.log[0])
+        search.announce(rsa, snakemake.params.told, snakemake.log[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _time(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> str:
+def announce(rsa: PathLike, settings: Mapping[str, Any] | PathLike, log: PathLike | None = None) -> str:
     """Tell a person about a candidate that was just scored: one line on stderr, and in ``log``.
 
     Of a round's candidate: round, accuracy, teacher guidance, score, best score so far and an estimate of the
@@ -91,7 +92,7 @@ def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> 
     rsa
         The candidate's ``rsa.nc``, beside its ``training.json``.
     settings
-        The search's ``search.json``.
+        The search's ``search.json``, or its content.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> 
         The line.
     """
     slot_folder = Path(rsa).parent
-    told = read_json(settings)
+    told = settings if isinstance(settings, Mapping) else read_json(settings)
     record = read_json(slot_folder / "training.json")
     row = measurement(slot_folder / "training.json", rsa, told["layer_choice"])
     name = f"{told['arm']} seed {told['seed']}"
@@ -117,7 +118,7 @@ def announce(rsa: PathLike, settings: PathLike, log: PathLike | None = None) -> 
     return line
 
 
-def _candidate_line(name: str, folder: Path, row: dict[str, Any], told: dict[str, Any]) -> str:
+def _candidate_line(name: str, folder: Path, row: dict[str, Any], told: Mapping[str, Any]) -> str:
     table = measured(folder, told["layer_choice"], told["lag"])
     table["score"] = guidance.get(Guidance(**told["guidance"]))(table)
     mine = table[(table["round"] == row["round"]) & (table["slot"] == row["slot"])].iloc[0]
