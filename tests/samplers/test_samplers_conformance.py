@@ -93,10 +93,11 @@ def test_round_three_has_left_the_random_phase(space, name, searches):
 
 
 def test_pending_is_not_proposed_again(space, name):
-    if name == "reinforce":
-        pytest.skip("on-policy: may repeat itself")
     proposals, table = search(space, small(name), 4, 3, seed=1, lag=2)
     keys = [space.key(arch) for archs in proposals for arch in archs]
+    if name == "reinforce":  # on-policy: may repeat itself, and still fills every slot
+        assert len(keys) == 12
+        return
     assert len(set(keys)) == 12 and sorted(keys) == sorted(table["candidate"])
 
 

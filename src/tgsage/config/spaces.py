@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -80,10 +80,8 @@ class ConvNetSpace(Section):
                 raise ValueError(f"{field}: filter sizes must be odd")
         return self
 
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        raise NotImplementedError
+    layers: ClassVar[int]
+    """Number of layers."""
 
 
 class ConvNet10Space(ConvNetSpace):
@@ -92,10 +90,7 @@ class ConvNet10Space(ConvNetSpace):
     name: Literal["convnet10"]
     """Selects this one."""
 
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return 10
+    layers: ClassVar[int] = 10
 
 
 class ConvNet20Space(ConvNetSpace):
@@ -104,10 +99,7 @@ class ConvNet20Space(ConvNetSpace):
     name: Literal["convnet20"]
     """Selects this one."""
 
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return 20
+    layers: ClassVar[int] = 20
 
 
 ListedSpaceSource = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import ledger
 from ..errors import TgsageError
+from ..search.files import read_json
 
 PathLike = str | os.PathLike[str]
 
@@ -96,16 +96,6 @@ def read_search(folder: PathLike) -> SearchFiles:
         rdms=read_tree(rdms) if final["similarity"] else None,
         settings=read_json(folder / "search.json"),
     )
-
-
-def read_json(path: PathLike) -> dict[str, Any]:
-    """Read a JSON file."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TgsageError(f"{path}: missing; run the stage that makes it") from None
-    except ValueError as error:
-        raise TgsageError(f"{path}: not valid JSON ({error}); delete it and run again") from None
 
 
 def read_finalists(path: PathLike) -> pd.DataFrame:

@@ -38,9 +38,9 @@ def numbers(values: Array, what: str) -> Any:
         If these are not real numbers, or of unequal lengths.
     """
     if is_tensor(values):
-        if values.is_complex():  # type: ignore[union-attr]
-            raise TgsageError(f"{what} must be real numbers, got {values.dtype}")  # type: ignore[union-attr]
-        return values.detach()  # type: ignore[union-attr]
+        if values.is_complex():
+            raise TgsageError(f"{what} must be real numbers, got {values.dtype}")
+        return values.detach()
     try:
         array = np.asarray(values)
     except ValueError as error:

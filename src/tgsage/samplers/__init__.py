@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..config import search as _settings
 from ..config.base import Section
-from ..errors import TgsageError, unknown
+from ..config.validate import checked, given
+from ..errors import unknown
 from .base import Sampler, Situation, Trial
 from .evolution import EvolutionSampler
 from .nsga2 import Nsga2Sampler
@@ -49,23 +48,9 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Sampler:
     TgsageError
         If there is no such sampler, or a setting is unknown or out of range.
     """
-    if isinstance(settings, str):
-        given: dict[str, Any] = {"name": settings}
-    elif isinstance(settings, Section):
-        given = settings.plain()
-    else:
-        given = dict(settings)
-    given.update(options)
-    name = given.get("name")
+    values = given(settings, options)
+    name = values.get("name")
     if name not in _SAMPLERS:
         raise unknown("sampler", str(name), _SAMPLERS)
     section, sampler = _SAMPLERS[name]
-    try:
-        return sampler(section.model_validate(given))
-    except ValidationError as error:
-        lines = []
-        for detail in error.errors():
-            key = ".".join(str(part) for part in detail["loc"])
-            message = detail["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: {message[0].lower() + message[1:]}" if key else message)
-        raise TgsageError(f"sampler {name}: " + "; ".join(lines)) from None
+    return sampler(checked(f"sampler {name}", section, values))

@@ -68,7 +68,7 @@ def cost(
                 part.register_forward_hook(count)
             elif isinstance(part, nn.BatchNorm2d):
                 # Changes no shape and counts no FLOPs, but is slow on the meta device.
-                part.forward = _same  # type: ignore[method-assign]
+                part.forward = _same
         try:
             with torch.no_grad():
                 module(torch.empty(1, 3, resolution, resolution))

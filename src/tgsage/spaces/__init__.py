@@ -11,10 +11,9 @@ import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ..config import spaces as _settings
 from ..config.base import Section
+from ..config.validate import checked, given
 from ..errors import TgsageError, unknown
 from .base import Architecture, Space
 
@@ -58,31 +57,22 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Space:
     TgsageError
         If there is no such space, or a setting is unknown or out of range.
     """
-    if isinstance(settings, str):
-        given: dict[str, Any] = {"name": settings}
-    elif isinstance(settings, Section):
-        given = settings.plain()
-    else:
-        given = dict(settings)
-    given.update(options)
-    name = given.get("name")
+    values = given(settings, options)
+    name = values.get("name")
     if name not in _SETTINGS:
         raise unknown("search space", str(name), _SETTINGS)
-    try:
-        checked = _SETTINGS[name].model_validate(given)
-    except ValidationError as error:
-        raise TgsageError(_explain(f"space {name}", error)) from None
-    if isinstance(checked, _settings.ListSpace):
+    section = checked(f"space {name}", _SETTINGS[name], values)
+    if isinstance(section, _settings.ListSpace):
         # Not remembered: the file may have changed.
-        return _module("list").ListSpace(checked, get(checked.of))
-    return _make(name, checked.model_dump_json())
+        return _module("list").ListSpace(section, get(section.of))
+    return _make(name, section.model_dump_json())
 
 
 @functools.lru_cache(maxsize=32)
 def _make(name: str, settings: str) -> Space:
     """One object per settings, so that its canonical forms are remembered."""
-    checked = _SETTINGS[name].model_validate_json(settings)
-    return getattr(_module(name), _CLASSES[name][1])(checked)
+    section = _SETTINGS[name].model_validate_json(settings)
+    return getattr(_module(name), _CLASSES[name][1])(section)
 
 
 def _module(name: str) -> Any:
@@ -93,11 +83,11 @@ def _module(name: str) -> Any:
 
 def stage_modules(settings: Section | Mapping[str, Any]) -> tuple[str, ...]:
     """Dotted names (under tgsage) of the modules that build a space's networks, for ``stage_digest``."""
-    given = settings.plain() if isinstance(settings, Section) else dict(settings)
-    name = str(given.get("name"))
+    values = given(settings, {})
+    name = str(values.get("name"))
     if name not in _CLASSES:
         raise unknown("search space", name, _SETTINGS)
-    inner = stage_modules(given["of"]) if "of" in given else ()
+    inner = stage_modules(values["of"]) if "of" in values else ()
     return (f"spaces.{_CLASSES[name][0]}", *inner)
 
 
@@ -113,12 +103,3 @@ def draw_graph(space: Space, arch: Architecture) -> dict[str, list[dict[str, Any
     if graph is None:
         raise TgsageError(f"space {space.name} cannot be drawn")
     return graph(arch)
-
-
-def _explain(what: str, error: ValidationError) -> str:
-    lines = []
-    for detail in error.errors():
-        key = ".".join(str(part) for part in detail["loc"])
-        message = detail["msg"].removeprefix("Value error, ")
-        lines.append(f"{key}: {message[0].lower() + message[1:]}" if key else message)
-    return f"{what}: " + "; ".join(lines)

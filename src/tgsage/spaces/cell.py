@@ -305,7 +305,7 @@ class Cell(nn.Module):
                 sides.append(self.operations[2 * index + side](x))
             states.append(sides[0] + sides[1])
         outputs = [states[2 + index] for index in self.unused]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)  # type: ignore[arg-type]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 def layout(settings: Settings) -> list[tuple[bool, int]]:
