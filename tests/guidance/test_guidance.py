@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tgsage import guidance, ledger
-from tgsage.config.search import Guidance
+from tgsage.config.guidance import Guidance
 from tgsage.errors import TgsageError
 
 

@@ -10,7 +10,7 @@ from made_up_results import SMALL, rows_of, search, small, small_spaces
 from scipy.stats import wilcoxon
 
 from tgsage import ledger, samplers, spaces
-from tgsage.config.search import SamplerSettings
+from tgsage.config.samplers import SamplerSettings
 from tgsage.errors import TgsageError
 from tgsage.samplers.cost import cost
 from tgsage.spaces.cell import OPERATIONS, unused_blocks

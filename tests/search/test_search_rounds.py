@@ -10,7 +10,8 @@ import pytest
 from search_files import SPACE, TARGETS, measure_all
 
 from tgsage import ledger, search, spaces
-from tgsage.config.search import Guidance, RandomSampler, TpeSampler
+from tgsage.config.guidance import Guidance
+from tgsage.config.samplers import RandomSampler, TpeSampler
 from tgsage.errors import TgsageError
 from tgsage.search.files import read_json
 from tgsage.store import write_json

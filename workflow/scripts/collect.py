@@ -2,7 +2,7 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import search
-    from tgsage.config.search import Guidance
+    from tgsage.config.guidance import Guidance
 
     search.collect_round(
         snakemake.output.ledger,

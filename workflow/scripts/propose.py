@@ -2,7 +2,7 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import search
-    from tgsage.config.search import SamplerSource
+    from tgsage.config.samplers import SamplerSource
     from tgsage.config.spaces import SpaceSource
     from tgsage.config.validate import section
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..config.search import Guidance
+from ..config.guidance import Guidance
 from ..errors import TgsageError, unknown
 
 __all__ = ["NAMES", "get", "p_only", "p_plus_tg", "score", "tg_only"]
@@ -77,7 +77,7 @@ def get(settings: Guidance | Mapping[str, Any] | str, **options: Any) -> Callabl
     Parameters
     ----------
     settings
-        ``tgsage.config.search.Guidance``, the same as a mapping, or a name.
+        ``tgsage.config.guidance.Guidance``, the same as a mapping, or a name.
     **options
         Settings that differ from the default, e.g. ``alpha``.
     """

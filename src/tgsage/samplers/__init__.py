@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import search as _settings
+from ..config import samplers as _settings
 from ..config.base import Section
 from ..config.validate import checked, given
 from ..errors import unknown
@@ -39,7 +39,7 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Sampler:
     Parameters
     ----------
     settings
-        The settings of a sampler (``tgsage.config.search``), the same as a mapping, or a sampler's name.
+        The settings of a sampler (``tgsage.config.samplers``), the same as a mapping, or a sampler's name.
     **options
         Settings that differ from the default, or from ``settings``.
 

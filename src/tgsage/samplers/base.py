@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..config.search import SamplerSettings
+from ..config.samplers import SamplerSettings
 from ..errors import TgsageError
 from ..spaces.base import Architecture, Space
 from ..store.digest import seed_from

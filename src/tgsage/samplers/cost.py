@@ -6,7 +6,7 @@ import functools
 import math
 from typing import Any
 
-from ..config.search import SamplerSettings
+from ..config.samplers import SamplerSettings
 from ..errors import TgsageError
 from ..spaces.base import Architecture, Space
 

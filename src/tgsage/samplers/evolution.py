@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..config.search import EvolutionSampler as Settings
+from ..config.samplers import EvolutionSampler as Settings
 from ..spaces.base import Architecture
 from .base import Sampler, Situation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..config.search import Nsga2Sampler as Settings
+from ..config.samplers import Nsga2Sampler as Settings
 from ..spaces.base import Architecture
 from . import optuna_study
 from .base import Sampler, Situation, Trial

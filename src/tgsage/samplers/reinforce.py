@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..config.search import ReinforceSampler as Settings
+from ..config.samplers import ReinforceSampler as Settings
 from ..spaces.base import Architecture, Space
 from ..store.digest import seed_from
 from .base import Sampler, Situation, Trial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..config.search import TpeSampler as Settings
+from ..config.samplers import TpeSampler as Settings
 from ..spaces.base import Architecture
 from . import optuna_study
 from .base import Sampler, Situation

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from .. import guidance, ledger
-from ..config.search import Guidance
+from ..config.guidance import Guidance
 from ..errors import TgsageError
 from ..scoring import rsa as scored_files
 from .collect import measurement
