@@ -1,4 +1,4 @@
-"""The command ``tgsage``: how a search stands, what the store takes, what the configuration means."""
+"""The command ``tgsage``: how a search stands, what the configuration means, which recordings there are."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     store.add_argument("--dry-run", action="store_true", help="with pruning: say only what would go")
 
+    cards = commands.add_parser("cards", help="published recordings that are known, and which are here")
+    cards.add_argument("--root", help="folder of downloaded data (default TGSAGE_DATA, or neural_data/raw)")
+    cards.add_argument("--verify", action="store_true", help="compare the files with the cards' digests")
+
+    fetch = commands.add_parser("fetch", help="download published recordings, and verify them (network)")
+    fetch.add_argument("card", help="name of the recordings, as tgsage cards lists them")
+    fetch.add_argument("--root", help="folder of downloaded data (default TGSAGE_DATA, or neural_data/raw)")
+    fetch.add_argument(
+        "--file", action="append", metavar="PATH", help="only this file of the card; repeatable"
+    )
+    fetch.add_argument(
+        "--allow-unverified", action="store_true", help="also files that the card has no digest of"
+    )
+
     options = parser.parse_args(arguments)
     try:
         {
@@ -45,10 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "check-config": _check_config,
             "config-reference": _config_reference,
             "store": _store,
+            "cards": _cards,
+            "fetch": _fetch,
         }[options.command](options)
     except TgsageError as error:
         print(f"tgsage: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("tgsage: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has left.
         sys.stderr.close()
@@ -139,6 +158,56 @@ def _store(options: argparse.Namespace) -> None:
         print(f"{options.root}: empty")
     for row in usage:
         print(f"{options.root}/{row.kind}: {row.entries} entries, {row.bytes / 1e6:.1f} MB")
+
+
+def _cards(options: argparse.Namespace) -> None:
+    from . import recordings
+
+    root = recordings.data_root(options.root)
+    print(f"data folder: {root}")
+    for name in recordings.card_names():
+        card = recordings.card(name)
+        present = sum((root / file.path).is_file() for file in card.files)
+        state = f"{present} of {len(card.files)} files present"
+        if options.verify:
+            found = recordings.verify(name, root)
+            counts = {word: list(found.values()).count(word) for word in ("matches", "unknown")}
+            state += f", {counts['matches']} verified"
+            if counts["unknown"]:
+                state += f", {counts['unknown']} without a digest"
+            state += "".join(f", {path} differs" for path, word in found.items() if word == "differs")
+        print(f"\n{name}: {card.title}")
+        print(f"  regions: {', '.join(card.regions)}")
+        print(f"  licence: {card.licence}")
+        print(f"  files: {state}")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from . import recordings
+    from .recordings.fetch import fetch
+
+    card = recordings.card(options.card)
+    root = recordings.data_root(options.root)
+    print(f"{card.name}: {card.title}\n  licence: {card.licence}\n  cite: {card.citation}")
+    shown = {"file": "", "percent": -1}
+
+    def progress(file: str, done: int, total: int | None) -> None:
+        percent = 100 * done // total if total else done // 10_000_000
+        if sys.stderr.isatty() and (file, percent) != (shown["file"], shown["percent"]):
+            shown.update(file=file, percent=percent)
+            of = f" of {total / 1e6:.1f} MB ({percent} %)" if total else " MB"
+            print(
+                f"\r{file}: {done / 1e6:.1f}{of}",
+                end="" if done != total else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    states = fetch(
+        options.card, root, files=options.file, progress=progress, allow_unverified=options.allow_unverified
+    )
+    for path, state in states.items():
+        print(f"{root / path}: {state}")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,29 @@ MISTAKES = {
         lambda c: c["report"].update(arms=["monkeys"]),
         ["report.arms", "did you mean 'monkey'"],
     ),
+    "observing the teacher": (
+        lambda c: c["search"]["arms"]["monkey"].update(observe="monkey"),
+        ["search.arms.monkey.observe", "is the teacher already"],
+    ),
+    "variance matched to nobody's": (
+        lambda c: c["search"]["arms"]["monkey"]["guidance"].update(match_variance=True),
+        ["search.arms.monkey", "guidance.match_variance", "observe"],
+    ),
+    "gain over what was not kept": (
+        lambda c: (
+            c["search"]["premature"].update(checkpoints=[1.0]),
+            c["search"]["arms"]["monkey"].update(guidance={"name": "profile", "reading": "gain"}),
+        ),
+        ["search.arms.monkey", "'gain'", "search.premature.checkpoints"],
+    ),
+    "rungs out of order": (
+        lambda c: c["search"].update(halving={"shares": [0.5, 0.25]}),
+        ["search.halving.shares", "ascending"],
+    ),
+    "a rung at the end": (
+        lambda c: c["search"].update(halving={"shares": [0.5, 1.0]}),
+        ["search.halving.shares", "between 0 and 1"],
+    ),
     "run name with a path": (lambda c: c.update(run="../x"), ["run", "../x"]),
 }
 
@@ -138,3 +161,9 @@ def test_settings_are_immutable(raw):
     assert isinstance(config, Section)
     with pytest.raises(Exception, match="frozen"):
         config.run = "other"
+
+
+def test_rungs_of_a_round(raw):
+    assert load(raw).search.rungs == [(1.0, load(raw).search.candidates_per_round)]
+    raw["search"] |= {"candidates_per_round": 10, "halving": {"shares": [0.25, 0.5], "keep": 0.3}}
+    assert load(raw).search.rungs == [(0.25, 10), (0.5, 3), (1.0, 1)]

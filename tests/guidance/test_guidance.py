@@ -1,15 +1,22 @@
-"""Guidance: P + alpha * TG and its relatives."""
+"""Guidance: P + alpha * TG, its extremes and settings, and what is common to all guidances."""
 
 from __future__ import annotations
 
+import importlib
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from guidance_tables import made_up
 
 from tgsage import guidance, ledger
-from tgsage.config.guidance import Guidance
+from tgsage.config.base import Section
+from tgsage.config.guidance import GuidanceSource, PPlusTg
+from tgsage.config.search import Arm
+from tgsage.config.validate import section
 from tgsage.errors import TgsageError
+from tgsage.store import stage_digest
 
 
 @pytest.fixture
@@ -44,13 +51,14 @@ def test_scores_by_hand(table):
 def test_get_by_name_settings_and_mapping(table):
     expected = [1.1, 0.1, NAN, NAN, NAN]
     same(guidance.get("p_plus_tg", alpha=3)(table), expected)
-    same(guidance.get(Guidance(alpha=3))(table), expected)
+    same(guidance.get(PPlusTg(name="p_plus_tg", alpha=3))(table), expected)
     same(guidance.get({"name": "p_plus_tg", "alpha": 3})(table), expected)
-    for name in guidance.NAMES:
+    for name in ("p_plus_tg", "p_only", "tg_only"):
         pd.testing.assert_series_equal(
             guidance.get(name)(table), getattr(guidance, name)(table), check_exact=True
         )
-    assert set(guidance.NAMES) == set(Guidance.model_json_schema()["properties"]["name"]["enum"])
+    schema = Arm.model_json_schema()["properties"]["guidance"]
+    assert set(guidance.NAMES) == set(schema["discriminator"]["mapping"])
 
 
 def test_scores_keep_the_index(table):
@@ -61,11 +69,175 @@ def test_scores_keep_the_index(table):
 def test_one_line_errors(table):
     with pytest.raises(TgsageError, match=r"unknown guidance 'p_plus'.*did you mean 'p_plus_tg'"):
         guidance.get("p_plus")
-    with pytest.raises(TgsageError, match="unknown setting of guidance 'alhpa'"):
+    with pytest.raises(TgsageError, match=r"unknown setting of guidance p_plus_tg 'alhpa'.*'alpha'"):
         guidance.get("p_plus_tg", alhpa=1)
-    with pytest.raises(TgsageError, match=r"guidance.alpha: -1 is not a number >= 0"):
+    with pytest.raises(TgsageError, match=r"guidance p_plus_tg: alpha: .*greater than or equal to 0"):
         guidance.get("p_plus_tg", alpha=-1)
+    with pytest.raises(TgsageError, match=r"guidance.alpha: -1 is not a number >= 0"):
+        guidance.score(table, alpha=-1)
     with pytest.raises(TgsageError, match="no column 'tg'"):
         guidance.score(table.drop(columns="tg"))
     with pytest.raises(TgsageError, match=r"accuracy 50.0 in row 0 .* not a fraction"):
         guidance.score(table.assign(accuracy=[50.0, 0.4, 0.9, 0.3, NAN]))
+
+
+# What is wrong in a section, and words of the line that says so.
+WRONG = {
+    "negative alpha": ({"name": "rank", "alpha": -0.1}, "alpha"),
+    "infinite alpha": ({"name": "tg_only", "alpha": math.inf}, "alpha"),
+    "alpha beside a schedule": ({"name": "p_plus_tg", "alpha": 2, "schedule": {0: 1}}, "remove one"),
+    "negative amount": ({"name": "p_plus_tg", "schedule": {-1: 1}}, "no number of examples"),
+    "negative alpha in a schedule": ({"name": "p_plus_tg", "schedule": {0: -1}}, "schedule.0"),
+    "empty schedule": ({"name": "p_plus_tg", "schedule": {}}, "schedule"),
+    "unknown ceiling": ({"name": "ceiled", "ceiling": "middle"}, "ceiling"),
+    "unknown reading": ({"name": "profile", "reading": "median"}, "reading"),
+    "weights missing": ({"name": "profile", "reading": "weights"}, "weights"),
+    "weights not read": ({"name": "profile", "reading": "max", "weights": [1]}, "weights"),
+    "weights all zero": ({"name": "profile", "reading": "weights", "weights": [0, 0]}, "all zero"),
+    "negative weight": ({"name": "profile", "reading": "weights", "weights": [1, -1]}, "weights.1"),
+    "calibrated on nothing": ({"name": "calibrated"}, "name either mature"),
+    "calibrated twice": ({"name": "calibrated", "mature": "a", "fitted": "b"}, "name either mature"),
+    "feature twice": ({"name": "calibrated", "mature": "a", "features": ["max", "max"]}, "twice"),
+    "unknown feature": ({"name": "calibrated", "mature": "a", "features": ["maximum"]}, "features.0"),
+    "too small a minimum": ({"name": "calibrated", "mature": "a", "minimum": 3}, "minimum"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_settings_are_one_line(case):
+    values, words = WRONG[case]
+    with pytest.raises(TgsageError) as raised:
+        guidance.get(values)
+    message = str(raised.value)
+    assert f"guidance {values['name']}" in message and words in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "p_plus_tg", "alpha": 1.0},
+        {"name": "p_only"},
+        {"name": "tg_only"},
+        {"name": "p_only", "alpha": 1.0},
+        {"name": "p_plus_tg", "schedule": {0: 2, 125000: 1}},
+        {"name": "profile", "reading": "weights", "weights": [0, 1]},
+        {"name": "calibrated", "fitted": "a.json"},
+    ],
+    ids=str,
+)
+def test_plain_values_come_back_as_the_same_settings(values):
+    arm = Arm(teacher="monkey", guidance=values)
+    assert isinstance(arm.guidance, Section)
+    assert section(GuidanceSource, arm.guidance.plain()) == arm.guidance
+
+
+def test_an_arm_has_the_papers_score_by_default():
+    assert Arm(teacher="monkey").guidance == PPlusTg(name="p_plus_tg", alpha=1)
+
+
+def test_who_needs_profiles_and_which_files():
+    needs = {
+        "p_plus_tg": False, "p_only": False, "tg_only": False, "rank": False, "ceiled": True, "profile": True,
+    }  # fmt: skip
+    assert {name: guidance.needs_profiles(name) for name in needs} == needs
+    calibrated = {"name": "calibrated", "mature": "m.csv"}
+    assert guidance.needs_profiles(calibrated)
+    assert guidance.needs_profiles(calibrated, features=["accuracy", "gain"])
+    assert not guidance.needs_profiles(calibrated, features=["accuracy", "parameters"])
+    assert guidance.inputs(calibrated) == ["m.csv"]
+    assert guidance.inputs("calibrated", fitted="f.json") == ["f.json"]
+    assert guidance.inputs("rank") == []
+
+
+def test_code_of_one_guidance_is_not_in_the_digest_of_another(monkeypatch):
+    digests = importlib.import_module("tgsage.store.digest")
+    seen = []
+    read = digests._read_module
+    monkeypatch.setattr(digests, "_read_module", lambda name, path: seen.append(name) or read(name, path))
+    for name in guidance.NAMES:
+        seen.clear()
+        stage_digest(*guidance.stage_modules(name))
+        own = guidance.stage_modules(name)[0].removeprefix("guidance.")
+        others = {"rank", "ceiled", "profile", "calibrated"} - {own}
+        assert not {f"tgsage.guidance.{other}" for other in others} & set(seen), name
+        assert f"tgsage.guidance.{own}" in seen
+    with pytest.raises(TgsageError, match="did you mean 'rank'"):
+        guidance.stage_modules("ranks")
+
+
+def test_alpha_follows_the_examples():
+    table, _ = made_up(12)
+    table["examples"] = [0, 500, 1000, 2000, 3000, 4000, 8000, 1500, 2500, 100, 1e9, 1000]
+    scores = guidance.get("p_plus_tg", schedule={3000: 0.5, 1000: 2.0})(table)
+    expected = []
+    for _, row in table.iterrows():
+        if row["examples"] <= 1000:
+            alpha = 2.0
+        elif row["examples"] >= 3000:
+            alpha = 0.5
+        else:
+            alpha = 2.0 - 1.5 * (row["examples"] - 1000) / 2000
+        expected.append(row["accuracy"] + alpha * row["tg"] if row["status"] == "ok" else NAN)
+    same(scores, expected)
+    one = guidance.get("p_plus_tg", schedule={700: 3})(table)
+    same(one, guidance.score(table, 3).tolist())
+
+
+def test_a_schedule_that_ends_with_p_alone_does_without_tg(table):
+    table["examples"] = [0.0, 1000.0, 0.0, 1000.0, 0.0]
+    same(guidance.get("p_plus_tg", schedule={0: 1, 1000: 0})(table), [0.7, 0.4, NAN, 0.3, NAN])
+    table.loc[3, "examples"] = NAN
+    with pytest.raises(TgsageError, match=r"row 3 .* how many examples"):
+        guidance.get("p_plus_tg", schedule={0: 1})(table)
+
+
+def test_matched_variance():
+    table, _ = made_up(40, observed=True)
+    scores = guidance.get("p_plus_tg", alpha=2, match_variance=True)(table)
+    ok = (table["status"] == "ok").to_numpy()
+    added = ((scores - table["accuracy"]) / 2)[ok]
+    observed = table["observed_tg"][ok]
+    assert added.mean() == pytest.approx(observed.mean(), abs=1e-12)
+    assert added.std() == pytest.approx(observed.std(), abs=1e-12)
+    # The order is that of TG, and failed rows are not part of the statistics.
+    assert np.corrcoef(added, table["tg"][ok])[0, 1] == pytest.approx(1)
+    wild = table.copy()
+    wild.loc[~ok, ["tg", "observed_tg", "accuracy"]] = [5.0, -7.0, 0.5]
+    pd.testing.assert_series_equal(
+        guidance.get("p_plus_tg", alpha=2, match_variance=True)(wild), scores, check_exact=True
+    )
+
+
+def test_matched_variance_of_what_does_not_vary():
+    table, _ = made_up(1, failing=False, observed=True)
+    score = guidance.get("p_plus_tg", match_variance=True)(table)
+    assert score[0] == pytest.approx(table["accuracy"][0] + table["observed_tg"][0])
+    table, _ = made_up(8, failing=False, observed=True)
+    table["tg"] = 0.3
+    scores = guidance.get("p_plus_tg", match_variance=True)(table)
+    assert np.ptp(scores - table["accuracy"]) < 1e-12
+    assert (scores - table["accuracy"]).mean() == pytest.approx(table["observed_tg"].mean())
+
+
+def test_matched_variance_needs_an_observed_teacher():
+    table, _ = made_up(8)
+    function = guidance.get("p_plus_tg", match_variance=True)
+    with pytest.raises(TgsageError, match="no column 'observed_tg'; let the arm observe"):
+        function(table)
+    with pytest.raises(TgsageError, match="'observed_tg' is missing in every row"):
+        function(table.assign(observed_tg=NAN))
+    assert function(table.assign(status="failed", observed_tg=NAN)).isna().all()
+
+
+def test_profiles_must_be_those_of_the_ledger():
+    table, profiles = made_up(12)
+    for name in ("p_plus_tg", "profile", "ceiled"):
+        function = guidance.get(name)
+        with pytest.raises(TgsageError, match=r"row 0 is round 0, slot 0 in the ledger and round 1, slot 1"):
+            function(table, profiles.isel(row=slice(None, None, -1)))
+        with pytest.raises(TgsageError, match="profiles have 11 rows and the ledger 12"):
+            function(table, profiles.isel(row=slice(11)))
+    with pytest.raises(TgsageError, match="guidance profile: needs the profiles"):
+        guidance.get("profile")(table)
+    with pytest.raises(TgsageError, match="guidance ceiled: the profiles have no target"):
+        guidance.get("ceiled")(table, profiles.isel(target=[]))

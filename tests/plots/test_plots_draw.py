@@ -9,6 +9,7 @@ import made_up_run
 import matplotlib
 import numpy as np
 import pytest
+import xarray as xr
 from test_plots_candidates import words
 
 from tgsage import plots
@@ -66,6 +67,82 @@ def test_marks_of_what_is_simulated(search, teacher):
     network = teacher.copy()
     network.attrs["network"] = "ResNet-20"
     assert draw.mark({"simulated": True}, network) == draw.RENDERED
+
+
+def with_v4_alone(teacher):
+    """One target is drawn faster than three."""
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=teacher.attrs), "/V4": teacher["V4"].to_dataset()})
+
+
+def test_what_is_encoded_or_a_control_says_so(teacher, search):
+    encoded = teacher.copy()
+    encoded.attrs |= {"simulated": 0, "kind": "encoded", "encoded": 1}
+    for name in encoded.children:
+        group = encoded[name].to_dataset()
+        n = int(group.attrs["n_sites"])
+        encoded[name] = group.assign(encoding_r=("neuroid", np.linspace(0, 1, n)))
+    for drawing in draw.teacher_drawings(with_v4_alone(encoded)):
+        assert "Encoded (in-silico)" in words(drawing.figure), drawing.name
+        assert "encoded (in-silico)" in drawing.caption
+    drawings = draw.search_drawings(search, encoded, made_up_run.space())
+    for drawing in drawings:
+        if drawing.name != "cell":
+            assert "Encoded (in-silico)" in words(drawing.figure), drawing.name
+            assert "simulated (rendered) images" in words(drawing.figure), drawing.name
+    encoded.attrs["simulated"] = 1
+    assert draw.teacher_words(encoded) == (
+        "Simulated recordings; encoded (in-silico) responses, predicted for these stimuli and not recorded"
+    )
+    shuffled = teacher.copy()
+    shuffled.attrs |= {"simulated": 0, "kind": "shuffled", "of": "monkey", "within": "category"}
+    assert draw.teacher_words(shuffled) == "Control: stimuli of monkey shuffled within categories"
+    pixels = encoded.copy()
+    pixels.attrs |= {"simulated": 0, "kind": "images", "control": "pixels"}
+    assert draw.teacher_words(pixels) == "Control: pixels"
+    for control, encoded_too, told in (
+        ("shuffled", 1, "recordings of v4 shuffled before the encoding"),
+        ("bare", 0, "features of v4 without recordings"),
+    ):
+        other = encoded.copy()
+        other.attrs |= {
+            "simulated": 0, "kind": "encoded_control", "of": "v4", "control": control, "encoded": encoded_too,
+        }  # fmt: skip
+        assert told in draw.teacher_words(other)
+        assert ("Encoded (in-silico)" in draw.teacher_words(other)) is bool(encoded_too)
+    # The page asks whether recordings are simulated, whatever else is to be told.
+    shuffled.attrs["simulated"] = 1
+    assert draw.teacher_mark(shuffled) is draw.teacher_mark(encoded) is True
+
+
+def test_real_recordings_of_an_encoded_teacher_are_not_called_simulated(teacher, run):
+    from tgsage import recordings
+
+    encoded = teacher.copy()
+    encoded.attrs |= {"simulated": 0, "encoded": 1}
+    assembly = recordings.load(run / "recordings" / "simulated_macaque" / "assembly.nc")
+    assembly.attrs.pop("simulated", None)
+    encoded = with_v4_alone(encoded)
+    drawn = {drawing.name: drawing for drawing in draw.teacher_drawings(encoded, {"real": assembly})}
+    assert "imulated" not in words(drawn["reliability_real"].figure)
+    assert "ncoded" not in words(drawn["reliability_real"].figure)
+
+
+def test_ceiling_of_tg_is_the_weighted_mean_of_the_targets(search, teacher):
+    bounds = np.array([files.ceiling(group, "reward") for _, group in files.targets(teacher)])
+    best = search.ledger.loc[search.ledger["status"] == "ok", "tg"].max()
+    lower, upper = bounds.mean(axis=0)
+    assert f"{100 * best / upper:.0f} to {100 * best / lower:.0f} % of it" in draw.tg_ceiling(
+        search.ledger, teacher
+    )
+    # Another weighting than the ledger's, or a TG of another making: no ceiling is told.
+    other = teacher.copy()
+    other["V4"].attrs["weight"] = 3.0
+    assert draw.tg_ceiling(search.ledger, other) == ""
+    group = teacher["aIT"].to_dataset().copy(deep=True)
+    group["ceiling_upper"][:] = np.nan
+    other = teacher.copy()
+    other["aIT"] = group
+    assert draw.tg_ceiling(search.ledger, other) == "Noise ceiling of TG: not available (none for aIT)."
 
 
 def test_figures_are_the_same_bytes_whatever_the_users_settings(search):

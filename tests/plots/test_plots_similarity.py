@@ -43,6 +43,14 @@ def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
     text = words(figure)
     # aIT has no ceiling on report images.
     assert "0.43 to 0.62" in text and text.count("not available") == 1 and "Hatched" in text
+    # Below every map the framed layer's raw similarity stands as a share of upper and lower bound.
+    for split in ("reward", "report"):
+        for target, (lower, upper) in ((t, bounds(groups)[t][split]) for t in groups):
+            raw = float(
+                search.rsa["rsa"].isel(checkpoint=-1).sel(split=split, target=target, layer=chosen[target])
+            )
+            if np.isfinite(lower):
+                assert f"{100 * raw / upper:.0f} to {100 * raw / lower:.0f} %" in text
     assert "Simulated recordings" in text and "Spearman" in text
 
 
@@ -122,8 +130,37 @@ def test_ceilings_draws_bounds_and_says_where_there_are_none(groups):
     assert [(bar[0].get_x(), bar[0].get_x() + bar[0].get_width()) for bar in bars][:2] == [
         pytest.approx((0.45, 0.65)), pytest.approx((0.43, 0.63), abs=0.011),
     ]  # fmt: skip
+    for raw, (lower, upper) in ((0.3, (0.45, 0.65)), (0.25, (0.43, 0.62))):
+        assert f"{raw:.2f} is {100 * raw / upper:.0f} to {100 * raw / lower:.0f} % of it" in text
+    assert "n = 58" in text and "n = 38" in text
     diamonds = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
     assert [float(line.get_xdata()[0]) for line in diamonds] == [0.3, 0.25]
+
+
+def test_ceilings_of_a_teacher_alone_show_the_raw_agreement_of_halves(groups):
+    target = groups["V4"].assign(split_half=("part", [0.21, 0.33]))
+    figure = ceilings({"V4": target, "pIT": groups["pIT"]}, method="spearman")
+    circles = [float(line.get_xdata()[0]) for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert circles == [0.21, 0.33]
+    assert "agreement of two halves" in words(figure) and "Spearman" in words(figure)
+    # Beside a network's similarity, only the bounds.
+    beside = ceilings({"V4": target}, similarity={"V4": {"report": 0.1}})
+    assert not [line for line in beside.axes[0].lines if line.get_marker() == "o"]
+
+
+def test_a_reason_is_told_once(groups):
+    nothing = np.full(2, np.nan)
+    target = groups["V4"].assign(ceiling_lower=("part", nothing), ceiling_upper=("part", nothing))
+    target["ceiling_lower"].attrs["reason"] = "reward: it is a network; report: it is a network"
+    figure = ceilings({"stack_1": target, "stack_2": target})
+    assert words(figure).count("it is a network") == 1 and "stack_1, stack_2: it is a network" in words(
+        figure
+    )
+    assert words(figure).count("ceiling not available") == 4
+    assert figure.axes[0].get_xlim() == (0, 1)
+    other = target.copy()
+    other["ceiling_lower"].attrs["reason"] = "reward: too few; report: it is a network"
+    assert "IT: reward: too few; report: it is a network" in words(ceilings({"IT": other}))
 
 
 def test_ceilings_repeat_the_files_reason(groups):
@@ -145,6 +182,8 @@ def test_reliability_counts_sites_and_tells_medians():
     assert "a: n = 2, median 0.30" in text and "b: n = 1, median 0.90" in text
     assert "a: n = 2, median 0.50" in text
     assert "n = 5 sites" in text and "1 sites without" in text
+    assert "range 0.10 to 0.50" in text and "halvings" not in text
+    assert "7 random halvings" in words(reliability(values.assign_attrs(n_splits=7)))
     with pytest.raises(TgsageError, match="no site"):
         reliability(values * np.nan)
 
@@ -156,10 +195,54 @@ def test_stimuli_shows_every_stimulus_as_thumbnail_or_dot(groups):
     dots = panel.collections[0].get_offsets()
     assert len(thumbnails) == 20 and len(dots) == 76
     assert "two dimensions carry" in words(figure) and "n = 96" in words(figure)
+    assert "Kruskal's stress-1 is" in words(figure) and "32 × 32 pixels" in words(figure)
     broken = groups["aIT"].copy(deep=True)
     broken["rdm"][3] = np.nan
     with pytest.raises(TgsageError, match="undefined"):
         stimuli("aIT", broken)
+
+
+def test_stimuli_of_more_categories_than_colours_stay_apart(groups):
+    kinds = [f"kind {i % 10}" for i in range(96)]
+    figure = stimuli("aIT", groups["aIT"].assign(category=("stimulus", kinds)), most=20)
+    (legend,) = figure.legends
+    looks = [(line.get_color(), line.get_marker()) for line in legend.get_lines()]
+    assert len(looks) == len(set(looks)) == 10
+    dots, triangles = figure.axes[0].collections
+    assert len(dots.get_offsets()) + len(triangles.get_offsets()) == 76
+    dashed = [
+        a for a in figure.axes[0].artists if isinstance(a, AnnotationBbox) and a.patch.get_linestyle() != "-"
+    ]
+    assert len(dashed) + len(triangles.get_offsets()) == kinds.count("kind 8") + kinds.count("kind 9")
+
+
+def test_a_large_rdm_is_drawn_as_means_over_blocks(groups, monkeypatch):
+    target = groups["V4"]
+    order, _, _ = similarity.order_of_stimuli(target)
+    whole = similarity.ranked_square(target["rdm"].values, order)
+    blocks = similarity.in_blocks(whole, 7)
+    for row, column in [(0, 0), (3, 9), (13, 13)]:  # 96 = 13 blocks of 7 and one of 5
+        part = whole[7 * row : 7 * row + 7, 7 * column : 7 * column + 7]
+        assert blocks[row, column] == pytest.approx(np.nanmean(part))
+    assert blocks.shape == (14, 14) and similarity.in_blocks(whole, 1) is whole
+    assert np.isnan(similarity.in_blocks(np.full((2, 2), np.nan), 2)).all()
+    monkeypatch.setattr(similarity, "MOST_CELLS", 32)
+    figure = rdms({"V4": target})
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), similarity.in_blocks(whole, 3))
+    # Lines between categories stay where they were.
+    assert figure.axes[0].images[0].get_extent() == [-0.5, 95.5, 95.5, -0.5]
+    text = words(figure)
+    assert (
+        "mean ranks of 3 × 3 pairs" in text and "(1 − Pearson's r)" in text and "Median dissimilarity" in text
+    )
+
+
+def test_units_of_a_network_are_not_sites(groups):
+    target = groups["V4"].assign_attrs(n_sites=16384, subsamples=10)
+    assert "V4, 16,384 units" in words(rdms({"V4": target}))
+    assert files.channels(groups["V4"]) == "60 sites"
+    assert files.channels(groups["V4"].assign_attrs(n_sites=0)) == ""
+    assert files.channels(groups["V4"].assign_attrs(n_sites=316, site_unit="voxels")) == "316 voxels"
 
 
 def test_colours_stay_with_their_arms():

@@ -108,3 +108,38 @@ def test_classical_mds_tells_the_share_of_two_of_many_dimensions():
     _, share = statistics.classical_mds(pdist(points) ** 2)
     variances = np.linalg.svd(points - points.mean(0), compute_uv=False) ** 2
     assert share == pytest.approx(variances[:2].sum() / variances.sum())
+
+
+def test_stress_is_that_of_sklearns_isotonic_regression():
+    from sklearn.isotonic import IsotonicRegression
+
+    rng = np.random.default_rng(2)
+    positions = rng.normal(size=(12, 2))
+    dissimilarity = pdist(positions) ** 2 + rng.normal(size=66)
+    distance = pdist(positions)
+    fitted = IsotonicRegression().fit_transform(dissimilarity, distance)
+    expected = np.sqrt(((distance - fitted) ** 2).sum() / (distance**2).sum())
+    assert statistics.stress(dissimilarity, positions) == pytest.approx(expected, abs=1e-12)
+    # Any monotone function of the distances is arranged without stress, ties included.
+    assert statistics.stress(np.floor(distance * 2), positions) == pytest.approx(0, abs=1e-12)
+    assert statistics.stress(-distance, positions) > 0.1
+    assert math.isnan(statistics.stress(dissimilarity, np.zeros((12, 2))))
+
+
+@pytest.mark.parametrize(
+    "value, lower, upper, share, words",
+    [
+        (0.25, 0.5, 0.8, (0.3125, 0.5), "31 to 50 %"),
+        (-0.1, 0.5, 0.8, (-0.2, -0.125), "−20 to −12 %"),
+        (0.9, 0.6, 0.9, (1.0, 1.5), "100 to 150 %"),
+        (0.25, np.nan, 0.5, (0.5, 0.5), "50 %"),
+        (0.25, -0.1, 0.5, (0.5, 0.5), "50 %"),
+        (0.25, None, None, None, "not available"),
+        (None, 0.5, 0.8, None, "not available"),
+        (np.nan, 0.5, 0.8, None, "not available"),
+    ],
+)
+def test_share_of_ceiling(value, lower, upper, share, words):
+    found = statistics.share_of_ceiling(value, lower, upper)
+    assert found == (None if share is None else pytest.approx(share))
+    assert statistics.share_in_words(found) == words

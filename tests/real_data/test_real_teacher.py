@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,21 @@ def test_averaged_natural_images_have_no_ceiling(data: Path) -> None:
     assert np.isnan(target["ceiling_upper"].values).all()
     with pytest.raises(TgsageError, match="rdm 'category' needs the category"):
         teachers.build(assembly, "V4", stimuli=stimuli, resolution=16, rdm="category")
+
+
+def test_the_pages_tables_are_what_the_script_prints(data: Path, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    spec = importlib.util.spec_from_file_location("real_teachers", root / "benchmarks" / "real_teachers.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    made, assemblies = script.build(data)
+    page = (root / "docs" / "teachers.md").read_text()
+    assert script.recordings_table(made, assemblies) in page
+    assert script.ceilings_table(made) in page
+    for path in script.draw(made, assemblies, tmp_path):
+        assert f"figures/teachers/{path.name}" in page
+        committed = root / "docs" / "figures" / "teachers" / path.name
+        assert max(path.stat().st_size, committed.stat().st_size) < 300_000
 
 
 @pytest.fixture(scope="module")

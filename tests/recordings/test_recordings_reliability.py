@@ -127,3 +127,60 @@ def test_stimulus_means_are_those_of_a_slow_loop(small_assembly, bins):
     assert "repetition" not in means.coords
     assert list(means.subregion.values) == list(assembly.subregion.values)
     assert recordings.repeats(assembly).sum() == assembly.sizes["presentation"]
+
+
+UNEQUAL = [1, 2, 3, 4, 5, 6, 7, 2, 2, 3, 1, 9]
+
+
+@pytest.mark.parametrize("bins", [None, 2])
+def test_stimulus_means_are_those_of_groupby(small_assembly, bins):
+    """xarray as the referee, in another order of stimuli."""
+    assembly = small_assembly(UNEQUAL, bins=bins).astype(np.float64)
+    theirs = assembly.groupby("stimulus_id").mean("presentation")
+    theirs = theirs.mean("time_bin") if bins else theirs
+    means = recordings.stimulus_means(assembly)
+    order = np.argsort(means.stimulus_id.values)
+    np.testing.assert_array_equal(theirs.stimulus_id.values, means.stimulus_id.values[order])
+    np.testing.assert_allclose(theirs.transpose("neuroid", ...).values, means.values[:, order], rtol=1e-12)
+
+
+def test_a_stimulus_that_was_shown_more_often_counts_no_more(small_assembly):
+    """Every stimulus is the mean over its own repetitions, however often it or others were shown."""
+    assembly = small_assembly(UNEQUAL)
+    means = recordings.stimulus_means(assembly)
+    for stimulus in ("image_00", "image_11"):
+        here = assembly["stimulus_id"].values == stimulus
+        rows = np.concatenate([np.arange(len(here)), np.repeat(np.flatnonzero(here), 3)])
+        more = assembly.isel(presentation=rows)
+        again = recordings.stimulus_means(more)
+        np.testing.assert_array_equal(again.stimulus_id.values, means.stimulus_id.values)
+        np.testing.assert_allclose(again.values, means.values, rtol=1e-12)
+        times = np.where(means.stimulus_id.values == stimulus, 4, 1)
+        np.testing.assert_array_equal(again.n_repeats.values, means.n_repeats.values * times)
+        # The wrong mean, over presentations, does move.
+        assert not np.allclose(more.mean("presentation"), assembly.mean("presentation"))
+
+
+def test_reliability_with_unequal_repeats_is_what_their_noise_says(small_assembly):
+    """Halves of n // 2 Poisson counts: r = var(rate) / (var(rate) + mean over stimuli of rate / (n // 2))."""
+    generator = np.random.default_rng(1)
+    n_stimuli = 500
+    repeats = generator.choice([2, 3, 9, 12], n_stimuli)
+    rates = generator.gamma(3.0, 2.0, n_stimuli)
+    assembly = small_assembly(repeats.tolist(), n_sites=4)
+    codes = np.array([int(name[6:]) for name in assembly.stimulus_id.values])
+    assembly = assembly.copy(data=generator.poisson(rates[codes], assembly.shape))
+    r = rates.var() / (rates.var() + (rates / (repeats // 2)).mean())
+    np.testing.assert_allclose(recordings.reliability(assembly, 30), 2 * r / (1 + r), atol=0.03)
+    # Taken for equal, at their mean number, the repetitions would promise more than they hold.
+    equal = rates.var() / (rates.var() + rates.mean() / repeats.mean())
+    assert equal > 2 * r / (1 + r) + 0.05
+
+
+def test_stimuli_shown_once_do_not_enter_the_reliability(small_assembly):
+    assembly = small_assembly([1, 1, 1] + [4] * 9)
+    values = recordings.reliability(assembly, 20)
+    wild = assembly.copy(deep=True)
+    once = np.isin(wild["stimulus_id"].values, ["image_00", "image_01", "image_02"])
+    wild[:, once] = wild[:, once] * 7 + 3
+    np.testing.assert_allclose(recordings.reliability(wild, 20), values, rtol=1e-8)

@@ -73,6 +73,60 @@ def test_equal_repeats(small_assembly):
     assert not kept.identical(recordings.select(assembly, Selection(equal_repeats=2, seed=5)))
 
 
+def test_equal_repeats_are_fair_draws_of_whole_presentations(small_assembly):
+    """Every presentation of a stimulus is kept as often as any other, for all sites at once."""
+    repeats = [2, 3, 5, 8]
+    assembly = small_assembly(repeats)
+    everything = list(zip(assembly.stimulus_id.values, assembly.repetition.values, strict=True))
+    kept = np.zeros(len(everything))
+    n_seeds = 300
+    for seed in range(n_seeds):
+        part = recordings.select(assembly, Selection(equal_repeats=2, seed=seed))
+        for pair in zip(part.stimulus_id.values, part.repetition.values, strict=True):
+            kept[everything.index(pair)] += 1
+    for index, n in enumerate(repeats):
+        mine = kept[assembly.stimulus_id.values == f"image_{index:02d}"] / n_seeds
+        assert mine.sum() == pytest.approx(2)
+        # Four standard errors of a share of 300 draws.
+        assert np.abs(mine - 2 / n).max() <= 4 * np.sqrt(2 / n * (1 - 2 / n) / n_seeds)
+
+
+def test_means_of_equal_repeats_are_those_of_a_slow_loop(small_assembly):
+    assembly = small_assembly([3, 4, 9, 5, 3])
+    kept = recordings.select(assembly, Selection(equal_repeats=3, seed=1))
+    means = recordings.stimulus_means(kept)
+    assert (means.n_repeats == 3).all()
+    for column, stimulus in enumerate(means.stimulus_id.values):
+        total = np.zeros(assembly.sizes["neuroid"])
+        for name, repetition in zip(kept.stimulus_id.values, kept.repetition.values, strict=True):
+            if name == stimulus:
+                same = (assembly.stimulus_id.values == name) & (assembly.repetition.values == repetition)
+                total += assembly.values[:, np.flatnonzero(same)[0]]
+        np.testing.assert_allclose(means.values[:, column], total / 3, rtol=1e-12)
+
+
+def test_region_map_of_several_regions_by_a_column_of_numbers(small_assembly):
+    """As a slow loop over sites; regions that the map does not name stay; values stay."""
+    assembly = small_assembly().assign_coords(
+        region=("neuroid", ["V4", "V4", "IT", "IT", "V1"]), array=("neuroid", [1, 2, 1, 2, 2])
+    )
+    names = {"V4": {"1": "V4 posterior", "2": "V4"}, "IT": {"1": "pIT", "2": "aIT"}}
+    kept = recordings.select(assembly, Selection(region_map=names, region_column="array"))
+    expected = []
+    for region, array in zip(assembly.region.values, assembly.array.values, strict=True):
+        expected.append(names[region][str(array)] if region in names else region)
+    assert list(kept.region.values) == expected == ["V4 posterior", "V4", "pIT", "aIT", "V1"]
+    np.testing.assert_array_equal(kept.values, assembly.values)
+
+
+def test_the_paper_s_three_regions_of_central_posterior_and_anterior_sites(small_assembly):
+    """The map of config/paper/study4_296_sites.yaml: two of three parts of IT become one region."""
+    assembly = small_assembly().assign_coords(subregion=("neuroid", ["V4", "V4", "pIT", "cIT", "aIT"]))
+    names = {"IT": {"pIT": "pIT", "cIT": "aIT", "aIT": "aIT"}}
+    kept = recordings.select(assembly, Selection(region_map=names, region_column="subregion"))
+    assert list(kept.region.values) == ["V4", "V4", "pIT", "aIT", "aIT"]
+
+
 def test_minimal_reliability_drops_noise_and_dead_sites(small_assembly):
     assembly = small_assembly([6] * 12)
     assembly[0] = 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 
 from tgsage import ledger, samplers, spaces
+
+OWN = str(Path(__file__).parent / "own_classes.py")
+"""A file of a user's own, with a space and a sampler."""
 
 SMALL = {
     "random": {},
@@ -15,6 +19,7 @@ SMALL = {
     "evolution": {"population": 4, "tournament": 2},
     "reinforce": {"learning_rate": 0.05},
     "nsga2": {"population": 4},
+    "python": {"file": OWN, "class": "Climber", "options": {"steps": 3}},
 }
 """Settings with which every sampler has left its random phase after two rounds of four."""
 
@@ -36,6 +41,7 @@ def small_spaces(folder):
         "convnet10": spaces.get("convnet10", filters=(2, 3)),
         "convnet20": spaces.get("convnet20", filters=(2, 3)),
         "list": spaces.get("list", file=str(file), of=cell.settings.plain()),
+        "python": spaces.get({"name": "python", "file": OWN, "class": "Columns"}),
     }
 
 

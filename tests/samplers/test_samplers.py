@@ -12,10 +12,11 @@ from made_up_results import rows_of, search, small
 from tgsage import ledger, samplers, spaces
 from tgsage.errors import TgsageError
 from tgsage.samplers import Trial
-from tgsage.samplers.base import read_trials
+from tgsage.samplers.base import ASKS, read_trials
 from tgsage.samplers.cost import cost
-from tgsage.samplers.nsga2 import generations
+from tgsage.samplers.nsga2 import generations, pareto_front
 from tgsage.samplers.reinforce import Controller
+from tgsage.store import seed_from
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,47 @@ def test_random_is_uniform_over_combinations():
     assert chisquare(list(found.values()), expected).pvalue > 1e-3
 
 
+class Stubborn(samplers.Sampler):
+    """Proposes one architecture for ever, and counts how often it is asked."""
+
+    name = "stubborn"
+
+    def __init__(self, arch, repeats):
+        super().__init__(samplers.get("random").settings)
+        self.arch, self.repeats, self.asked = arch, repeats, 0
+
+    def begin(self, situation):
+        def ask():
+            self.asked += 1
+            return self.arch
+
+        return ask
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_sampler_that_insists_is_asked_a_bounded_number_of_times(cell, repeats):
+    """On what failed, whether it may repeat itself or not; the slot then goes to an unseen random draw."""
+    rng = np.random.default_rng(0)
+    archs = [cell.canonical(cell.sample(rng)) for _ in range(3)]
+    table = ledger.build(rows_of(cell, archs, 0, failed=(1,)), [])
+    sampler = Stubborn(archs[1], repeats)
+    proposed = sampler.propose(cell, table, 3, 0)
+    assert sampler.asked == 3 * ASKS
+    assert proposed == Stubborn(archs[1], repeats).propose(cell, table, 3, 0)
+    assert not {cell.key(arch) for arch in proposed} & set(table["candidate"]) and len(set(proposed)) == 3
+    # A draw of its own stream, uniform over the space, not a neighbour of what was insisted on.
+    stream = np.random.default_rng(seed_from("unseen", 0, 1))
+    assert proposed == [cell.canonical(cell.sample(stream)) for _ in range(3)]
+
+
+def test_a_sampler_that_insists_on_what_went_well(cell):
+    """May be repeated on-policy; otherwise it is as seen as a failure."""
+    arch = cell.canonical(cell.sample(np.random.default_rng(0)))
+    table = ledger.build(rows_of(cell, [arch], 0), [])
+    assert Stubborn(arch, True).propose(cell, table, 2, 0) == [arch, arch]
+    assert arch not in Stubborn(arch, False).propose(cell, table, 2, 0)
+
+
 def test_rounds_and_seeds_are_independent_streams(cell):
     sampler = samplers.get("random")
     seen = [tuple(sampler.propose(cell, None, 2, seed, round=r)) for seed in range(3) for r in range(3)]
@@ -80,8 +122,6 @@ def test_tpe_is_optunas_own(nasbench):
     archs = list(dict.fromkeys(nasbench.canonical(nasbench.sample(rng)) for _ in range(20)))
     table = ledger.build(rows_of(nasbench, archs, 0, failed=(3,)), [])
     proposed = samplers.get("tpe", startup=5).propose(nasbench, table, 1, seed=4)
-    from tgsage.store import seed_from
-
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         sampler = optuna.samplers.TPESampler(
             multivariate=True,
@@ -179,6 +219,80 @@ def test_generations_are_those_optuna_gives(nasbench):
     ]
     restored = generations(tuple(trials), lambda trial: trial.parameters, 5, round=8)
     assert restored == written and max(item for item in written if item is not None) >= 3
+
+
+def test_nsga2_is_optunas_own_with_its_generations(nasbench):
+    """A study made by hand from the ledger: equal with the generations restored, another one without."""
+    _, table = search(nasbench, samplers.get("nsga2", population=4), 3, 4, seed=7)
+    proposed = samplers.get("nsga2", population=4).propose(nasbench, table, 1, seed=7)
+    options = {name: optuna.distributions.CategoricalDistribution(o) for name, o in nasbench.choices.items()}
+    of = generations(read_trials(nasbench, table), lambda trial: trial.parameters, 4, round=3)
+    assert sorted(set(of)) == [0, 1, 2]
+
+    def asked(restored):
+        seed = seed_from("sampler", "nsga2", 7, 3) % 2**32
+        study = optuna.create_study(
+            directions=["maximize", "minimize"],
+            sampler=optuna.samplers.NSGAIISampler(population_size=4, seed=seed),
+        )
+        for generation, (_, row) in zip(of, table.iterrows(), strict=True):
+            study.add_trial(
+                optuna.trial.create_trial(
+                    values=[row["score"], row["parameters"]],
+                    params=dict(nasbench.parse(row["architecture"]).choices),
+                    distributions=options,
+                    system_attrs={"NSGAIISampler:generation": generation} if restored else None,
+                )
+            )
+        return nasbench.canonical(nasbench.decode(study.ask(options).params))
+
+    assert proposed == [asked(True)]
+    assert proposed != [asked(False)]
+
+
+@pytest.mark.parametrize("minimize", ["parameters", "flops"])
+def test_pareto_front(cell, minimize):
+    """Against a slow loop and against Optuna; ties, failures and repeated candidates included."""
+    rng = np.random.default_rng(0)
+    rows = rows_of(cell, [cell.sample(rng) for _ in range(60)], 0, failed=(3, 17))
+    for row in rows:
+        row[minimize] = int(rng.integers(5, 15))
+        row["score"] = math.nan if row["status"] == "failed" else float(rng.integers(0, 12)) / 12
+    rows[5]["score"], rows[6][minimize] = math.nan, math.nan
+    rows.append({**rows[8], "round": 1, "slot": 0})
+    table = ledger.build(rows, [])
+    front = pareto_front(table, minimize)
+    good = [row for row in rows[:60] if math.isfinite(row["score"]) and math.isfinite(row[minimize])]
+    expected = {
+        row["candidate"]
+        for row in good
+        if not any(
+            other["score"] >= row["score"]
+            and other[minimize] <= row[minimize]
+            and (other["score"], other[minimize]) != (row["score"], row[minimize])
+            for other in good
+        )
+    }
+    assert set(front["candidate"]) == expected and len(front) == len(expected) > 3
+    assert front[minimize].is_monotonic_increasing and front["score"].is_monotonic_increasing
+    assert len(front) > len(set(front[minimize]))  # equals are both there
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for row in good:
+        study.add_trial(
+            optuna.trial.create_trial(
+                values=[row["score"], row[minimize]], user_attrs={"candidate": row["candidate"]}
+            )
+        )
+    assert {trial.user_attrs["candidate"] for trial in study.best_trials} == expected
+
+
+def test_pareto_front_of_nothing_and_of_the_wrong_thing(cell):
+    rows = rows_of(cell, [cell.sample(np.random.default_rng(0))], 0, failed=(0,))
+    assert len(pareto_front(ledger.build(rows, []))) == len(pareto_front(ledger.build([], []))) == 0
+    with pytest.raises(TgsageError, match=r"'flop'.*did you mean 'flops'"):
+        pareto_front(ledger.build(rows, []), "flop")
+    with pytest.raises(TgsageError, match="no column 'score'"):
+        pareto_front(ledger.build(rows, []).drop(columns="score"))
 
 
 def test_nsga2_prefers_small_networks(nasbench):

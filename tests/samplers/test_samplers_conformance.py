@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_results import SMALL, rows_of, search, small, small_spaces
 from scipy.stats import wilcoxon
@@ -15,8 +17,8 @@ from tgsage.errors import TgsageError
 from tgsage.samplers.cost import cost
 from tgsage.spaces.cell import OPERATIONS, unused_blocks
 
-SPACES = ("cell", "nasbench201", "convnet10", "convnet20", "list")
-LEARNING = tuple(name for name in samplers.NAMES if name != "random")
+SPACES = ("cell", "nasbench201", "convnet10", "convnet20", "list", "python")
+LEARNING = tuple(name for name in samplers.NAMES if name not in ("random", "python"))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def every_space(tmp_path_factory):
 
 
 # convnet20 is convnet10 with more of the same, and takes as long as all others together.
-@pytest.fixture(params=[*SPACES[:3], pytest.param("convnet20", marks=pytest.mark.slow), SPACES[4]])
+@pytest.fixture(params=[*SPACES[:3], pytest.param("convnet20", marks=pytest.mark.slow), *SPACES[4:]])
 def space(request, every_space):
     return every_space[request.param]
 
@@ -90,6 +92,35 @@ def test_round_three_has_left_the_random_phase(space, name, searches):
     else:
         assert learned != opposite
         assert learned != small("random").propose(space, table, 8, seed=5)
+
+
+def test_learning_changes_the_third_round(space, name):
+    """Same seed, same results: by the third round no sampler proposes what the random one does."""
+    if name == "random":
+        return
+    proposals, table = search(space, small(name), 3, 4, seed=8)
+    known = table[table["round"] < 2]
+    uniform = small("random").propose(space, known, 4, 8, round=2)
+    assert proposals[2] == small(name).propose(space, known, 4, 8, round=2)
+    assert proposals[2] != uniform
+
+
+def test_the_ledger_is_not_touched(every_space, name):
+    space = every_space["cell"]
+    _, table = search(space, small(name), 2, 4, seed=0, failed=(2,))
+    before = table.copy(deep=True)
+    small(name).propose(space, table, 3, 0)
+    pd.testing.assert_frame_equal(table, before)
+
+
+def test_slots_of_a_round_may_arrive_in_any_order(space, name, searches):
+    """Every order of the last round's rows, with the earlier rounds behind them."""
+    _, table = searches(space, name)
+    first = small(name).propose(space, table, 2, seed=5)
+    last = table.index[table["round"] == 2].tolist()
+    for order in itertools.islice(itertools.permutations(last), 1, 24, 7):
+        arrived = table.loc[[*order, *table.index[table["round"] < 2]]]
+        assert small(name).propose(space, arrived, 2, seed=5) == first
 
 
 def test_pending_is_not_proposed_again(space, name):
@@ -204,8 +235,8 @@ def test_a_ledger_of_another_space_is_refused(every_space, name):
 
 def test_settings_are_checked(name):
     with pytest.raises(TgsageError, match=f"sampler {name}: nonsense"):
-        samplers.get(name, nonsense=1)
-    section = samplers.get(name).settings
+        small(name, nonsense=1)
+    section = small(name).settings
     assert isinstance(section, SamplerSettings)
     assert samplers.get(section).settings == samplers.get(section.plain()).settings == section
 

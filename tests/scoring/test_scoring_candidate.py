@@ -175,3 +175,35 @@ def test_validation_images_that_were_trained_on_are_told(tmp_path: Path) -> None
     }  # fmt: skip
     found = scoring.score_candidate(record, TASK, None, Scoring(), store, SPACE, "cpu")
     assert found.attrs["validation_seen"] == 1 and found.sizes["checkpoint"] == 1
+
+
+def test_an_observed_teacher_is_measured_beside_the_first(
+    trained: tuple[Store, dict[str, Any]], tmp_path: Path
+) -> None:
+    store, record = trained
+    first = make_targets()
+    images, split, category = make_images(24)
+    patterns = np.random.default_rng(7).normal(size=(24, 12))
+    second = make_teacher({"V4": group(images, patterns, split, category, weight=3.0)}, simulated=1)
+    both = scoring.score_candidate(record, TASK, first, Scoring(), store, SPACE, "cpu", observed=second)
+    # Sums of a product with more columns may differ in the last digit.
+    np.testing.assert_allclose(both["rsa"], scored(trained, first)["rsa"], rtol=0, atol=1e-12)
+    scoring.save(both, tmp_path / "rsa.nc")
+    seen = scoring.observed_part(scoring.load(tmp_path / "rsa.nc"))
+    alone = scored(trained, second)
+    for name in ("rsa", "n_stimuli", "ceiling_lower", "weight"):
+        np.testing.assert_allclose(seen[name].values, alone[name].values, rtol=0, atol=1e-12)
+    ours, theirs = scoring.target_scores(seen, "same"), scoring.target_scores(alone, "same")
+    assert ours.tg == pytest.approx(theirs.tg) and ours.targets["V4"].layer == theirs.targets["V4"].layer
+    assert both.attrs["simulated"] == 1 and both.attrs["observed_teacher"] == "monkey"
+    assert scoring.observed_part(scored(trained, first)) is None
+
+
+def test_a_failed_candidate_has_no_observed_similarity_either(trained: tuple[Store, dict[str, Any]]) -> None:
+    store, record = trained
+    failed = {**record, "status": "failed", "reason": "diverged", "store_key": None}
+    found = scoring.score_candidate(
+        failed, TASK, make_targets(), Scoring(), store, SPACE, "cpu", observed=make_targets()
+    )
+    seen = scoring.observed_part(found)
+    assert seen.sizes["checkpoint"] == 0 and np.isnan(scoring.target_scores(seen, "same").tg)

@@ -10,6 +10,7 @@ import xarray as xr
 
 from tgsage import scoring, spaces
 from tgsage.config.spaces import CellSpace
+from tgsage.scoring.rsa import as_observed
 from tgsage.search.files import read_json
 from tgsage.store import write_json
 
@@ -19,12 +20,20 @@ LAYERS = ("a", "b", "c")
 
 
 def measured_slot(
-    folder: Path, proposal: dict[str, Any], round: int, status: str = "ok", **changes: Any
+    folder: Path,
+    proposal: dict[str, Any],
+    round: int,
+    status: str = "ok",
+    *,
+    position: int | None = None,
+    examples: int = 512,
+    observed: bool = False,
+    **changes: Any,
 ) -> None:
     """Write ``training.json`` and ``rsa.nc`` of one candidate; its numbers are drawn from its key."""
     key = spaces.get(SPACE).key(spaces.get(SPACE).parse(proposal["architecture"]))
     rng = np.random.default_rng(int(key, 16))
-    slot = folder / f"slot_{proposal['slot']}"
+    slot = folder / f"slot_{proposal['slot'] if position is None else position}"
     ok = status == "ok"
     write_json(
         slot / "training.json",
@@ -39,7 +48,7 @@ def measured_slot(
             "flops": int(rng.integers(10_000, 90_000)),
             "probes": list(LAYERS),
             "n_probes": len(LAYERS),
-            "examples": 512,
+            "examples": examples,
             "seconds": 1.5,
             "training_loss_sum": float(rng.random()),
             "curve": [],
@@ -68,6 +77,7 @@ def measured_slot(
             "n_stimuli": (("split", "target"), np.array([[0, 0], [60, 50], [30, 20]])),
         },
         coords={
+            "share": ("checkpoint", np.array([0.0, 1.0])[:checkpoints]),
             "split": ["choose", "reward", "report"],
             "target": list(TARGETS),
             "layer": list(LAYERS),
@@ -75,13 +85,18 @@ def measured_slot(
         },
         attrs={"status": status, "reason": "" if ok else "some reason"},
     )
+    if observed:
+        second = scored[["rsa", "ceiling_lower", "ceiling_upper", "n_stimuli", "weight"]].copy(deep=True)
+        second["rsa"] = second["rsa"] / 2
+        scored.update(as_observed(second))
+        scored.attrs |= {"observed_teacher": "monkey", "observed_digest": "abc"}
     scoring.save(scored, slot / "rsa.nc")
 
 
 def measure_all(folder: Path, statuses: dict[int, str] | None = None, **changes: Any) -> list[dict[str, Any]]:
     """Measure every proposal of a round's folder."""
     told = read_json(folder / "proposals.json")
-    for proposal in told["proposals"]:
+    for position, proposal in enumerate(told["proposals"]):
         status = (statuses or {}).get(proposal["slot"], "ok")
-        measured_slot(folder, proposal, told["round"], status, **changes)
+        measured_slot(folder, proposal, told["round"], status, position=position, **changes)
     return told["proposals"]

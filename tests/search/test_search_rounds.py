@@ -7,16 +7,17 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from search_files import SPACE, TARGETS, measure_all
 
-from tgsage import ledger, search, spaces
-from tgsage.config.guidance import Guidance
+from tgsage import ledger, scoring, search, spaces
 from tgsage.config.samplers import RandomSampler, TpeSampler
 from tgsage.errors import TgsageError
+from tgsage.search import profiles
 from tgsage.search.files import read_json
 from tgsage.store import write_json
 
-GUIDANCE = Guidance(name="p_plus_tg", alpha=0.5)
+GUIDANCE = {"name": "p_plus_tg", "alpha": 0.5}
 
 
 def _propose(folder, number, sampler=None, n=4, ledger_path=None, pending=()):
@@ -27,17 +28,21 @@ def _propose(folder, number, sampler=None, n=4, ledger_path=None, pending=()):
     )  # fmt: skip
 
 
-def _collect(folder, number, guidance=GUIDANCE, n=4):
-    slots = [folder / f"round_{number}" / f"slot_{slot}" for slot in range(n)]
-    previous = folder / f"round_{number - 1}" / "ledger.csv" if number else None
+def _collect(folder, number, guidance=GUIDANCE, n=4, rungs=(), **options):
+    places = [folder / f"round_{number}", *rungs]
+    slots = [slot for place in places for slot in sorted(place.glob("slot_*"))]
+    previous = folder / f"round_{number - 1}" if number else None
     search.collect_round(
         folder / f"round_{number}" / "ledger.csv",
-        previous=previous,
+        folder / f"round_{number}" / "profiles.nc",
+        previous=previous and previous / "ledger.csv",
+        previous_profiles=previous and previous / "profiles.nc",
         trainings=[slot / "training.json" for slot in slots],
         rsas=[slot / "rsa.nc" for slot in slots],
         guidance_settings=guidance,
         targets=TARGETS,
         layer_choice="same",
+        **options,
     )
 
 
@@ -130,8 +135,9 @@ def test_finalists_are_told_beside_what_they_were(searched):
     measure_all(searched / "finalists", {1: "timeout"})
     slots = [searched / "finalists" / f"slot_{slot}" for slot in range(2)]
     search.collect_finalists(
-        searched / "finalists.csv", ledger_path=path, trainings=[s / "training.json" for s in slots],
-        rsas=[s / "rsa.nc" for s in slots], targets=TARGETS, layer_choice="same",
+        searched / "finalists.csv", ledger_path=path, proposals_path=out,
+        trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots],
+        targets=TARGETS, layer_choice="same",
     )  # fmt: skip
     table = pd.read_csv(searched / "finalists.csv")
     early = ledger.read(path).set_index("candidate")
@@ -153,7 +159,8 @@ def test_no_finalist_left_is_one_line(searched):
     measure_all(searched / "finalists", {0: "failed"})
     slot = searched / "finalists" / "slot_0"
     search.collect_finalists(
-        searched / "finalists.csv", ledger_path=path, trainings=[slot / "training.json"],
+        searched / "finalists.csv", ledger_path=path, proposals_path=searched / "finalists/proposals.json",
+        trainings=[slot / "training.json"],
         rsas=[slot / "rsa.nc"], targets=TARGETS, layer_choice="same",
     )  # fmt: skip
     with pytest.raises(TgsageError, match="no finalist ended its training"):
@@ -168,7 +175,7 @@ def settings(searched):
     write_json(
         searched / "search.json",
         {
-            "run": "r", "arm": "monkey", "seed": 3, "guidance": GUIDANCE.plain(), "layer_choice": "same",
+            "run": "r", "arm": "monkey", "seed": 3, "guidance": GUIDANCE, "layer_choice": "same",
             "rounds": 3, "lag": 0, "total": 12,
         },
     )  # fmt: skip
@@ -208,4 +215,152 @@ def test_files_of_an_earlier_run_are_not_counted(searched, settings):
     _collect(searched, 0)
     from tgsage.search.progress import measured
 
-    assert len(measured(searched, "same")) == 4
+    assert len(measured(searched, "same")[0]) == 4
+
+
+def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):
+    table = ledger.read(searched / "round_1" / "ledger.csv")
+    found = profiles.load(searched / "round_1" / "profiles.nc")
+    assert list(zip(found["round"].values, found["slot"].values, strict=True)) == list(
+        zip(table["round"], table["slot"], strict=True)
+    )
+    assert found["target"].values.tolist() == list(TARGETS)
+    best = found["rsa"].max("layer")
+    for row, status in enumerate(table["status"]):
+        if status == "ok":
+            np.testing.assert_array_equal(best[row], table.loc[row, ["tg_V4", "tg_IT"]].astype(float))
+            rsa = scoring.load(searched / f"round_{row // 4}" / f"slot_{row % 4}" / "rsa.nc")["rsa"]
+            np.testing.assert_array_equal(found["untrained"][row], rsa.sel(split="reward")[0])
+        else:
+            assert found["rsa"][row].isnull().all() and found["untrained"][row].isnull().all()
+
+
+def test_profiles_of_candidates_of_different_depth_are_padded():
+    def one(depth, shares):
+        values = np.arange(len(shares) * 3 * 1 * depth, dtype=float).reshape(len(shares), 3, 1, depth)
+        bounds = ("split", "target"), np.full((3, 1), 0.5)
+        return xr.Dataset(
+            {
+                "rsa": (("checkpoint", "split", "target", "layer"), values),
+                "ceiling_lower": bounds,
+                "ceiling_upper": bounds,
+            },
+            coords={
+                "share": ("checkpoint", shares),
+                "split": ["choose", "reward", "report"],
+                "target": ["V4"],
+                "weight": ("target", [1.0]),
+            },
+            attrs={"status": "ok"},
+        )
+
+    first = profiles.build([(0, 1)], [one(2, [0.0, 1.0])])
+    second = profiles.build([(0, 0)], [one(4, [1.0])])
+    both = profiles.joined([first, second])
+    assert both["slot"].values.tolist() == [0, 1]
+    assert both["rsa"].values[0].tolist() == [[4, 5, 6, 7]] and both["untrained"][0].isnull().all()
+    np.testing.assert_array_equal(both["rsa"].values[1], [[8, 9, np.nan, np.nan]])
+    np.testing.assert_array_equal(both["untrained"].values[1], [[2, 3, np.nan, np.nan]])
+    assert both["ceiling_upper"].values.tolist() == [0.5] and both["weight"].values.tolist() == [1.0]
+
+
+@pytest.fixture
+def halved(tmp_path):
+    """A round of four of which two went on, and of these one."""
+    folder = tmp_path / "monkey" / "seed_3"
+    _propose(folder, 0)
+    measure_all(folder / "round_0", {1: "failed"}, examples=100)
+    before = folder / "round_0"
+    for rung, n in ((1, 2), (2, 1)):
+        slots = sorted(before.glob("slot_*"))
+        after = folder / "round_0" / f"rung_{rung}"
+        search.promote(
+            after / "proposals.json", proposals_path=before / "proposals.json",
+            trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots], n=n,
+            rung=rung, guidance_settings=GUIDANCE, targets=TARGETS, layer_choice="same",
+        )  # fmt: skip
+        # Numbers follow from the key, so that the order of the rungs' scores is that of the first.
+        measure_all(after, examples=100 * 2**rung)
+        before = after
+    return folder
+
+
+def test_the_better_ones_go_on_and_keep_their_slots(halved):
+    round_0 = halved / "round_0"
+    _collect(halved, 0)
+    first = ledger.read(round_0 / "ledger.csv")
+    best = first.dropna(subset="score").sort_values("score", ascending=False)["slot"].tolist()
+    for rung, n in ((1, 2), (2, 1)):
+        told = read_json(round_0 / f"rung_{rung}" / "proposals.json")
+        assert [item["slot"] for item in told["proposals"]] == best[:n]
+        assert told["stage"] == f"round_0/rung_{rung}" and told["round"] == 0
+        for position, item in enumerate(told["proposals"]):
+            record = read_json(round_0 / f"rung_{rung}" / f"slot_{position}" / "training.json")
+            assert record["slot"] == item["slot"] and record["candidate"] == item["candidate"]
+
+
+def test_of_every_candidate_the_last_rung_counts(halved):
+    round_0 = halved / "round_0"
+    _collect(halved, 0, rungs=[round_0 / "rung_1", round_0 / "rung_2"])
+    table = ledger.read(round_0 / "ledger.csv")
+    assert table["slot"].tolist() == [0, 1, 2, 3]
+    assert sorted(table["examples"]) == [100, 100, 200, 400]
+    best = table.loc[table["score"].idxmax()]
+    assert best["examples"] == 400
+    assert profiles.load(round_0 / "profiles.nc").sizes["row"] == 4
+
+
+def test_failed_candidates_go_on_only_where_there_are_too_few(tmp_path):
+    _propose(tmp_path, 0)
+    measure_all(tmp_path / "round_0", {0: "failed", 2: "timeout", 3: "failed"})
+    slots = sorted((tmp_path / "round_0").glob("slot_*"))
+    search.promote(
+        tmp_path / "p.json", proposals_path=tmp_path / "round_0" / "proposals.json",
+        trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots], n=2, rung=1,
+        guidance_settings=GUIDANCE, targets=TARGETS, layer_choice="same",
+    )  # fmt: skip
+    assert [item["slot"] for item in read_json(tmp_path / "p.json")["proposals"]] == [1, 0]
+
+
+def test_a_rung_is_told_in_the_line_of_a_candidate(halved):
+    told = {
+        "run": "r", "arm": "monkey", "seed": 3, "guidance": GUIDANCE, "layer_choice": "same", "rounds": 1,
+        "lag": 0, "total": 4,
+    }  # fmt: skip
+    line = search.announce(halved / "round_0" / "rung_2" / "slot_0" / "rsa.nc", told)
+    slot = read_json(halved / "round_0" / "rung_2" / "proposals.json")["proposals"][0]["slot"]
+    assert line.startswith(f"monkey seed 3  round 0 rung 2 slot {slot}  (4/4)  accuracy")
+
+
+def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
+    _propose(tmp_path, 0)
+    measure_all(tmp_path / "round_0", {1: "failed"}, observed=True)
+    _collect(tmp_path, 0, observed=TARGETS)
+    table = ledger.read(tmp_path / "round_0" / "ledger.csv")
+    assert ledger.observed(table) == ledger.targets(table) == list(TARGETS)
+    ok = table[table["status"] == "ok"]
+    np.testing.assert_allclose(ok["observed_tg"], ok["tg"] / 2)
+    assert ok["observed_layer_V4"].tolist() == ok["layer_V4"].tolist()
+    assert table.loc[1].filter(like="observed_").isna().all()
+    # It steers nothing.
+    np.testing.assert_allclose(ok["score"], ok["accuracy"] + 0.5 * ok["tg"])
+
+
+def test_finalists_may_be_trained_in_a_wider_network(searched, tmp_path):
+    path = searched / "round_1" / "ledger.csv"
+    out = tmp_path / "finalists" / "proposals.json"
+    wider = SPACE.model_copy(update={"width": 8, "repeats": 2})
+    search.propose_finalists(out, space=wider, ledger_path=path, top=2, run="r", arm="monkey", seed=3)
+    table = ledger.read(path).set_index("candidate")
+    for item in read_json(out)["proposals"]:
+        assert item["architecture"] == table.loc[item["searched"], "architecture"]
+        arch = spaces.get(wider).parse(item["architecture"])
+        assert spaces.get(wider).key(arch) == item["candidate"]
+
+
+def test_an_unknown_transform_is_one_line(searched, tmp_path):
+    with pytest.raises(TgsageError, match="knows no transform 'upside_down'"):
+        search.propose_finalists(
+            tmp_path / "p.json", space=SPACE, ledger_path=searched / "round_1" / "ledger.csv", top=1,
+            run="r", arm="monkey", seed=3, transform="upside_down",
+        )  # fmt: skip

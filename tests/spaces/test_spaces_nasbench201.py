@@ -193,6 +193,21 @@ def test_random_pairs_of_different_keys_differ(x):
     assert len(equal) < 20
 
 
+@pytest.mark.slow
+def test_what_the_rule_does_not_recognise_is_what_the_page_says(x):
+    """All functions with one draw of weights: equal outputs are pooling's, and leave 5,248."""
+    cells = sorted(set(representatives().values()))
+    with torch.no_grad():
+        outputs = [tuple((cell(two, seed=5)(x).flatten() * 1e7).round().tolist()) for two in cells]
+    equal: dict[tuple, list] = {}
+    for two, output in zip(cells, outputs, strict=True):
+        equal.setdefault(output, []).append(two)
+    assert (len(cells), len(equal)) == (5485, 5248)
+    for members in equal.values():
+        # Of those that share an output at most one does not pool.
+        assert sum("avg_pool_3x3" not in two for two in members) <= 1
+
+
 def test_published_networks_have_the_published_size():
     """1.531546 M parameters and 220.12 M multiply-adds at most, 0.073306 M and 7.78 M at least."""
     space = spaces.get("nasbench201")

@@ -13,8 +13,10 @@ import torch
 from tgsage.config.teacher import NetworkTeacher, Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, rdm
-from tgsage.teacher.network import find_weights, network_teacher, trained
+from tgsage.teacher.network import network_teacher
 from tgsage.teacher.resnet import BasicBlock, CifarResNet, initial, load_weights
+from tgsage.teacher.trained_resnet import trained
+from tgsage.teacher.weights import find_weights
 from tgsage.training import activations
 
 

@@ -60,6 +60,7 @@ CHANGES = {
     "average": None,
     "recompute_batchnorm": 0,
     "checkpoints": [1.0],
+    "stop": 0.5,
     "images": "train+validation",
     "precision": "bfloat16",
     "channels_last": False,

@@ -17,9 +17,15 @@ RUN = CONFIG.folder
 
 def space_digest(*stages):
     """Digest of stages that build networks: their code, and that of the search's space."""
-    from tgsage.spaces import stage_modules
+    from tgsage import spaces
 
-    return stage_digest(*stages, *stage_modules(CONFIG.search.space))
+    code = stage_digest(*stages, *spaces.stage_modules(CONFIG.search.space))
+    try:
+        # A space of the user's own is a file of theirs.
+        own = spaces.source_digest(CONFIG.search.space)
+    except TgsageError as error:
+        raise WorkflowError(str(error)) from None
+    return f"{code} {own}".strip()
 
 
 SEARCH = CONFIG.search
@@ -60,7 +66,6 @@ wildcard_constraints:
     seed=alternatives(SEARCH.seeds),
     round=r"\d+",
     slot=r"\d+",
-    stage=r"round_\d+|finalists|final",
 
 
 def dataset_files(dataset):
@@ -79,28 +84,63 @@ def arm_teacher(arm):
     return SEARCH.arms[arm].teacher or SEARCH.arms[arm].observe
 
 
+def arm_observed(arm):
+    """The second teacher that an arm observes beside the one that guides it; None without one."""
+    return SEARCH.arms[arm].observe if SEARCH.arms[arm].teacher else None
+
+
 def arm_teacher_input(wildcards):
     name = arm_teacher(wildcards.arm)
     return [] if name is None else [teacher_file(name)]
 
 
-def arm_targets(arm):
-    """Names of an arm's targets, in the order of the teacher's settings."""
-    name = arm_teacher(arm)
+def arm_observed_input(wildcards):
+    name = arm_observed(wildcards.arm)
+    return [] if name is None else [teacher_file(name)]
+
+
+def teacher_targets(name):
+    """Names of a teacher's targets, in the order of its settings; none of None."""
     while name is not None:
         section = CONFIG.teachers[name]
-        if section.kind == "recordings":
+        if section.kind in ("recordings", "encoded"):
             return list(section.targets)
+        if section.kind == "pretrained":
+            return list(section.layers)
         if section.kind == "network":
             return ["stack_1", "stack_2", "stack_3"]
         name = section.of
     return []
 
 
+RUNGS = SEARCH.rungs
+
+
 def stage_recipe(stage):
-    """How networks of a stage are trained."""
+    """How networks of a stage are trained; of a rung, up to which share of its schedule."""
     if stage == "finalists":
         return SEARCH.finalists.recipe
     if stage == "final":
         return SEARCH.final.recipe
-    return SEARCH.premature
+    share, _ = RUNGS[int(stage.partition("/rung_")[2] or 0)]
+    return SEARCH.premature.model_copy(update={"stop": share})
+
+
+def earlier_shares(stage):
+    """Shares of the schedule up to which a rung's candidates were trained before."""
+    if stage in ("finalists", "final"):
+        return []
+    return [share for share, _ in RUNGS[: int(stage.partition("/rung_")[2] or 0)]]
+
+
+def stage_space(stage):
+    """The space in which a stage's networks are built."""
+    section = {"finalists": SEARCH.finalists, "final": SEARCH.final}.get(stage)
+    if section is None or not section.space:
+        return SEARCH.space
+    from tgsage.spaces import with_overrides
+
+    try:
+        return with_overrides(SEARCH.space, section.space)
+    except TgsageError as error:
+        raise WorkflowError(f"search.{stage}.space: {error}") from None

@@ -22,7 +22,7 @@ rule arm_figures:
     resources:
         mem_mb=2000,
     params:
-        space=SEARCH.space.plain(),
+        space=stage_space("final").plain(),
         n_validation=CONFIG.task.n_validation,
         code=space_digest("plots"),
     message:
@@ -81,7 +81,7 @@ rule page:
         folder=RUN,
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
-        space=SEARCH.space.plain(),
+        space=stage_space("final").plain(),
         code=space_digest("report"),
         template=file_digest("report/template.html.j2"),
     message:

@@ -50,6 +50,13 @@ rule search_settings:
         "../scripts/search_settings.py"
 
 
+def sampler_digest(arm):
+    """Digest of the file of a sampler of the user's own; nothing for those of tgsage, which are imported."""
+    from tgsage.samplers import source_digest
+
+    return source_digest(SEARCH.arms[arm].sampler)
+
+
 rule propose:
     input:
         unpack(proposal_inputs),
@@ -68,10 +75,74 @@ rule propose:
         n=SEARCH.candidates_per_round,
         run=CONFIG.run,
         code=space_digest("search.propose"),
+        own_sampler=lambda w: sampler_digest(w.arm),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/propose.py"
+
+
+def judge_digest(stage, arm):
+    """Digest of a stage that judges: its code, and that of the arm's guidance."""
+    from tgsage.guidance import stage_modules
+
+    return stage_digest(stage, *stage_modules(SEARCH.arms[arm].guidance.name))
+
+
+def judge_files(wildcards):
+    """Files that the arm's guidance reads, where they are there; a missing one is the guidance's to tell."""
+    from tgsage.guidance import inputs
+
+    files = inputs(SEARCH.arms[wildcards.arm].guidance)
+    return [file for file in files if Path(file).is_file()]
+
+
+def earlier_rung(folder, rung):
+    """Where the rung before this one has its files."""
+    return f"{folder}/rung_{rung - 1}" if rung > 1 else folder
+
+
+for rung, (share, number) in enumerate(RUNGS):
+    if rung == 0:
+        continue
+    before = earlier_rung(f"{ARM}/round_{{round}}", rung)
+
+    rule:
+        name:
+            f"promote_to_rung_{rung}"
+        input:
+            proposals=f"{before}/proposals.json",
+            trainings=[
+                f"{before}/slot_{slot}/training.json"
+                for slot in range(RUNGS[rung - 1][1])
+            ],
+            rsas=[f"{before}/slot_{slot}/rsa.nc" for slot in range(RUNGS[rung - 1][1])],
+            known=judge_files,
+        output:
+            proposals=f"{ARM}/round_{{round}}/rung_{rung}/proposals.json",
+        log:
+            ARM.replace("/search/", "/logs/search/")
+            + f"/round_{{round}}/promote_to_rung_{rung}.log",
+        benchmark:
+            (
+                ARM.replace("/search/", "/benchmarks/search/")
+                + f"/round_{{round}}/promote_to_rung_{rung}.tsv"
+            )
+        threads: 1
+        resources:
+            mem_mb=1000,
+        params:
+            n=number,
+            rung=rung,
+            guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
+            targets=lambda w: teacher_targets(arm_teacher(w.arm)),
+            observed=lambda w: teacher_targets(arm_observed(w.arm)),
+            layer_choice=CONFIG.scoring.layer_choice,
+            code=lambda w: judge_digest("search.halving", w.arm),
+        message:
+            f"Choose who goes on to rung {rung} of round {{wildcards.round}}, {{wildcards.arm}}, seed {{wildcards.seed}}"
+        script:
+            "../scripts/promote.py"
 
 
 rule propose_finalists:
@@ -87,7 +158,8 @@ rule propose_finalists:
     resources:
         mem_mb=2000,
     params:
-        space=SEARCH.space.plain(),
+        space=stage_space("finalists").plain(),
+        transform=SEARCH.finalists.transform,
         top=SEARCH.finalists.top,
         run=CONFIG.run,
         code=space_digest("search.propose"),
@@ -110,7 +182,8 @@ rule propose_final:
     resources:
         mem_mb=2000,
     params:
-        space=SEARCH.space.plain(),
+        space=stage_space("final").plain(),
+        transform=SEARCH.final.transform,
         run=CONFIG.run,
         code=space_digest("search.propose"),
     message:
@@ -121,16 +194,17 @@ rule propose_final:
 
 # One job trains (or scores) a pack of slots. Rounds come in packs of `candidates_per_job`; finalists and the
 # winner train long and get a job each.
-PACKS = [
-    (
-        "round_{round}",
-        list(SLOTS[start : start + SEARCH.candidates_per_job]),
-        f"pack_{number}",
-    )
-    for number, start in enumerate(
-        range(0, SEARCH.candidates_per_round, SEARCH.candidates_per_job)
-    )
-]
+PACKS = []
+for rung, (share, number) in enumerate(RUNGS):
+    slots = list(range(number))
+    for pack, start in enumerate(range(0, number, SEARCH.candidates_per_job)):
+        PACKS.append(
+            (
+                f"round_{{round}}/rung_{rung}" if rung else "round_{round}",
+                slots[start : start + SEARCH.candidates_per_job],
+                f"rung_{rung}_pack_{pack}" if rung else f"pack_{pack}",
+            )
+        )
 PACKS += [
     ("finalists", [slot], f"finalist_{slot}") for slot in range(SEARCH.finalists.top)
 ]
@@ -157,8 +231,9 @@ for stage, slots, name in PACKS:
             gpu=GPUS,
         params:
             slots=slots,
-            space=SEARCH.space.plain(),
+            space=stage_space(stage).plain(),
             recipe=stage_recipe(stage).plain(),
+            earlier=earlier_shares(stage),
             store=CONFIG.store,
             device=CONFIG.device,
             code=space_digest("training.candidate"),
@@ -174,6 +249,7 @@ for stage, slots, name in PACKS:
             trainings=[f"{folder}/slot_{slot}/training.json" for slot in slots],
             task=TASK,
             teacher=arm_teacher_input,
+            observed=arm_observed_input,
         output:
             rsas=[f"{folder}/slot_{slot}/rsa.nc" for slot in slots],
         log:
@@ -186,7 +262,7 @@ for stage, slots, name in PACKS:
             gpu=GPUS,
         params:
             slots=slots,
-            space=SEARCH.space.plain(),
+            space=stage_space(stage).plain(),
             recipe=stage_recipe(stage).plain(),
             scoring=CONFIG.scoring.plain(),
             store=CONFIG.store,
@@ -202,23 +278,35 @@ for stage, slots, name in PACKS:
             "../scripts/score.py"
 
 
+def rung_files(name):
+    """A file of every candidate of a round, rung after rung."""
+    folders = {
+        rung: f"{ARM}/round_{{round}}/rung_{rung}" if rung else f"{ARM}/round_{{round}}"
+        for rung in range(len(RUNGS))
+    }
+    return [
+        f"{folders[rung]}/slot_{slot}/{name}"
+        for rung, (_, number) in enumerate(RUNGS)
+        for slot in range(number)
+    ]
+
+
+def round_before(wildcards, name):
+    """A file of the round before; none for the first."""
+    number = int(wildcards.round) - 1
+    return [f"{ARM.format(**wildcards)}/round_{number}/{name}"] if number >= 0 else []
+
+
 rule collect:
     input:
-        previous=lambda w: [
-            f"{ARM.format(**w)}/round_{r}/ledger.csv"
-            for r in [int(w.round) - 1]
-            if r >= 0
-        ],
-        trainings=expand(
-            ARM + "/round_{{round}}/slot_{slot}/training.json",
-            slot=SLOTS,
-            allow_missing=True,
-        ),
-        rsas=expand(
-            ARM + "/round_{{round}}/slot_{slot}/rsa.nc", slot=SLOTS, allow_missing=True
-        ),
+        previous=lambda w: round_before(w, "ledger.csv"),
+        previous_profiles=lambda w: round_before(w, "profiles.nc"),
+        trainings=rung_files("training.json"),
+        rsas=rung_files("rsa.nc"),
+        known=judge_files,
     output:
         ledger=ARM + "/round_{round}/ledger.csv",
+        profiles=ARM + "/round_{round}/profiles.nc",
     log:
         ARM.replace("/search/", "/logs/search/") + "/round_{round}/collect.log",
     benchmark:
@@ -228,9 +316,10 @@ rule collect:
         mem_mb=1000,
     params:
         guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
-        targets=lambda w: arm_targets(w.arm),
+        targets=lambda w: teacher_targets(arm_teacher(w.arm)),
+        observed=lambda w: teacher_targets(arm_observed(w.arm)),
         layer_choice=CONFIG.scoring.layer_choice,
-        code=stage_digest("search.collect"),
+        code=lambda w: judge_digest("search.collect", w.arm),
     message:
         "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -258,6 +347,7 @@ rule ledger:
 rule collect_finalists:
     input:
         ledger=ARM + "/ledger.csv",
+        proposals=ARM + "/finalists/proposals.json",
         trainings=expand(
             ARM + "/finalists/slot_{slot}/training.json",
             slot=range(SEARCH.finalists.top),
@@ -282,7 +372,8 @@ rule collect_finalists:
     resources:
         mem_mb=1000,
     params:
-        targets=lambda w: arm_targets(w.arm),
+        targets=lambda w: teacher_targets(arm_teacher(w.arm)),
+        observed=lambda w: teacher_targets(arm_observed(w.arm)),
         layer_choice=CONFIG.scoring.layer_choice,
         code=stage_digest("search.collect"),
     message:
@@ -300,6 +391,7 @@ rule finish:
         rsa=ARM + "/final/slot_0/rsa.nc",
         task=TASK,
         teacher=arm_teacher_input,
+        observed=arm_observed_input,
     output:
         final=report(
             ARM + "/final.json", category="Searches", caption="../report/final.rst"
@@ -315,11 +407,11 @@ rule finish:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        space=SEARCH.space.plain(),
+        space=stage_space("final").plain(),
         store=CONFIG.store,
         device=CONFIG.device,
         layer_choice=CONFIG.scoring.layer_choice,
-        code=space_digest("search.finish", "training.probes", "scoring.candidate"),
+        code=space_digest("search.winner", "training.probes", "scoring.candidate"),
     message:
         "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:

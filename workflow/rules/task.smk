@@ -4,6 +4,12 @@ def task_digest():
     return stage_digest(*stage_modules(CONFIG.task.source))
 
 
+def task_contents():
+    from tgsage.tasks.sources import raw_files
+
+    return raw_contents(raw_files, CONFIG.task, TASK)
+
+
 rule task:
     output:
         task=TASK,
@@ -18,6 +24,7 @@ rule task:
         settings=CONFIG.task.plain(),
         code=task_digest(),
         data=CONFIG.data,
+        raw=lambda w: task_contents(),
     message:
         "Make the task {params.settings[source]}"
     script:

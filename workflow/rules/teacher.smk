@@ -1,3 +1,7 @@
+# Kinds of teachers that run a network, on a GPU where there is one.
+RUNS_NETWORKS = ("network", "pretrained", "encoded", "encoded_control")
+
+
 def teacher_digest(kind):
     from tgsage.teacher.sources import stage_modules
 
@@ -7,14 +11,19 @@ def teacher_digest(kind):
 def teacher_inputs(wildcards):
     """What a teacher is made from: data sets, another teacher, or the task alone."""
     section = CONFIG.teachers[wildcards.teacher]
-    if section.kind == "recordings":
-        datasets = dict.fromkeys(
-            target.recordings for target in section.targets.values()
-        )
-        return [file for dataset in datasets for file in dataset_files(dataset)]
+    if section.kind in ("recordings", "encoded"):
+        return target_files(section)
+    if section.kind == "encoded_control":
+        return [teacher_file(section.of), *target_files(CONFIG.teachers[section.of])]
     if section.kind in ("shuffled", "images"):
         return [teacher_file(section.of)]
     return []
+
+
+def target_files(section):
+    """The data sets that a teacher's targets are of."""
+    datasets = dict.fromkeys(target.recordings for target in section.targets.values())
+    return [file for dataset in datasets for file in dataset_files(dataset)]
 
 
 rule make_teacher:
@@ -30,7 +39,7 @@ rule make_teacher:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=lambda w: GPUS if CONFIG.teachers[w.teacher].kind == "network" else 0,
+        gpu=lambda w: (GPUS if CONFIG.teachers[w.teacher].kind in RUNS_NETWORKS else 0),
     params:
         settings=lambda w: CONFIG.teachers[w.teacher].plain(),
         code=lambda w: teacher_digest(CONFIG.teachers[w.teacher].kind),

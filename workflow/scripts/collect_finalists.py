@@ -6,8 +6,10 @@ with reporting(snakemake.log[0]):
     search.collect_finalists(
         snakemake.output.finalists,
         ledger_path=snakemake.input.ledger,
+        proposals_path=snakemake.input.proposals,
         trainings=list(snakemake.input.trainings),
         rsas=list(snakemake.input.rsas),
         targets=snakemake.params.targets,
+        observed=snakemake.params.observed,
         layer_choice=snakemake.params.layer_choice,
     )

@@ -12,6 +12,7 @@ with reporting(snakemake.log[0]):
         space=section(SpaceSource, snakemake.params.space),
         task_path=snakemake.input.task,
         teacher_path=next(iter(snakemake.input.get("teacher", [])), None),
+        observed_path=next(iter(snakemake.input.get("observed", [])), None),
         store_root=snakemake.params.store,
         device=snakemake.params.device,
         layer_choice=snakemake.params.layer_choice,

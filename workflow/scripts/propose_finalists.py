@@ -13,4 +13,5 @@ with reporting(snakemake.log[0]):
         run=snakemake.params.run,
         arm=snakemake.wildcards.arm,
         seed=int(snakemake.wildcards.seed),
+        transform=snakemake.params.transform,
     )

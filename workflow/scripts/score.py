@@ -10,6 +10,7 @@ with reporting(snakemake.log[0]):
 
     task = tasks.load(snakemake.input.task)
     teachers = [teacher.load(file) for file in snakemake.input.get("teacher", [])]
+    observed = [teacher.load(file) for file in snakemake.input.get("observed", [])]
     for training, rsa in zip(snakemake.input.trainings, snakemake.output.rsas, strict=True):
         scored = scoring.score_candidate(
             read_json(training),
@@ -19,6 +20,7 @@ with reporting(snakemake.log[0]):
             Store(snakemake.params.store),
             spaces.get(section(SpaceSource, snakemake.params.space)),
             snakemake.params.device,
+            observed=next(iter(observed), None),
         )
         scoring.save(scored, rsa)
         search.announce(rsa, snakemake.params.told, snakemake.log[0])

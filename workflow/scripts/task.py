@@ -6,4 +6,4 @@ with reporting(snakemake.log[0]):
     from tgsage.config.validate import section
 
     settings = section(TaskSource, snakemake.params.settings)
-    tasks.save(tasks.make(settings, recordings.data_root(snakemake.params.data)), snakemake.output.task)
+    tasks.write(settings, recordings.data_root(snakemake.params.data), snakemake.output.task)

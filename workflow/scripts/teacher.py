@@ -14,7 +14,7 @@ with reporting(snakemake.log[0]):
         snakemake.wildcards.teacher,
         task=snakemake.input.task,
         recordings={file.parent.name: file.parent for file in sources},
-        of=sources[0] if settings.kind in ("shuffled", "images") else None,
+        of=sources[0] if hasattr(settings, "of") else None,
         method=snakemake.params.compare,
         data_root=recordings.data_root(snakemake.params.data),
         device=snakemake.params.device,

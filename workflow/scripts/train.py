@@ -15,4 +15,5 @@ with reporting(snakemake.log[0]):
             snakemake.params.device,
             out,
             round=told["round"],
+            earlier=snakemake.params.earlier,
         )

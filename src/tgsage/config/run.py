@@ -66,27 +66,53 @@ class RunConfig(Section):
                 )
 
         for teacher, section in self.teachers.items():
-            if section.kind == "recordings":
+            if section.kind in ("recordings", "encoded"):
                 if not section.targets:
                     raise ValueError(f"teachers.{teacher}.targets: name at least one target")
                 for target, where in section.targets.items():
                     key = f"teachers.{teacher}.targets.{target}.recordings"
                     check("data set", key, where.recordings, self.recordings)
-            elif section.kind in ("shuffled", "images"):
+                    if section.kind == "encoded" and self.rdm_only(where.recordings):
+                        raise ValueError(
+                            f"{key}: {where.recordings!r} publishes an RDM only, to which no encoding model "
+                            "can be fitted; name a data set with responses"
+                        )
+            elif section.kind in ("shuffled", "images", "encoded_control"):
                 check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
-                if self.teachers[section.of].kind in ("shuffled", "images"):
+                original = self.teachers[section.of].kind
+                if original in ("shuffled", "images", "encoded_control"):
                     raise ValueError(
                         f"teachers.{teacher}.of: {section.of!r} is itself a control; name the original"
+                    )
+                if section.kind == "encoded_control" and original != "encoded":
+                    raise ValueError(
+                        f"teachers.{teacher}.of: {section.of!r} is of kind {original!r}; name a teacher of "
+                        "kind 'encoded'"
                     )
         for arm, settings in self.search.arms.items():
             for field in ("teacher", "observe"):
                 name = getattr(settings, field)
                 if name is not None:
                     check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
-            if settings.teacher is None and settings.guidance.name != "p_only":
+            if settings.teacher is None and settings.guidance.name not in ("p_only", "calibrated"):
                 raise ValueError(
                     f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
                     "name one or choose p_only"
+                )
+            if settings.observe is not None and settings.observe == settings.teacher:
+                raise ValueError(
+                    f"search.arms.{arm}.observe: {settings.observe!r} is the teacher already; name another "
+                    "one or leave it out"
+                )
+            if getattr(settings.guidance, "match_variance", False) and settings.observe is None:
+                raise ValueError(
+                    f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be "
+                    "matched; name it under observe"
+                )
+            if getattr(settings.guidance, "reading", None) == "gain" and self.search.premature.checkpoints[0]:
+                raise ValueError(
+                    f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; "
+                    "add 0 to search.premature.checkpoints"
                 )
         for arm in self.report.arms:
             check("arm", "report.arms", arm, self.search.arms)
@@ -221,7 +247,7 @@ def _unfold(annotation: Any) -> list[Any]:
 def _tags(model: type[BaseModel]) -> set[Any]:
     """The values by which a discriminated union selects this model."""
     tags: set[Any] = set()
-    for name in ("source", "kind", "name"):
+    for name in ("source", "kind", "name", "network"):
         if name in model.model_fields:
             tags |= set(typing.get_args(model.model_fields[name].annotation))
     return tags

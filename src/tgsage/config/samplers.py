@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import create_model
+
 from .base import Field, Section
+from .user_class import UserFile, class_field
 
 
 class SamplerSettings(Section):
@@ -73,7 +76,20 @@ class Nsga2Sampler(SamplerSettings):
     """The second objective."""
 
 
+class _PythonSampler(SamplerSettings, UserFile):
+    name: Literal["python"]
+    """Selects this one."""
+
+
+PythonSampler = create_model(
+    "PythonSampler",
+    __base__=_PythonSampler,
+    __doc__="A sampler of the user's own: a class in a Python file (docs/extending.md).",
+    __module__=__name__,
+    **class_field(),
+)
+
 SamplerSource = Annotated[
-    RandomSampler | TpeSampler | EvolutionSampler | ReinforceSampler | Nsga2Sampler,
+    RandomSampler | TpeSampler | EvolutionSampler | ReinforceSampler | Nsga2Sampler | PythonSampler,
     Field(discriminator="name"),
 ]

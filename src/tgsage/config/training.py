@@ -39,7 +39,10 @@ class Recipe(Section):
     running ones, which belong to the raw weights."""
     checkpoints: list[float] = Field(default=[0.0, 1.0], min_length=1)
     """Shares of the training after which weights are kept, ascending, the last one 1; 0 is the
-    untrained network."""
+    untrained network, any other share at least one step."""
+    stop: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training after which it ends, with its schedule (learning rate, positions of the
+    checkpoints) as of the whole; weights are kept there and at the checkpoints before."""
     images: Literal["train", "train+validation"] = "train"
     """Which images are learnt."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -51,7 +54,8 @@ class Recipe(Section):
     seed: int = Field(default=0, ge=0)
     """Training seed: one architecture has one result whichever search asks."""
     timeout_seconds: float | None = Field(default=None, gt=0)
-    """Wall clock after which a candidate is recorded as ``timeout``; null waits for ever."""
+    """Wall clock after which a candidate is recorded as ``timeout``; null waits for ever. A training that is
+    continued from an earlier stop has it anew."""
 
     @field_validator("checkpoints")
     @classmethod
@@ -61,6 +65,10 @@ class Recipe(Section):
         if shares[-1] != 1:
             raise ValueError("must end with 1: the last checkpoint is the one that is judged")
         return shares
+
+    def kept(self) -> list[float]:
+        """Return the shares after which weights are kept: the checkpoints before ``stop``, and ``stop``."""
+        return [share for share in self.checkpoints if share < self.stop] + [self.stop]
 
     @field_validator("recompute_batchnorm")
     @classmethod

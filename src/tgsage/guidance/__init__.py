@@ -1,122 +1,146 @@
-"""From a ledger to scores: P + alpha * TG (Bashivan, Tensen and DiCarlo 2019) and its two extremes.
+"""From a ledger to scores: P + alpha * TG (Bashivan, Tensen and DiCarlo 2019) and its relatives.
 
 P is the validation accuracy of the premature network, a fraction in [0, 1]; TG the mean, over the teacher's
-targets, of the similarity of the candidate's best layer.
+targets, of the similarity of the candidate's best layer. ``docs/guidance.md`` has every guidance with its
+formula.
+
+>>> scores = get("rank", alpha=2)(ledger)
+>>> scores = get("profile", reading="first")(ledger, profiles)
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import xarray as xr
 
-from ..config.guidance import Guidance
-from ..errors import TgsageError, unknown
+from ..config import guidance as _settings
+from ..config.base import Section
+from ..config.validate import checked, given
+from ..errors import unknown
+from .columns import check_alignment, needed
+from .paper import p_only, p_plus_tg, score, tg_only
 
-__all__ = ["NAMES", "get", "p_only", "p_plus_tg", "score", "tg_only"]
+__all__ = [
+    "NAMES", "calibrated", "get", "inputs", "needs_profiles", "p_only", "p_plus_tg", "score", "stage_modules",
+    "tg_only",
+]  # fmt: skip
+
+# Module under tgsage, and its settings. Modules are imported by name, so that the code digest of one guidance
+# does not hold the code of another.
+_GUIDANCES: dict[str, tuple[str, type[Section]]] = {
+    "p_plus_tg": ("guidance.paper", _settings.PPlusTg),
+    "p_only": ("guidance.paper", _settings.POnly),
+    "tg_only": ("guidance.paper", _settings.TgOnly),
+    "rank": ("guidance.rank", _settings.RankGuidance),
+    "ceiled": ("guidance.ceiled", _settings.CeiledGuidance),
+    "profile": ("guidance.profile", _settings.ProfileGuidance),
+    "calibrated": ("guidance.calibrated", _settings.CalibratedGuidance),
+}
+
+NAMES = tuple(_GUIDANCES)
+"""Names of the guidances."""
+
+_OF_THE_LEDGER = frozenset({"accuracy", "loss", "training_loss_sum", "parameters"})
 
 
-def score(ledger: pd.DataFrame, alpha: float = 1.0) -> pd.Series:
-    """Return P + alpha * TG of every candidate.
+def __getattr__(name: str) -> Any:
+    if name == "calibrated":
+        return importlib.import_module(f"{__name__}.calibrated")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    Parameters
-    ----------
-    ledger
-        With the columns status, accuracy (a fraction) and tg.
-    alpha
-        Weight of teacher guidance, at least 0. The paper finds 1 near the optimum after about two epochs.
-        With 0 the score is P, also where TG is missing.
 
-    Returns
-    -------
-    pandas.Series
-        float64, named ``score``, on the ledger's index; NaN for candidates that are not ok, and for those
-        whose P or TG is missing.
+def stage_modules(name: str) -> tuple[str, ...]:
+    """Modules whose code decides a guidance: ``stage_digest("search.collect", *stage_modules(name))``.
 
     Raises
     ------
     TgsageError
-        If alpha is negative, a column is missing, or an accuracy is no fraction.
+        If there is no such guidance.
     """
-    if not np.isfinite(alpha) or alpha < 0:
-        raise TgsageError(f"guidance.alpha: {alpha} is not a number >= 0")
-    accuracy = _accuracy(ledger)
-    return _of_ok(ledger, accuracy if alpha == 0 else accuracy + alpha * _column(ledger, "tg"))
+    if name not in _GUIDANCES:
+        raise unknown("guidance", name, _GUIDANCES)
+    return (_GUIDANCES[name][0],)
 
 
-def p_plus_tg(ledger: pd.DataFrame, alpha: float = 1.0) -> pd.Series:
-    """The paper's score; the same as :func:`score`."""
-    return score(ledger, alpha)
+def _section(settings: Section | Mapping[str, Any] | str, options: Mapping[str, Any]) -> Any:
+    values = given(settings, options)
+    values.setdefault("name", "p_plus_tg")
+    name = str(values["name"])
+    if name not in _GUIDANCES:
+        raise unknown("guidance", name, _GUIDANCES)
+    section = _GUIDANCES[name][1]
+    for key in values:
+        if key not in section.model_fields:
+            raise unknown(f"setting of guidance {name}", str(key), section.model_fields)
+    return checked(f"guidance {name}", section, values)
 
 
-def p_only(ledger: pd.DataFrame, alpha: float = 1.0) -> pd.Series:
-    """Validation accuracy alone; alpha is not used."""
-    return _of_ok(ledger, _accuracy(ledger))
+def needs_profiles(settings: Section | Mapping[str, Any] | str, **options: Any) -> bool:
+    """Whether the guidance reads profiles beside the ledger.
+
+    Raises
+    ------
+    TgsageError
+        As :func:`get`.
+    """
+    found = _section(settings, options)
+    if found.name == "calibrated" and found.features is not None:
+        return not _OF_THE_LEDGER.issuperset(found.features)
+    return found.name in ("ceiled", "profile", "calibrated")
 
 
-def tg_only(ledger: pd.DataFrame, alpha: float = 1.0) -> pd.Series:
-    """Teacher guidance alone; alpha is not used, for it would not change the order."""
-    return _of_ok(ledger, _column(ledger, "tg"))
+def inputs(settings: Section | Mapping[str, Any] | str, **options: Any) -> list[str]:
+    """Files that the guidance reads, as the configuration names them.
+
+    Raises
+    ------
+    TgsageError
+        As :func:`get`.
+    """
+    found = _section(settings, options)
+    return [path for path in (getattr(found, "mature", None), getattr(found, "fitted", None)) if path]
 
 
-_FUNCTIONS: dict[str, Callable[[pd.DataFrame, float], pd.Series]] = {
-    "p_plus_tg": p_plus_tg,
-    "p_only": p_only,
-    "tg_only": tg_only,
-}
-
-NAMES = tuple(_FUNCTIONS)
-"""Names of the guidances."""
-
-
-def get(settings: Guidance | Mapping[str, Any] | str, **options: Any) -> Callable[[pd.DataFrame], pd.Series]:
-    """Return the function from a ledger to its scores.
+def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Callable[..., pd.Series]:
+    """Return the function ``(ledger, profiles=None) -> scores``.
 
     Parameters
     ----------
     settings
-        ``tgsage.config.guidance.Guidance``, the same as a mapping, or a name.
+        One of ``tgsage.config.guidance.GuidanceSource``, the same as a mapping, or a name.
     **options
-        Settings that differ from the default, e.g. ``alpha``.
+        Settings that differ from the default, or from ``settings``, e.g. ``alpha``.
+
+    Returns
+    -------
+    callable
+        Pure. Takes a ledger and, where :func:`needs_profiles` says so, its profiles: an ``xarray.Dataset``
+        aligned to the ledger's rows with ``rsa`` and ``untrained`` (row, target, layer), ``ceiling_lower``
+        and ``ceiling_upper`` (target), and the coordinates ``round`` and ``slot`` (row), ``target`` and
+        ``weight`` (target). Returns float64 named ``score`` on the ledger's index, NaN for candidates that
+        are not ok and for those of which something is missing that the score needs. A ``"note"`` in its
+        ``attrs`` says what a person should know about the scores.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such guidance, a setting is unknown or out of range, or a file that it names cannot be
+        read; from the function also if a column or the profiles are missing or do not fit each other.
     """
-    if isinstance(settings, str):
-        given: dict[str, Any] = {"name": settings}
-    elif isinstance(settings, Guidance):
-        given = settings.plain()
-    else:
-        given = dict(settings)
-    given.update(options)
-    name, alpha = given.pop("name", "p_plus_tg"), given.pop("alpha", 1.0)
-    if name not in _FUNCTIONS:
-        raise unknown("guidance", str(name), _FUNCTIONS)
-    if given:
-        raise unknown("setting of guidance", next(iter(given)), ("name", "alpha"))
-    if not np.isfinite(alpha) or alpha < 0:
-        raise TgsageError(f"guidance.alpha: {alpha} is not a number >= 0")
-    function = _FUNCTIONS[name]
-    return lambda ledger: function(ledger, alpha)
+    found = _section(settings, options)
+    module = importlib.import_module(f"{__name__.partition('.')[0]}.{_GUIDANCES[found.name][0]}")
+    function = module.make(found)
+    reads = needs_profiles(found)
 
+    def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
+        if reads:
+            needed(profiles, found.name)
+        if profiles is not None:
+            check_alignment(ledger, profiles)
+        return function(ledger, profiles)
 
-def _column(ledger: pd.DataFrame, name: str) -> pd.Series:
-    if name not in ledger.columns:
-        raise TgsageError(f"guidance: the ledger has no column {name!r}")
-    return ledger[name].astype("float64")
-
-
-def _accuracy(ledger: pd.DataFrame) -> pd.Series:
-    accuracy = _column(ledger, "accuracy")
-    wrong = accuracy[(accuracy < 0) | (accuracy > 1)]
-    if len(wrong):
-        raise TgsageError(
-            f"guidance: accuracy {wrong.iloc[0]} in row {wrong.index[0]} of the ledger is not a fraction in "
-            "[0, 1]"
-        )
-    return accuracy
-
-
-def _of_ok(ledger: pd.DataFrame, values: pd.Series) -> pd.Series:
-    if "status" not in ledger.columns:
-        raise TgsageError("guidance: the ledger has no column 'status'")
-    return values.where(ledger["status"] == "ok").rename("score")
+    return scored

@@ -2,7 +2,9 @@
 
 Columns, in this order: round, slot, candidate, status, architecture, parameters, flops, probes, examples,
 accuracy, loss, training_loss_sum, tg, ``tg_<target>`` and then ``layer_<target>`` of every target, score,
-seconds. What is missing is NaN in memory and an empty field in the file.
+seconds. An arm that observes a second teacher has, before score, observed_tg, ``observed_tg_<target>`` and
+``observed_layer_<target>``: measured like the first, and steering nothing. What is missing is NaN in memory
+and an empty field in the file.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import pandas as pd
 from ..errors import TgsageError, nearest
 from ..store.atomic import replacing
 
-__all__ = ["STATUSES", "build", "columns", "ordered", "read", "targets", "validate", "write"]
+__all__ = ["STATUSES", "build", "columns", "observed", "ordered", "read", "targets", "validate", "write"]
 
 STATUSES = ("ok", "failed", "invalid", "timeout")
 """What may have become of a candidate."""
@@ -37,22 +39,33 @@ _COUNTS = ("parameters", "flops", "probes", "examples")
 _NEEDED = (*_INDEX, *_TEXT)
 
 
-def columns(targets: Sequence[str]) -> list[str]:
-    """Names of all columns, in order, for these targets."""
-    return [
-        *_BEFORE,
-        *(f"tg_{target}" for target in targets),
-        *(f"layer_{target}" for target in targets),
-        *_AFTER,
-    ]
+def columns(targets: Sequence[str], observed: Sequence[str] = ()) -> list[str]:
+    """Names of all columns, in order, for these targets of the teacher and of an observed second teacher."""
+    second = ("observed_tg", *_of_targets("observed_", observed)) if observed else ()
+    return [*_BEFORE, *_of_targets("", targets), *second, *_AFTER]
+
+
+def _of_targets(prefix: str, targets: Sequence[str]) -> list[str]:
+    return [f"{prefix}{what}_{target}" for what in ("tg", "layer") for target in targets]
 
 
 def targets(ledger: pd.DataFrame) -> list[str]:
     """Targets of a ledger, in the order of its columns."""
-    return [str(name).removeprefix("tg_") for name in ledger.columns if str(name).startswith("tg_")]
+    return _named(ledger.columns, "tg_")
 
 
-def build(rows: Iterable[Mapping[str, Any]], targets: Sequence[str]) -> pd.DataFrame:
+def observed(ledger: pd.DataFrame) -> list[str]:
+    """Targets of the second teacher that a ledger's arm observes, in order; empty without one."""
+    return _named(ledger.columns, "observed_tg_")
+
+
+def _named(names: Iterable[Any], prefix: str) -> list[str]:
+    return [str(name).removeprefix(prefix) for name in names if str(name).startswith(prefix)]
+
+
+def build(
+    rows: Iterable[Mapping[str, Any]], targets: Sequence[str], observed: Sequence[str] = ()
+) -> pd.DataFrame:
     """Make a ledger from one mapping per candidate.
 
     Parameters
@@ -62,6 +75,8 @@ def build(rows: Iterable[Mapping[str, Any]], targets: Sequence[str]) -> pd.DataF
         may be absent, None or NaN. Any order.
     targets
         Names of the teacher's targets.
+    observed
+        Names of the targets of a second teacher that is only observed.
 
     Returns
     -------
@@ -74,9 +89,10 @@ def build(rows: Iterable[Mapping[str, Any]], targets: Sequence[str]) -> pd.DataF
         If a needed value is missing, a name is no column, a status is unknown, a number is not one, or two
         rows have one round and slot.
     """
-    if len(set(targets)) != len(targets):
-        raise TgsageError(f"ledger: a target is named twice: {', '.join(targets)}")
-    names = columns(targets)
+    for one in (targets, observed):
+        if len(set(one)) != len(one):
+            raise TgsageError(f"ledger: a target is named twice: {', '.join(one)}")
+    names = columns(targets, observed)
     known = set(names)
     content: dict[str, list[Any]] = {name: [] for name in names}
     for position, row in enumerate(rows):
@@ -152,8 +168,7 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _check_columns(names: list[str], where: str) -> None:
-    found = [name.removeprefix("tg_") for name in names if name.startswith("tg_")]
-    expected = columns(found)
+    expected = columns(_named(names, "tg_"), _named(names, "observed_tg_"))
     if names == expected:
         return
     for name in expected:
@@ -199,7 +214,7 @@ def _typed(content: Mapping[str, list[Any]], names: Sequence[str], where: str) -
             made[name] = np.array(
                 [_whole(value, name, where, row) for row, value in enumerate(values)], "int64"
             )
-        elif name in _TEXT or name.startswith("layer_"):
+        elif _is_text(name):
             texts = [math.nan if _missing(value) else str(value) for value in values]
             made[name] = pd.Series(texts, dtype=object)
         else:
@@ -213,6 +228,10 @@ def _typed(content: Mapping[str, list[Any]], names: Sequence[str], where: str) -
             )
     _check_rows({name: list(made[name]) for name in (*_INDEX, "status")}, where)
     return pd.DataFrame(made, columns=list(names))
+
+
+def _is_text(name: str) -> bool:
+    return name in _TEXT or name.startswith(("layer_", "observed_layer_"))
 
 
 def _missing(value: Any) -> bool:
@@ -234,7 +253,7 @@ def _whole(value: Any, name: str, where: str, row: int) -> int:
 
 
 def _writer(name: str) -> Any:
-    if name in _TEXT or name.startswith("layer_"):
+    if _is_text(name):
         return lambda value: "" if _missing(value) else str(value)
     if name in _INDEX or name in _COUNTS:
         return lambda value: "" if _missing(value) else str(int(value))

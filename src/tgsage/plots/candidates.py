@@ -60,6 +60,7 @@ def trajectory(
     n_validation: int | None = None,
     chance: float | None = None,
     winners: Mapping[str, str] | None = None,
+    note: str = "",
     simulated: bool | str = False,
 ) -> Figure:
     """Draw P, TG and score of every candidate in order of round and slot, and the best so far.
@@ -75,6 +76,8 @@ def trajectory(
         Accuracy of a guess: draws a dotted line.
     winners
         Name of an arm to the key of the candidate that was trained in full: it is ringed.
+    note
+        A sentence for the footnote, e.g. the noise ceiling of TG.
     """
     ledgers = {name: table.sort_values(["round", "slot"], kind="stable") for name, table in ledgers.items()}
     columns = ["accuracy", "tg", "score"]
@@ -117,7 +120,7 @@ def trajectory(
         for name, table in ledgers.items()
     )
     intervals = f"Bars: Wilson 95 % intervals, {n_validation} validation images." if n_validation else ""
-    style.annotate(figure, [counts + ".", intervals], simulated)
+    style.annotate(figure, [counts + ".", intervals, note], simulated)
     return figure
 
 
@@ -233,6 +236,7 @@ def p_against_tg(
     finalists: Sequence[str] = (),
     winner: str | None = None,
     n_validation: int | None = None,
+    note: str = "",
     simulated: bool | str = False,
 ) -> Figure:
     """Draw accuracy against teacher guidance, one point a candidate, with lines of equal score.
@@ -247,6 +251,8 @@ def p_against_tg(
         Keys of the candidates that were retrained, and of the one that was tested.
     n_validation
         Images on which P was measured: draws Wilson's 95 % intervals.
+    note
+        A sentence for the footnote, e.g. the noise ceiling of TG.
     """
     alpha = inferred_alpha(ledger) if alpha is None else alpha
     whole = ledger[(ledger["status"] == "ok") & ledger["accuracy"].notna() & ledger["tg"].notna()]
@@ -298,6 +304,7 @@ def p_against_tg(
             f"{left_out} candidate{'s' * (left_out != 1)} without both values left out." if left_out else "",
             f"Grey lines: equal score ({formula(alpha).removeprefix('score = ')})." if lines else "",
             f"Bars: Wilson 95 % intervals, {n_validation} validation images." if n_validation else "",
+            note,
         ],
         simulated,
     )

@@ -19,6 +19,7 @@ from .style import Drawing
 PathLike = str | os.PathLike[str]
 
 RENDERED = "Simulated (rendered) images"
+ENCODED = "Encoded (in-silico) responses, predicted for these stimuli and not recorded"
 AGREEMENT = 0.005
 """An interval is told if the stored RDMs give the similarity that was scored to within this."""
 
@@ -89,15 +90,47 @@ def _write(drawings: Sequence[Drawing], folder: Path) -> list[Path]:
 
 
 def mark(final: Mapping[str, Any], teacher: xr.DataTree | None) -> bool | str:
-    """What to write above a search's figures: nothing, or what of it is simulated."""
-    return (teacher is not None and teacher_mark(teacher)) or (RENDERED if final["simulated"] else False)
+    """What to write above a search's figures: what of it is simulated, encoded or a control, or nothing."""
+    own = False if teacher is None else teacher_words(teacher)
+    if not final["simulated"] or (teacher is not None and teacher.attrs.get("simulated", 0)):
+        return own
+    return f"{own}; {RENDERED[0].lower()}{RENDERED[1:]}" if own else RENDERED
 
 
 def teacher_mark(teacher: xr.DataTree) -> bool | str:
-    """What to write above a teacher's figures: a network that saw rendered images was not recorded."""
+    """What of a teacher is simulated: True, recordings; a network that saw rendered images has none."""
     if not teacher.attrs.get("simulated", 0):
         return False
     return RENDERED if "network" in teacher.attrs else True
+
+
+def teacher_words(teacher: xr.DataTree) -> bool | str:
+    """What to write above a teacher's figures: what is simulated, encoded, or a control.
+
+    True where the recordings are simulated and there is nothing else to tell.
+    """
+    attributes = teacher.attrs
+    kind, of = str(attributes.get("kind", "")), str(attributes.get("of", ""))
+    simulated = teacher_mark(teacher)
+    words = ["Simulated recordings" if simulated is True else simulated] if simulated else []
+    # RDMs of pixels or labels keep nothing of the responses.
+    if kind != "images" and (kind == "encoded" or attributes.get("encoded", 0)):
+        words.append(ENCODED)
+    if kind == "shuffled":
+        within = " within categories" if attributes.get("within") == "category" else ""
+        words.append(f"Control: stimuli of {of} shuffled{within}")
+    elif kind == "encoded_control":
+        bare = attributes.get("control") == "bare"
+        words.append(
+            f"Control: features of {of} without recordings"
+            if bare
+            else f"Control: recordings of {of} shuffled before the encoding"
+        )
+    elif attributes.get("control", ""):
+        words.append(f"Control: {attributes['control']}")
+    if words == ["Simulated recordings"]:
+        return True
+    return "; ".join([*words[:1], *(word[0].lower() + word[1:] for word in words[1:])]) if words else False
 
 
 def similarity_intervals(
@@ -160,6 +193,7 @@ def search_drawings(
     simulated = mark(final, teacher)
     ok = int((ledger["status"] == "ok").sum())
     best = float(ledger["accuracy"].max())
+    note = tg_ceiling(ledger, teacher) if search.targets and teacher is not None else ""
     drawings = [
         Drawing(
             "trajectory",
@@ -168,6 +202,7 @@ def search_drawings(
                 n_validation=n_validation,
                 chance=final["chance"],
                 winners={search.arm: final["candidate"]},
+                note=note,
                 simulated=simulated,
             ),
             f"The search {search.name}: every candidate in the order of proposal. Lines: best so far.",
@@ -178,9 +213,35 @@ def search_drawings(
     if search.targets and teacher is not None:
         if intervals is None:
             intervals = similarity_intervals(search, teacher)
-        drawings += _with_teacher(search, teacher, simulated, n_validation, intervals)
+        drawings += _with_teacher(search, teacher, simulated, n_validation, intervals, note)
     drawings.append(_cell(search, space))
     return drawings
+
+
+def tg_ceiling(ledger: pd.DataFrame, teacher: xr.DataTree) -> str:
+    """The noise ceiling of TG in a sentence: the mean of the targets' ceilings on reward images.
+
+    Empty where TG is not the weighted mean of the similarities in the ledger, whose ceiling this would be.
+    """
+    groups = {name: group for name, group in files.targets(teacher) if f"tg_{name}" in ledger}
+    fine = ledger[(ledger["status"] == "ok") & ledger["tg"].notna()]
+    if not groups or fine.empty:
+        return ""
+    weights = [float(group.attrs.get("weight", 1.0)) for group in groups.values()]
+    mean = np.average(fine[[f"tg_{name}" for name in groups]].to_numpy(float), axis=1, weights=weights)
+    if not np.allclose(mean, fine["tg"], atol=1e-6, rtol=0):
+        return ""
+    bounds = np.array([files.ceiling(group, "reward") for group in groups.values()])
+    missing = [name for name, pair in zip(groups, bounds, strict=True) if not np.isfinite(pair).all()]
+    if missing:
+        return f"Noise ceiling of TG: not available (none for {', '.join(missing)})."
+    lower, upper = np.average(bounds, axis=0, weights=weights)
+    best = float(fine["tg"].max())
+    share = statistics.share_in_words(statistics.share_of_ceiling(best, lower, upper))
+    return (
+        f"Noise ceiling of TG, the mean of the targets': {style.number(lower)} to {style.number(upper)}; the "
+        f"highest TG, {style.number(best)}, is {share} of it."
+    )
 
 
 def _with_teacher(
@@ -189,6 +250,7 @@ def _with_teacher(
     simulated: bool | str,
     n_validation: int | None,
     intervals: Mapping[str, statistics.Correlation],
+    note: str,
 ) -> list[Drawing]:
     final, ledger = search.final, search.ledger
     told = final["similarity"]
@@ -221,6 +283,7 @@ def _with_teacher(
                 finalists=list(search.finalists["candidate"]),
                 winner=final["candidate"],
                 n_validation=n_validation,
+                note=note,
                 simulated=simulated,
             ),
             "Validation accuracy against teacher guidance after premature training, one point a candidate.",
@@ -272,7 +335,11 @@ def _told(one: Mapping[str, Any], interval: statistics.Correlation | None, separ
         text += f" [{style.number(interval.low)}, {style.number(interval.high)}]"
     lower, upper = one["ceiling_lower"], one["ceiling_upper"]
     known = [style.number(value) for value in (lower, upper) if value is not None]
-    return f"{text}{separator}ceiling {' to '.join(known) if known else 'not available'}"
+    share = statistics.share_of_ceiling(one["report"], lower, upper)
+    if not known:
+        return f"{text}{separator}ceiling not available"
+    reached = f"{separator}{statistics.share_in_words(share)} of it" if share else ""
+    return f"{text}{separator}ceiling {' to '.join(known)}{reached}"
 
 
 def _cell(search: files.SearchFiles, space: Any) -> Drawing:
@@ -303,27 +370,37 @@ def teacher_drawings(
     groups = dict(files.targets(teacher))
     if not groups:
         raise TgsageError("the teacher has no target; there is nothing to draw")
-    simulated = teacher_mark(teacher)
+    simulated = teacher_words(teacher)
     name = teacher.attrs.get("teacher", "teacher")
     drawings = [
         Drawing(
             "rdms",
             similarity.rdms(groups, simulated=simulated),
-            f"Representational dissimilarity matrices of the teacher {name}.",
+            f"Representational dissimilarity matrices of the teacher {name}{_told_as(simulated)}.",
             f"Square matrices of the targets {', '.join(groups)}.",
         ),
         Drawing(
             "ceilings",
-            teachers.ceilings(groups, simulated=simulated),
-            f"Noise ceilings of the teacher {name}.",
+            teachers.ceilings(
+                groups, method=str(teacher.attrs.get("compare", "") or ""), simulated=simulated
+            ),
+            f"Noise ceilings of the teacher {name}{_told_as(simulated)}.",
             "Noise ceilings: "
             + "; ".join(_ceiling_words(target, group) for target, group in groups.items())
             + ".",
         ),
     ]
     drawings += [drawing for target in groups if (drawing := stimuli_drawing(teacher, target)) is not None]
-    drawings += _reliabilities(assemblies or {}, simulated)
+    drawings += _reliabilities(assemblies or {}, bool(teacher.attrs.get("simulated", 0)))
     return drawings
+
+
+def _told_as(marked: bool | str) -> str:
+    """A mark in the words of a caption."""
+    if not marked:
+        return ""
+    words = "Simulated recordings" if marked is True else str(marked)
+    return f" ({words[0].lower()}{words[1:]})"
 
 
 def stimuli_drawing(teacher: xr.DataTree, target: str) -> Drawing | None:
@@ -333,13 +410,14 @@ def stimuli_drawing(teacher: xr.DataTree, target: str) -> Drawing | None:
         return None
     return Drawing(
         f"stimuli_{_plain(target)}",
-        teachers.stimuli(target, group, simulated=teacher_mark(teacher)),
-        f"The stimuli of the target {target}, near each other where its responses are alike.",
+        teachers.stimuli(target, group, simulated=teacher_words(teacher)),
+        f"The stimuli of the target {target}{_told_as(teacher_words(teacher))}, near each other where its "
+        "responses are alike.",
         f"{group.sizes['stimulus']} stimuli in two dimensions.",
     )
 
 
-def _reliabilities(assemblies: Mapping[str, xr.DataArray], simulated: bool | str) -> list[Drawing]:
+def _reliabilities(assemblies: Mapping[str, xr.DataArray], simulated: bool) -> list[Drawing]:
     from .. import recordings
 
     drawings = []

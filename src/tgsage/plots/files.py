@@ -156,3 +156,38 @@ def ceiling(target: xr.Dataset, split: str) -> tuple[float, float]:
 def ceiling_splits(target: xr.Dataset) -> list[str]:
     """The splits for which a target tells ceilings."""
     return [str(name) for name in target["part"].values]
+
+
+def n_stimuli(target: xr.Dataset, split: str) -> int:
+    """Number of a target's stimuli in a split."""
+    return int((stimulus_splits(target) == split).sum())
+
+
+def channels(target: xr.Dataset) -> str:
+    """How many sites a target has, in words; "" where it has none.
+
+    Attribute ``site_unit`` says what they are ("voxels"); without it, a network's are units.
+    """
+    number = target.attrs.get("n_sites")
+    if number is None or not np.isfinite(number) or number <= 0:
+        return ""
+    # Only the RDM of a network's layer is a mean over random subsamples of its features.
+    usual = "units" if "subsamples" in target.attrs else "sites"
+    return f"{int(number):,} {target.attrs.get('site_unit', usual)}"
+
+
+METRICS = {
+    "correlation": "1 − Pearson's r",
+    "sqeuclidean": "squared Euclidean distance",
+    "cosine": "1 − cosine",
+    "crossnobis": "crossnobis distance",
+    "poisson": "symmetrised Kullback-Leibler divergence of rates",
+    "labels": "0 within, 1 between categories",
+}
+"""Metrics of RDMs in words."""
+
+
+def metric(target: xr.Dataset) -> str:
+    """The metric of a target's RDM in words; "" where the file does not tell it."""
+    name = str(target.attrs.get("metric", ""))
+    return METRICS.get(name, name)

@@ -18,7 +18,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
 from ..errors import TgsageError
-from . import style
+from . import files, statistics, style
 
 SPLIT_WORDS = {
     "choose": "images that chose the layer",
@@ -29,6 +29,10 @@ LEAST_SCALE = 0.2
 """Smallest upper end of the colours of similarities."""
 MOST_LABELS = 12
 """Categories that get a label each beside an RDM."""
+MOST_CELLS = 320
+"""Rows of an RDM that are drawn one by one; larger RDMs are drawn as means over square blocks."""
+CEILING_ROWS = 0.46
+"""Inches for the ceilings below a map of layers."""
 
 
 @style.styled
@@ -70,14 +74,14 @@ def layers(
     finite = drawn[np.isfinite(drawn)]
     # Values near zero, as of a shuffled teacher, must not look like structure.
     norm = Normalize(min(0.0, finite.min(initial=0)), max(finite.max(initial=0), LEAST_SCALE))
-    height = 0.26 * len(names) + 0.42
-    figure = style.new(
-        (height + 0.4) * len(rows) + 0.75, max(4.4, min(style.WIDTH, 2.4 + 1.1 * len(targets) * len(splits)))
-    )
+    height = 0.26 * len(names) + CEILING_ROWS
+    width = max(4.4, min(style.WIDTH, 2.4 + 1.1 * len(targets) * len(splits)))
+    figure = style.new((height + 0.4) * len(rows) + 0.75, width)
     grid = figure.subplots(
         2 * len(rows), len(splits), squeeze=False, sharex="col",
-        gridspec_kw={"height_ratios": [0.26 * len(names), 0.42] * len(rows)},
+        gridspec_kw={"height_ratios": [0.26 * len(names), CEILING_ROWS] * len(rows)},
     )  # fmt: skip
+    size = float(np.clip(7 * (width - 2.4) / (0.66 * len(targets) * len(splits)), 4.5, 7))
     for row, checkpoint in enumerate(rows):
         for column, split in enumerate(splits):
             panel, below = grid[2 * row, column], grid[2 * row + 1, column]
@@ -97,9 +101,17 @@ def layers(
                 told = f"checkpoint {checkpoint}" if examples is None else f"after {examples:,} examples"
                 title = f"{split}, {'untrained' if examples == 0 else told}"
             panel.set_title(title, fontsize=7.5, fontweight="normal")
-            _ceiling_row(below, [ceilings.get(target, {}).get(split, (np.nan, np.nan)) for target in targets])
+            _ceiling_rows(
+                below,
+                [ceilings.get(target, {}).get(split, (np.nan, np.nan)) for target in targets],
+                [
+                    shown[names.index(chosen[target]), position] if chosen.get(target) in names else np.nan
+                    for position, target in enumerate(targets)
+                ],
+                size,
+            )
             if column == 0:
-                below.set_yticks([0], ["noise ceiling"])
+                below.set_yticks([0, 1], ["noise ceiling", "framed / ceiling"])
                 panel.set_ylabel("layer, shallow to deep")
             below.set_xticks(range(len(targets)), targets)
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=grid[:, -1], aspect=25, shrink=0.9)
@@ -110,7 +122,8 @@ def layers(
         figure,
         [
             "Framed: the layer chosen for the target.",
-            "Noise ceiling: lower to upper bound of what the recordings allow on these images.",
+            "Noise ceiling: lower to upper bound of what the recordings allow on these images. Maps show raw "
+            "similarities; framed / ceiling: a framed one as a share of the upper to the lower bound.",
             "Hatched: no value, the layer gives some stimulus a constant pattern." if dead else "",
         ],
         simulated,
@@ -157,18 +170,27 @@ def _layer_map(
     panel.tick_params(which="minor", length=0)
 
 
-def _ceiling_row(panel: Axes, bounds: Sequence[tuple[float, float]]) -> None:
+def _ceiling_rows(
+    panel: Axes, bounds: Sequence[tuple[float, float]], framed: Sequence[float], size: float
+) -> None:
+    """Below a map: the ceiling of each target, and which part of it the framed layer's similarity is."""
     panel.set_xlim(-0.5, len(bounds) - 0.5)
-    panel.set_ylim(-0.5, 0.5)
+    panel.set_ylim(1.5, -0.5)
     panel.set_yticks([])
     panel.tick_params(which="both", length=0)
     panel.spines[:].set_visible(False)
-    for position, (lower, upper) in enumerate(bounds):
-        known = np.isfinite(lower) or np.isfinite(upper)
-        panel.text(
-            position, 0, f"{_bound(lower)} to {_bound(upper)}" if known else "not\navailable", ha="center",
-            va="center", fontsize=7, color=style.INK if known else style.GREY, linespacing=1.0,
-        )  # fmt: skip
+    for position, ((lower, upper), value) in enumerate(zip(bounds, framed, strict=True)):
+        if not (np.isfinite(lower) or np.isfinite(upper)):
+            panel.text(
+                position, 0.5, "not\navailable", ha="center", va="center", fontsize=size, color=style.GREY,
+                linespacing=1.0,
+            )  # fmt: skip
+            continue
+        share = statistics.share_of_ceiling(value, lower, upper)
+        for row, words in enumerate(
+            (f"{_bound(lower)} to {_bound(upper)}", statistics.share_in_words(share) if share else "–")
+        ):
+            panel.text(position, row, words, ha="center", va="center", fontsize=size)
 
 
 def _bound(value: float) -> str:
@@ -210,6 +232,24 @@ def ranked_square(condensed: NDArray[np.float64], order: NDArray[np.int64]) -> N
     square = squareform((ranks - 1) / max(counted - 1, 1), checks=False)
     np.fill_diagonal(square, np.nan)
     return square[np.ix_(order, order)]
+
+
+def block_side(n: int) -> int:
+    """Side of the blocks over which an RDM of n stimuli is averaged to be drawn; 1 draws every pair."""
+    return -(-n // MOST_CELLS)
+
+
+def in_blocks(square: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Means over blocks of side × side cells, NaN left out; blocks at the end are smaller where needed."""
+    if side == 1:
+        return square
+    n = len(square)
+    starts = np.arange(0, n, side)
+    finite = np.isfinite(square)
+    total, count = np.where(finite, square, 0.0), finite.astype(float)
+    for axis in (0, 1):
+        total, count = (np.add.reduceat(values, starts, axis=axis) for values in (total, count))
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def aligned(rdm: xr.Dataset, target: xr.Dataset, name: str) -> NDArray[np.float64]:
@@ -263,7 +303,7 @@ def rdms(
     # Categories that are not those beside the first column stand below their own.
     below = {name for name in names if kinds[name] != kinds[names[0]] and len(kinds[name]) <= MOST_LABELS}
     longest = max((len(kind) for name in below for kind in kinds[name]), default=0)
-    lines = (0.3 if told else 0.0) + 0.045 * longest
+    lines = (0.42 if told else 0.0) + 0.052 * longest
     figure = style.new(
         (side + 0.28) * rows + lines + 0.6, min(style.WIDTH, max(4.6, 1.75 + side * len(names)))
     )
@@ -272,9 +312,8 @@ def rdms(
     for column, name in enumerate(names):
         target = teacher[name]
         order, spans, _ = ordered[name]
-        sites = target.attrs.get("n_sites")
-        sites = f", {int(sites)} sites" if sites is not None and np.isfinite(sites) and sites > 0 else ""
-        panels = [(grid[0, column], target["rdm"].values, f"{name}{sites}")]
+        title = ", ".join(filter(None, (name, files.channels(target))))
+        panels = [(grid[0, column], target["rdm"].values, title)]
         if network is not None and name in network:
             layer = network[name].attrs.get("layer", "?")
             panels.append((grid[1, column], aligned(network[name], target, name), f"network: {layer}"))
@@ -282,7 +321,11 @@ def rdms(
             grid[1, column].axis("off")
             grid[1, column].text(0.5, 0.5, "no layer", ha="center", va="center", color=style.GREY)
         for panel, values, title in panels:
-            image = panel.imshow(ranked_square(values, order), cmap="cividis", vmin=0, vmax=1)
+            n = target.sizes["stimulus"]
+            image = panel.imshow(
+                in_blocks(ranked_square(values, order), block_side(n)), cmap="cividis", vmin=0, vmax=1,
+                extent=(-0.5, n - 0.5, n - 0.5, -0.5),
+            )  # fmt: skip
             panel.set_title(title)
             panel.spines[:].set_visible(False)
             lowest = panel is panels[-1][0]
@@ -291,21 +334,42 @@ def rdms(
             grid[1, column].set_xlabel(told[name], fontsize=7)
     bar = figure.colorbar(image, ax=grid, aspect=30, shrink=0.7, ticks=[0, 1])
     bar.set_ticklabels(["most\nsimilar", "least\nsimilar"])
-    bar.set_label("rank of dissimilarity", labelpad=2)
+    metrics = {files.metric(target) for target in teacher.values()}
+    metric = metrics.pop() if len(metrics) == 1 else ""
+    bar.set_label("rank of dissimilarity" + (f"\n({metric})" if metric else ""), labelpad=2)
     bar.outline.set_visible(False)
-    counts = {f"n = {target.sizes['stimulus']} stimuli" for target in teacher.values()}
-    count = counts.pop() if len(counts) == 1 else "; ".join(
-        f"{name}: n = {target.sizes['stimulus']} stimuli" for name, target in teacher.items()
-    )  # fmt: skip
     style.annotate(
         figure,
         [
-            f"{count}, {' or '.join(sorted({words for _, _, words in ordered.values()}))}.",
+            _orders(teacher, {name: words for name, (_, _, words) in ordered.items()}),
             "Colours are ranks within each matrix (ties averaged), so they show order, not size.",
+            _sizes_of_dissimilarities(teacher) if network is None else "",
         ],
         simulated,
     )
     return figure
+
+
+def _orders(teacher: Mapping[str, xr.Dataset], orders: Mapping[str, str]) -> str:
+    """How many stimuli each target has and how they are drawn, once where all targets agree."""
+    told = {}
+    for name, target in teacher.items():
+        n = target.sizes["stimulus"]
+        told[name] = f"n = {n:,} stimuli, {orders[name]}"
+        if (side := block_side(n)) > 1:
+            told[name] += f", drawn as mean ranks of {side} × {side} pairs"
+    if len(set(told.values())) == 1:
+        return f"{next(iter(told.values()))}."
+    return "; ".join(f"{name}: {words}" for name, words in told.items()) + "."
+
+
+def _sizes_of_dissimilarities(teacher: Mapping[str, xr.Dataset]) -> str:
+    """Median dissimilarity of each target, which ranks do not show."""
+    told = []
+    for name, target in teacher.items():
+        low, middle, high = np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95])
+        told.append(f"{name} {style.number(middle)} ({style.number(low)} to {style.number(high)})")
+    return f"Median dissimilarity (5 to 95 %): {', '.join(told)}."
 
 
 def _categories(panel: Axes, spans: Sequence[tuple[str, int, int]], labels: str) -> None:
@@ -320,5 +384,6 @@ def _categories(panel: Axes, spans: Sequence[tuple[str, int, int]], labels: str)
         if labels == "left":
             panel.set_yticks(middles, names)
         else:
-            panel.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=6.5)
+            # Upright: slanted names would reach below the neighbour and push the matrices apart.
+            panel.set_xticks(middles, names, rotation=90, fontsize=6.5)
         panel.tick_params(length=0, pad=2)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import squareform
+from scipy.optimize import isotonic_regression
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import binomtest, rankdata
 
 from ..store import seed_from
@@ -173,3 +174,59 @@ def classical_mds(squared: ArrayLike, dimensions: int = 2) -> tuple[NDArray[np.f
     positions = positions * np.where(positions[extreme, np.arange(dimensions)] < 0, -1, 1)
     total = eigenvalues[eigenvalues > 0].sum()
     return positions, float(chosen.sum() / total) if total > 0 else np.nan
+
+
+def stress(dissimilarity: ArrayLike, positions: ArrayLike) -> float:
+    """Kruskal's stress-1 of an arrangement of stimuli: 0 where distances keep the order of the RDM.
+
+    The root of the sum of (d - d')² over that of d², where d is the distance of a pair in the arrangement and
+    d' its monotone regression on the dissimilarity; pairs of equal dissimilarity may differ in d' (Kruskal
+    1964, Psychometrika 29, the primary approach to ties).
+
+    Parameters
+    ----------
+    dissimilarity
+        Condensed (n(n-1)/2,).
+    positions
+        (n, dimensions).
+    """
+    dissimilarity, distance = np.asarray(dissimilarity, dtype=float), pdist(positions)
+    distance = distance[np.lexsort((distance, dissimilarity))]
+    total = float((distance * distance).sum())
+    if not total:
+        return float("nan")
+    residual = distance - isotonic_regression(distance).x
+    return float(np.sqrt((residual * residual).sum() / total))
+
+
+def share_of_ceiling(
+    value: float | None, lower: float | None, upper: float | None
+) -> tuple[float, float] | None:
+    """A similarity as a fraction of its noise ceiling's upper and of its lower bound, the smaller first.
+
+    The score of the true model lies between the bounds, so that this is a range. The raw similarity stays
+    beside it: a fraction of a low ceiling is not comparable with one of a high ceiling, and above 1 is
+    possible (the lower bound is no limit).
+
+    Returns
+    -------
+    tuple
+        None where the similarity or both bounds are not known, or where no known bound is positive; twice
+        the same where one is.
+    """
+    if value is None or not np.isfinite(value):
+        return None
+    shares = [
+        float(value) / float(bound)
+        for bound in (lower, upper)
+        if bound is not None and np.isfinite(bound) and bound > 0
+    ]
+    return (min(shares), max(shares)) if shares else None
+
+
+def share_in_words(share: tuple[float, float] | None) -> str:
+    """``27 to 35 %``; "not available" where there is no ceiling."""
+    if share is None:
+        return "not available"
+    low, high = (number(100 * one, 0) for one in share)
+    return f"{low} %" if low == high else f"{low} to {high} %"

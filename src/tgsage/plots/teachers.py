@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..errors import TgsageError
 from . import style
-from .files import ceiling, ceiling_splits
+from .files import ceiling, ceiling_splits, channels, n_stimuli
 from .similarity import MOST_LABELS
-from .statistics import Correlation, classical_mds
+from .statistics import Correlation, classical_mds, share_in_words, share_of_ceiling, stress
 
 SPLIT_COLOURS = {
     "choose": style.PALETTE["sky"],
@@ -30,8 +32,8 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
     Parameters
     ----------
     values
-        (neuroid) split-half reliabilities, Spearman-Brown corrected; coordinates region and animal. NaN
-        (a site whose reliability is not defined) is counted and not drawn.
+        (neuroid) split-half reliabilities, Spearman-Brown corrected; coordinates region and animal, attribute
+        n_splits. NaN (a site whose reliability is not defined) is counted and not drawn.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
                 clip_on=False,
             )
             panel.annotate(
-                f"{one}: n = {len(own)}, median {style.number(np.median(own))}", (0.01, 0.94 - 0.15 * line),
+                f"{one}: n = {len(own)}, median {style.number(np.median(own))}, range "
+                f"{style.number(own.min())} to {style.number(own.max())}", (0.01, 0.94 - 0.15 * line),
                 xycoords="axes fraction", fontsize=7, color=colours[one], va="top",
             )  # fmt: skip
         panel.set_ylabel(f"{name}\nsites")
@@ -79,6 +82,10 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
         figure,
         [
             f"n = {len(numbers) - missing} sites. Triangles: medians.",
+            f"Each the mean of {int(values.attrs['n_splits'])} random halvings of the repetitions, "
+            "corrected to their full number."
+            if "n_splits" in values.attrs
+            else "",
             f"{missing} sites without a defined reliability left out." if missing else "",
         ],
         simulated,
@@ -97,6 +104,10 @@ def ceilings(
 ) -> Figure:
     """Draw each target's noise ceiling, from lower to upper bound, on each part of the stimuli.
 
+    Without a network's similarity, the agreement of halves that the ceiling was extrapolated from is drawn as
+    a circle. With one, the raw similarity is a diamond, and beside the bar stands which part of the ceiling
+    it is (:func:`tgsage.plots.statistics.share_of_ceiling`).
+
     Parameters
     ----------
     targets
@@ -110,51 +121,39 @@ def ceilings(
     """
     names = list(targets)
     splits = list(dict.fromkeys(split for target in targets.values() for split in ceiling_splits(target)))
-    figure = style.new(0.5 * len(names) * max(len(splits), 1) * 0.62 + 1.25, 5.2)
+    figure = style.new(0.33 * len(names) * max(len(splits), 1) + 1.25, 5.2 if similarity is None else 5.8)
     panel = figure.subplots()
     width = 0.78 / max(len(splits), 1)
-    known, lines, drawn = False, [], []
+    known, halves, lines, drawn = False, False, [], []
     for row, name in enumerate(names):
         for number, split in enumerate(splits):
             y = row + (number - (len(splits) - 1) / 2) * width
             lower, upper = ceiling(targets[name], split)
-            colour = SPLIT_COLOURS.get(split, style.GREY)
             finite = [value for value in (lower, upper) if np.isfinite(value)]
             own = (similarity or {}).get(name, {}).get(split)
+            drawn += finite + _similarity(panel, y, own, (intervals or {}).get(name), split)
+            words = f"n = {n_stimuli(targets[name], split):,}"
+            if finite:
+                known = True
+                _bar(panel, y, width, finite, SPLIT_COLOURS.get(split, style.GREY))
+                words = f"{' to '.join(map(style.number, finite))}, {words}"
+            else:
+                lines.append(y)
+                words = words if similarity is None else f"ceiling not available, {words}"
+            if similarity is None and finite and "split_half" in targets[name]:
+                raw = float(targets[name]["split_half"].sel(part=split))
+                panel.plot(raw, y, "o", color="white", markeredgecolor=style.INK, markersize=4, zorder=4)
+                halves, drawn = True, [*drawn, raw]
             if own is not None and np.isfinite(own):
-                panel.plot(own, y, "D", color=style.INK, markersize=4.5, zorder=4)
-                drawn.append(own)
-                interval = (intervals or {}).get(name)
-                if split == "report" and interval is not None and np.isfinite(interval.low):
-                    panel.plot(
-                        [interval.low, interval.high], [y, y], color=style.INK, linewidth=1.2, zorder=4
-                    )
-                    drawn += [interval.low, interval.high]
-            if not finite:
-                lines.append((y, split))
-                continue
-            known = True
-            panel.barh(
-                y,
-                max(finite) - min(finite),
-                height=0.72 * width,
-                left=min(finite),
-                color=colour,
-                alpha=0.35,
-                zorder=2,
-            )
-            for value in finite:
-                panel.plot(
-                    [value, value], [y - 0.36 * width, y + 0.36 * width], color=colour, linewidth=2, zorder=3
-                )
+                share = share_of_ceiling(own, lower, upper)
+                words += f"\n{style.number(own)}{f' is {share_in_words(share)} of it' if share else ''}"
             panel.annotate(
-                " to ".join(map(style.number, finite)), (1, y), xycoords=("axes fraction", "data"),
+                words, (1, y), xycoords=("axes fraction", "data"),
                 xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=style.GREY,
-                annotation_clip=False,
+                annotation_clip=False, linespacing=1.1,
             )  # fmt: skip
-            drawn += finite
-    panel.set_xlim(1.1 * min([0.0, *drawn]), 1.05 * max([0.1, *drawn]))
-    for y, _ in lines:
+    panel.set_xlim(1.1 * min([0.0, *drawn]), 1.05 * max([0.1, *drawn]) if drawn else 1.0)
+    for y in lines if similarity is None else ():
         panel.annotate(
             "ceiling not available",
             (0, y),
@@ -180,16 +179,33 @@ def ceilings(
             label=f"ceiling, {split}",
         )
         for split in splits
+        if known
     ]
+    if halves:
+        handles.append(
+            Line2D(
+                [], [], color="white", markeredgecolor=style.INK, marker="o", linewidth=0, markersize=4,
+                label="agreement of two halves",
+            )
+        )  # fmt: skip
     if similarity:
         handles.append(
             Line2D([], [], color=style.INK, marker="D", linewidth=0, markersize=4.5, label="network")
         )
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    if handles:
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     style.annotate(
         figure,
         [
-            "Bars: lower to upper noise ceiling on the stimuli of each part." if known else "",
+            "Bars: lower to upper noise ceiling on the stimuli (n) of each part." if known else "",
+            "" if known else f"Of each target, from above: {', '.join(splits)}.",
+            "Circles: RDMs of two halves of the measurements, from which the bars are extrapolated."
+            if halves
+            else "",
+            "Diamonds: raw similarity, not divided by a ceiling; its share of the ceiling's upper to lower "
+            "bound stands on the right."
+            if similarity
+            else "",
             "Lines through diamonds: bootstrap 95 % intervals over stimuli." if intervals else "",
             _reasons(targets) if lines else "",
         ],
@@ -198,18 +214,52 @@ def ceilings(
     return figure
 
 
+def _bar(panel: Axes, y: float, width: float, bounds: Sequence[float], colour: str) -> None:
+    panel.barh(
+        y,
+        max(bounds) - min(bounds),
+        height=0.72 * width,
+        left=min(bounds),
+        color=colour,
+        alpha=0.35,
+        zorder=2,
+    )
+    for value in bounds:
+        panel.plot([value, value], [y - 0.36 * width, y + 0.36 * width], color=colour, linewidth=2, zorder=3)
+
+
+def _similarity(
+    panel: Axes, y: float, value: float | None, interval: Correlation | None, split: str
+) -> list[float]:
+    """A network's similarity and its interval; returns what was drawn."""
+    if value is None or not np.isfinite(value):
+        return []
+    panel.plot(value, y, "D", color=style.INK, markersize=4.5, zorder=4)
+    if split != "report" or interval is None or not np.isfinite(interval.low):
+        return [value]
+    panel.plot([interval.low, interval.high], [y, y], color=style.INK, linewidth=1.2, zorder=4)
+    return [value, interval.low, interval.high]
+
+
 def _reasons(targets: Mapping[str, xr.Dataset]) -> str:
-    """Why ceilings are missing, in the words of the teacher's file."""
-    told = {name: str(target["ceiling_lower"].attrs.get("reason", "")) for name, target in targets.items()}
-    words = "; ".join(f"{name}: {reason}" for name, reason in told.items() if reason)
+    """Why ceilings are missing, in the words of the teacher's file, each reason once."""
+    told: dict[str, list[str]] = {}
+    for name, target in targets.items():
+        if reason := _reason(target):
+            told.setdefault(reason, []).append(name)
+    words = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in told.items())
     return f"No ceiling: {words}." if words else "A ceiling needs repeated presentations, or several animals."
 
 
+def _reason(target: xr.Dataset) -> str:
+    """The file's reason; once, where it is the same for every part."""
+    text, parts = str(target["ceiling_lower"].attrs.get("reason", "")), ceiling_splits(target)
+    of_parts = re.split(rf"(?:^|; )(?:{'|'.join(map(re.escape, parts))}): ", text)[1:]
+    return of_parts[0] if len(of_parts) == len(parts) and len(set(of_parts)) == 1 else text
+
+
 def _target_label(name: str, target: xr.Dataset) -> str:
-    sites = target.attrs.get("n_sites")
-    if sites is None or not np.isfinite(sites) or sites <= 0:
-        return name
-    return f"{name}\n{int(sites)} sites"
+    return "\n".join(filter(None, (name, channels(target))))
 
 
 @style.styled
@@ -217,7 +267,8 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
     """Draw the stimuli where the target's RDM puts them in two dimensions.
 
     Classical multidimensional scaling (Torgerson 1952) of the RDM as squared distances. A thumbnail that
-    would hide another becomes a dot.
+    would hide another becomes a dot. With more categories than colours, the others have the same colours
+    again, with triangles for dots and dashed frames.
 
     Parameters
     ----------
@@ -239,11 +290,15 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
     n = len(positions)
     category = target["category"].values.astype(str) if "category" in target else np.full(n, "")
     names = sorted(set(category) - {""})
-    coloured = 1 < len(names) <= min(MOST_LABELS, len(style.COLOURS))
-    colours = dict(zip(names, style.COLOURS, strict=False)) if coloured else {}
+    coloured = 1 < len(names) <= MOST_LABELS
+    looks = {
+        one: (style.COLOURS[number % len(style.COLOURS)], number >= len(style.COLOURS))
+        for number, one in enumerate(names if coloured else [])
+    }
+    plain = ("#9a9a9a", False)
     spread = np.ptp(positions, axis=0)
     width, height = 6.0, float(np.clip(6.0 * spread[1] / max(spread[0], 1e-12), 3.0, 6.0))
-    figure = style.new(height + 0.75, width)
+    figure = style.new(height + (0.75 if coloured else 0.45), width)
     panel = figure.subplots()
     panel.set_aspect("equal")
     panel.set_xlim(positions[:, 0].min() - 0.06 * spread[0], positions[:, 0].max() + 0.06 * spread[0])
@@ -262,17 +317,21 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
         if len(shown) < most and apart.min() > clear:
             shown.append(int(index))
     dots = np.setdiff1d(np.arange(n), shown)
-    panel.scatter(
-        positions[dots, 0], positions[dots, 1], s=7, zorder=1, linewidths=0,
-        c=[colours.get(category[index], "#9a9a9a") for index in dots],
-    )  # fmt: skip
+    for again, marker in ((False, "o"), (True, "^")):
+        own = [index for index in dots if looks.get(category[index], plain)[1] == again]
+        if own or not again:
+            panel.scatter(
+                positions[own, 0], positions[own, 1], s=9 if again else 7, zorder=1, linewidths=0,
+                marker=marker, c=[looks.get(category[index], plain)[0] for index in own],
+            )  # fmt: skip
     for index in shown:
+        colour, again = looks.get(category[index], plain)
         picture = OffsetImage(images[index], zoom=side_inches * 72 / images.shape[2], resample=False)
         panel.add_artist(
             AnnotationBbox(
                 picture, positions[index], pad=0.12, zorder=2,
                 bboxprops={
-                    "edgecolor": colours.get(category[index], "#9a9a9a"),
+                    "edgecolor": colour, "linestyle": (0, (2, 1)) if again else "-",
                     "linewidth": 1.6 if coloured else 0.5, "boxstyle": "square,pad=0",
                 },
             )
@@ -282,20 +341,25 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
     panel.set_xlabel("first dimension (arbitrary units)")
     panel.set_ylabel("second dimension (same units)")
     if coloured:
-        handles = [Line2D([], [], marker="s", linewidth=0, color=colours[one], label=one) for one in names]
+        handles = [
+            Line2D([], [], marker="^" if again else "s", linewidth=0, color=colour, label=one)
+            for one, (colour, again) in looks.items()
+        ]
         figure.legend(
             handles=handles,
             loc="outside upper right",
-            ncols=min(4, len(names)),
+            ncols=min(4 if len(names) <= 8 else 5, len(names)),
             handletextpad=0.1,
             columnspacing=0.9,
         )
     style.annotate(
         figure,
         [
-            f"{name}: n = {n} stimuli, {len(shown)} as thumbnails, the others as dots.",
+            f"{name}: n = {n:,} stimuli, {len(shown)} as thumbnails of {images.shape[1]} × {images.shape[2]} "
+            "pixels as the network gets them, the others as dots.",
             "Classical MDS of the RDM read as squared distances; the two dimensions carry "
-            f"{100 * share:.0f} % of the sum of its positive eigenvalues.",
+            f"{100 * share:.0f} % of the sum of its positive eigenvalues, Kruskal's stress-1 is "
+            f"{style.number(stress(target['rdm'].values, positions))}.",
         ],
         simulated,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import xarray as xr
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from ..config.base import Field, Section
 from ..config.recordings import RDM_ONLY_SOURCES, RecordingsSource
@@ -16,6 +16,12 @@ from ..errors import TgsageError, unknown
 from .files import read_assembly, read_stimuli
 from .places import cards_folder, data_root
 from .sources import make_published_rdm, read
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative path with slashes stays below the folder that it starts from."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or set(name) & set("\\:"))
 
 
 class CardFile(Section):
@@ -29,9 +35,20 @@ class CardFile(Section):
     """Version of the object, where it lies in a versioned store."""
     sha256: str | None = None
     sha1: str | None = None
+    bytes: int | None = Field(default=None, ge=0)
+    """Size of the file, where it is known."""
+    unpack: str | None = None
+    """Folder under the data folder into which the archive is unpacked when it is fetched; null leaves it."""
     as_published: bool = True
     """Whether the digest is of the file that its authors published."""
     note: str = ""
+
+    @field_validator("path", "unpack")
+    @classmethod
+    def _inside(cls, path: str | None) -> str | None:
+        if path is not None and not is_inside(path):
+            raise ValueError(f"must lie under the data folder, not {path!r}")
+        return path
 
 
 class Region(Section):
@@ -172,16 +189,28 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
     found: dict[str, str] = {}
     for file in card(name).files:
         path = folder / file.path
-        expected, algorithm = (file.sha256, "sha256") if file.sha256 else (file.sha1, "sha1")
+        expected = expected_digest(file)
         if not path.is_file():
             found[file.path] = "absent"
         elif expected is None:
             found[file.path] = "unknown"
         else:
-            with open(path, "rb") as handle:
-                actual = hashlib.file_digest(handle, algorithm).hexdigest()
-            found[file.path] = "matches" if actual == expected else "differs"
+            algorithm, digest = expected
+            found[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
     return found
+
+
+def expected_digest(file: CardFile) -> tuple[str, str] | None:
+    """Algorithm and hexadecimal digest of a file, SHA-256 before SHA-1; None where the card has neither."""
+    if file.sha256 is not None:
+        return "sha256", file.sha256.lower()
+    return ("sha1", file.sha1.lower()) if file.sha1 is not None else None
+
+
+def file_digest(path: Path, algorithm: str) -> str:
+    """Hexadecimal digest of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
 def _named(path_or_card: str | os.PathLike[str]) -> Card | None:

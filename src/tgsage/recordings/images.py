@@ -1,4 +1,7 @@
-"""Images out of a zip that somebody else made: nothing is unpacked to disk, sizes and names are checked."""
+"""Images out of a zip that somebody else made, or out of a folder.
+
+Nothing is unpacked to disk; sizes and names are checked.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -26,24 +30,24 @@ TRANSPARENT_GREY = 128
 
 
 def image_names(path: Path) -> list[str]:
-    """Names of the images in a zip, numbers in their names in numerical order.
+    """Names of the images in a zip or a folder, numbers in their names in numerical order.
 
     Raises
     ------
     TgsageError
         If the zip is missing, damaged or unsafe.
     """
-    with _opened(path) as archive:
-        return sorted(_images(archive, path), key=_natural)
+    with _content(path) as (found, _):
+        return sorted(found, key=_natural)
 
 
 def read_images(path: Path, names: Sequence[str]) -> np.ndarray:
-    """Decode images of a zip.
+    """Decode images of a zip or a folder.
 
     Parameters
     ----------
     path
-        The zip.
+        The zip, or the folder.
     names
         Files in it, in the order wanted.
 
@@ -60,29 +64,79 @@ def read_images(path: Path, names: Sequence[str]) -> np.ndarray:
         are of several sizes.
     """
     decoded: np.ndarray | None = None
-    with _opened(path) as archive:
-        found = _images(archive, path)
-        for index, name in enumerate(names):
-            if name not in found:
-                raise TgsageError(f"{path}: holds no image {name}")
-            pixels = _decode(archive, found[name], path)
-            if decoded is None:
-                if len(names) * pixels.size > MAXIMAL_TOTAL_BYTES:
-                    raise TgsageError(
-                        f"{path}: {len(names)} images of {pixels.shape[1]}x{pixels.shape[0]} are more than "
-                        f"{MAXIMAL_TOTAL_BYTES >> 30} GiB of pixels; make them smaller"
-                    )
-                decoded = np.empty((len(names), *pixels.shape), dtype=np.uint8)
-            if pixels.shape != decoded.shape[1:]:
+    for index, pixels in enumerate(each_image(path, names)):
+        if decoded is None:
+            if len(names) * pixels.size > MAXIMAL_TOTAL_BYTES:
                 raise TgsageError(
-                    f"{path}: images are of several sizes: {names[0]} is "
-                    f"{decoded.shape[2]}x{decoded.shape[1]} and {name} is "
-                    f"{pixels.shape[1]}x{pixels.shape[0]}; bring them to one size"
+                    f"{path}: {len(names)} images of {pixels.shape[1]}x{pixels.shape[0]} are more than "
+                    f"{MAXIMAL_TOTAL_BYTES >> 30} GiB of pixels; make them smaller"
                 )
-            decoded[index] = pixels
+            decoded = np.empty((len(names), *pixels.shape), dtype=np.uint8)
+        if pixels.shape != decoded.shape[1:]:
+            raise TgsageError(
+                f"{path}: images are of several sizes: {names[0]} is "
+                f"{decoded.shape[2]}x{decoded.shape[1]} and {names[index]} is "
+                f"{pixels.shape[1]}x{pixels.shape[0]}; bring them to one size"
+            )
+        decoded[index] = pixels
     if decoded is None:
         raise TgsageError(f"{path}: holds no images")
     return decoded
+
+
+def each_image(path: Path, names: Iterable[str]) -> Iterator[np.ndarray]:
+    """Decode images of a zip or a folder one after another.
+
+    Parameters
+    ----------
+    path, names
+        As for :func:`read_images`.
+
+    Yields
+    ------
+    numpy.ndarray
+        (height, width, 3) uint8, each of its own size.
+
+    Raises
+    ------
+    TgsageError
+        As :func:`read_images`, whatever the sizes.
+    """
+    with _content(path) as (found, read):
+        for name in names:
+            if name not in found:
+                raise TgsageError(f"{path}: holds no image {name}")
+            yield _decode(read, name, path)
+
+
+@contextmanager
+def _content(path: Path) -> Iterator[tuple[set[str], Callable[[str], bytes]]]:
+    """Names of the images, and a function that reads one."""
+    if path.is_dir():
+        files = _folder_images(path)
+        yield set(files), lambda name: files[name].read_bytes()
+        return
+    with _opened(path) as archive:
+        entries = _images(archive, path)
+        # A reader of zips stops at the declared size, whatever the compressed data would yield.
+        yield set(entries), lambda name: archive.read(entries[name])
+
+
+def _folder_images(path: Path) -> dict[str, Path]:
+    """The images below a folder, by their path in it."""
+    found: dict[str, Path] = {}
+    total = 0
+    for file in sorted(path.rglob("*")):
+        if not file.name.lower().endswith(SUFFIXES) or file.name.startswith(".") or not file.is_file():
+            continue
+        size = file.stat().st_size
+        if size > MAXIMAL_FILE_BYTES:
+            raise TgsageError(f"{file}: is {size} bytes, more than {MAXIMAL_FILE_BYTES >> 20} MiB")
+        total += size
+        found[file.relative_to(path).as_posix()] = file
+    if total > MAXIMAL_TOTAL_BYTES:
+        raise TgsageError(f"{path}: has {total} bytes of images, more than {MAXIMAL_TOTAL_BYTES >> 30} GiB")
+    return found
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -123,16 +177,14 @@ def _images(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _decode(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.ndarray:
+def _decode(read: Callable[[str], bytes], name: str, path: Path) -> np.ndarray:
     try:
-        # A reader of zips stops at the declared size, whatever the compressed data would yield.
-        content = archive.read(entry)
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(read(name))) as image:
             if image.width * image.height > MAXIMAL_PIXELS:
-                raise TgsageError(f"{path}: image {entry.filename} has {image.width}x{image.height} pixels")
+                raise TgsageError(f"{path}: image {name} has {image.width}x{image.height} pixels")
             if image.mode.startswith(("I", "F")):
                 raise TgsageError(
-                    f"{path}: image {entry.filename} has more than 8 bits per channel (mode {image.mode}); "
+                    f"{path}: image {name} has more than 8 bits per channel (mode {image.mode}); "
                     "convert it to 8 bits"
                 )
             if image.has_transparency_data:
@@ -148,9 +200,7 @@ def _decode(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.
         SyntaxError,
         RuntimeError,
     ) as error:
-        raise TgsageError(
-            f"{path}: image {entry.filename} cannot be decoded, truncated or damaged ({error})"
-        ) from None
+        raise TgsageError(f"{path}: image {name} cannot be decoded, truncated or damaged ({error})") from None
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -20,10 +21,15 @@ from .validation import validate, validate_published_rdm
 # the reader of another.
 _READERS = {
     "brainio": "recordings.readers.brainio_package",
+    "cadieu2014": "recordings.readers.cadieu2014",
     "cowley2023": "recordings.readers.cowley2023",
+    "hdf5": "recordings.readers.hdf5_layout",
     "kriegeskorte2008": "recordings.readers.kriegeskorte2008",
+    "nwb": "recordings.readers.nwb",
     "simulated": "recordings.simulated",
 }
+_WITHOUT_FILES = ("simulated",)
+"""Sources that read nothing from outside."""
 
 
 def stage_modules(source: str) -> tuple[str, ...]:
@@ -37,6 +43,31 @@ def stage_modules(source: str) -> tuple[str, ...]:
     if source not in _READERS:
         raise unknown("source of recordings", source, _READERS)
     return (_READERS[source], "recordings.sources", "recordings.files")
+
+
+def raw_files(settings: RecordingsSource, root: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The downloaded files that a source reads, so that a workflow can see when one was replaced.
+
+    Parameters
+    ----------
+    settings
+        Any source.
+    root
+        Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
+
+    Returns
+    -------
+    list
+        In a fixed order, whether they exist or not; nothing is read. Empty for simulated recordings.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such source.
+    """
+    if settings.source in _WITHOUT_FILES:
+        return []
+    return _module(settings.source).raw_files(settings, find_data_root(root))
 
 
 def read(
@@ -162,4 +193,6 @@ def make_published_rdm(
 
 
 def _module(source: str) -> ModuleType:
+    if source not in _READERS:
+        raise unknown("source of recordings", source, _READERS)
     return importlib.import_module(f"{__package__.partition('.')[0]}.{_READERS[source]}")

@@ -131,6 +131,7 @@ def search(
         interval = (intervals or {}).get(target)
         similarity[target] = {
             **told,
+            "report_over_ceiling": over_ceiling(told["report"], told["ceiling_upper"]),
             "interval": None if interval is None else [finite(interval.low), finite(interval.high)],
         }
     return {
@@ -140,6 +141,7 @@ def search(
         "observe": found.settings.get("observe"),
         "guidance": found.settings.get("guidance", {}).get("name"),
         "alpha": finite(found.settings.get("guidance", {}).get("alpha")),
+        "scheduled": bool(found.settings.get("guidance", {}).get("schedule")),
         "alpha_in_scores": finite(alpha),
         "sampler": found.settings.get("sampler", {}).get("name"),
         "layer_choice": found.settings.get("layer_choice"),
@@ -161,6 +163,7 @@ def search(
         "n_classes": final["n_classes"],
         "simulated": bool(final["simulated"]),
         "similarity": similarity,
+        "observed": final.get("observed") or {"teacher": None, "similarity": {}},
         "p_tg_correlation": {
             "value": finite(correlation.value),
             "low": finite(correlation.low),
@@ -269,6 +272,11 @@ def finite(value: Any) -> float | None:
         return None
     value = float(value)
     return value if math.isfinite(value) else None
+
+
+def over_ceiling(value: float | None, ceiling: float | None) -> float | None:
+    """Similarity as a share of the upper noise ceiling; None where there is no ceiling above zero."""
+    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling
 
 
 def whole(value: Any) -> int | None:

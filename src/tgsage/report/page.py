@@ -251,15 +251,33 @@ def duration(seconds: float | None) -> str:
 
 def sampler(name: str | None) -> str:
     """A sampler's name as people write it."""
-    return {"tpe": "TPE", "random": "random search", None: "the sampler"}.get(name, str(name))
+    names = {
+        "tpe": "TPE",
+        "random": "random search",
+        "evolution": "regularised evolution",
+        "reinforce": "REINFORCE",
+        "nsga2": "NSGA-II",
+        None: "the sampler",
+    }
+    return names.get(name, str(name))
 
 
 def guidance(told: dict[str, Any]) -> str:
     """What a search ranked its candidates by."""
     alpha = told["alpha"]
+    if told["scheduled"]:
+        return "P + α·TG, α by the amount of training"
     if told["guidance"] == "p_plus_tg":
         return "P + TG" if alpha in (1, None) else f"P + {alpha:g}·TG"
-    return {"p_only": "P alone", "tg_only": "TG alone"}.get(told["guidance"], str(told["guidance"]))
+    names = {
+        "p_only": "P alone",
+        "tg_only": "TG alone",
+        "rank": "the sum of the ranks of P and TG",
+        "ceiled": "P + TG over its noise ceiling",
+        "profile": "P and the profile of similarities over layers",
+        "calibrated": "the mature accuracy that a fitted regression predicts",
+    }
+    return names.get(told["guidance"], str(told["guidance"]))
 
 
 def _embedded(page: dict[str, Any]) -> Markup:

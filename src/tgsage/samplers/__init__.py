@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
 from ..config import samplers as _settings
 from ..config.base import Section
 from ..config.validate import checked, given
-from ..errors import unknown
+from ..errors import TgsageError, unknown
 from .base import Sampler, Situation, Trial
 from .evolution import EvolutionSampler
 from .nsga2 import Nsga2Sampler
@@ -19,7 +20,7 @@ from .random import RandomSampler
 from .reinforce import ReinforceSampler
 from .tpe import TpeSampler
 
-__all__ = ["NAMES", "Sampler", "Situation", "Trial", "get"]
+__all__ = ["NAMES", "Sampler", "Situation", "Trial", "get", "source_digest"]
 
 _SAMPLERS: dict[str, tuple[type[_settings.SamplerSettings], type[Sampler]]] = {
     "random": (_settings.RandomSampler, RandomSampler),
@@ -29,8 +30,8 @@ _SAMPLERS: dict[str, tuple[type[_settings.SamplerSettings], type[Sampler]]] = {
     "nsga2": (_settings.Nsga2Sampler, Nsga2Sampler),
 }
 
-NAMES = tuple(_SAMPLERS)
-"""Names of the samplers."""
+NAMES = (*_SAMPLERS, "python")
+"""Names of the samplers; ``python`` stands for those of the user's own."""
 
 
 def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Sampler:
@@ -46,11 +47,48 @@ def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Sampler:
     Raises
     ------
     TgsageError
-        If there is no such sampler, or a setting is unknown or out of range.
+        If there is no such sampler, a setting is unknown or out of range, or the user's own file or class
+        cannot be used.
     """
     values = given(settings, options)
-    name = values.get("name")
+    name = str(values.get("name"))
+    if name == "python":
+        return _from_file(checked("sampler python", _settings.PythonSampler, values))
     if name not in _SAMPLERS:
-        raise unknown("sampler", str(name), _SAMPLERS)
+        raise unknown("sampler", name, NAMES)
     section, sampler = _SAMPLERS[name]
     return sampler(checked(f"sampler {name}", section, values))
+
+
+def _from_file(section: Any) -> Sampler:
+    source = _user_class().read(section.file, "sampler python")
+    class_name = getattr(section, "class")
+    made = _user_class().make(source, class_name, section.options, Sampler, "tgsage.samplers.Sampler")
+    if not isinstance(getattr(made, "name", None), str) or not made.name:
+        raise TgsageError(
+            f"{source.what}: {source.file}: {class_name}: has no name; write `name = ...` in the class"
+        )
+    made.settings = section
+    return made
+
+
+def source_digest(settings: Section | Mapping[str, Any]) -> str:
+    """Digest of the user's own file that a sampler is read from, and of what it imports of tgsage.
+
+    Empty for the samplers of tgsage.
+
+    Raises
+    ------
+    TgsageError
+        If the file cannot be read.
+    """
+    values = given(settings, {})
+    if values.get("name") != "python":
+        return ""
+    section = checked("sampler python", _settings.PythonSampler, values)
+    return _user_class().read(section.file, "sampler python").digest
+
+
+def _user_class() -> Any:
+    # By name: only a sampler of the user's own needs it.
+    return importlib.import_module("tgsage.spaces.user_class")

@@ -81,14 +81,24 @@ class Sampler(ABC):
     """Proposes architectures as a pure function of space, ledger, seed and round.
 
     A further sampler writes one method, :meth:`begin`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the sampler, for messages.
+    settings : SamplerSettings
+        The settings that the sampler was made from; of a sampler in a file of the user's own, given after
+        its constructor, which takes the options.
     """
 
     name: str
+    settings: SamplerSettings
     repeats = False
     """Whether an architecture may be proposed again (an on-policy sampler must be free to)."""
 
-    def __init__(self, settings: SamplerSettings):
-        self.settings = settings
+    def __init__(self, settings: SamplerSettings | None = None):
+        if settings is not None:
+            self.settings = settings
 
     @abstractmethod
     def begin(self, situation: Situation) -> Callable[[], Architecture]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
 
 from ..config.samplers import Nsga2Sampler as Settings
+from ..errors import TgsageError, unknown
 from ..spaces.base import Architecture
 from . import optuna_study
 from .base import Sampler, Situation, Trial
@@ -80,3 +85,45 @@ def generations(
             current[trial.round] = newest + (known.count(newest) >= population)
         found.append(current[trial.round] if trial.ok and math.isfinite(size(trial)) else None)
     return found
+
+
+def pareto_front(
+    ledger: pd.DataFrame, minimize: Literal["parameters", "flops"] = "parameters"
+) -> pd.DataFrame:
+    """The candidates than which none has both a higher score and a smaller network.
+
+    Parameters
+    ----------
+    ledger
+        Results (``tgsage.ledger``); of its columns status, candidate, score and ``minimize`` are read.
+    minimize
+        What is to be small.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the ledger, each candidate once (its first row), from the smallest network to the largest. One
+        candidate dominates another if it is no worse in both and better in one; equals are both on the front.
+        Candidates that are not ``ok``, and those without a finite score or size, are left out.
+
+    Raises
+    ------
+    TgsageError
+        If ``minimize`` is neither of the two, or a column is missing.
+    """
+    if minimize not in ("parameters", "flops"):
+        raise unknown("objective of a Pareto front", str(minimize), ("parameters", "flops"))
+    for name in ("status", "candidate", "score", minimize):
+        if name not in ledger.columns:
+            raise TgsageError(f"pareto_front: the ledger has no column {name!r}")
+    usable = (ledger["status"] == "ok") & np.isfinite(ledger[["score", minimize]].astype(float)).all(axis=1)
+    table = ledger[usable].drop_duplicates("candidate")
+    table = table.sort_values([minimize, "score"], ascending=[True, False], kind="stable")
+    sizes, scores = (table[name].to_numpy(float) for name in (minimize, "score"))
+    # On the front: the best of its size, and better than everything smaller.
+    best = np.maximum.accumulate(np.append(-np.inf, scores))[:-1]
+    first = np.append(True, sizes[1:] != sizes[:-1])
+    opens = first & (scores > best)
+    # Equals of the one that opened the front at its size.
+    group = np.cumsum(first) - 1
+    return table[opens[first][group] & (scores == scores[first][group])] if len(table) else table

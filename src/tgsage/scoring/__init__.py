@@ -10,6 +10,7 @@ from typing import Any
 
 _HOME = {
     "TargetScore": "rsa", "TeacherGuidance": "rsa", "load": "rsa", "save": "rsa", "target_scores": "rsa",
+    "observed_part": "rsa",
     "CANDIDATE_METRIC": "similarity", "score": "similarity",
     "score_candidate": "candidate", "trained_module": "candidate",
 }  # fmt: skip

@@ -16,12 +16,15 @@ from ..store import Store
 from ..training.devices import resolve_device, threads
 from ..training.probes import evaluate
 from ..training.trained import Stored, stored_candidate
-from .rsa import SPLITS, undefined_target
+from .rsa import SPLITS, as_observed, undefined_target
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
     from ..spaces import Space
     from ..tasks import Task
+
+OBSERVED = "observed/"
+"""What precedes the names of an observed teacher's targets while they are compared."""
 
 
 def score_candidate(
@@ -32,6 +35,8 @@ def score_candidate(
     store: Store,
     space: Space,
     device: str | torch.device,
+    *,
+    observed: xr.DataTree | None = None,
 ) -> xr.Dataset:
     """Score a candidate at every checkpoint, on the task's validation part and against a teacher.
 
@@ -50,6 +55,9 @@ def score_candidate(
         Method of comparison, layer choice (decides what is invalid), batch size.
     store, space, device
         As in :func:`tgsage.training.ensure_trained`.
+    observed
+        A second teacher that is measured and steers nothing, e.g. the real one beside its shuffled control.
+        Targets with the same images share the forward passes and the layers' RDMs.
 
     Returns
     -------
@@ -62,7 +70,9 @@ def score_candidate(
         ``method``, ``layer_choice``, ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
         ``validation_seen``: 1 if the recipe trained on the validation images, whose accuracy is then no
         estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
-        if some target has no layer with a finite similarity.
+        if some target has no layer with a finite similarity. With an observed teacher the same of its targets
+        under names with ``observed_`` before them, on the dimension ``observed`` (see
+        :func:`tgsage.scoring.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
 
     Raises
     ------
@@ -85,19 +95,20 @@ def score_candidate(
         "n_probes": len(training["probes"]),
         "validation_seen": int(recipe.images == "train+validation"),
     }
-    groups = {} if teacher is None else {str(name): group for name, group in teacher.children.items()}
-    for name, group in groups.items():
-        if "images" in group and group["images"].shape[1:3] != (task.resolution, task.resolution):
-            raise TgsageError(
-                f"teacher {attributes['teacher']!r}, target {name!r}: its images are "
-                f"{group['images'].shape[1]} pixels and the task's {task.resolution}; make the teacher for "
-                "this task"
-            )
+    if observed is not None:
+        attributes["observed_teacher"] = str(observed.attrs.get("teacher", ""))
+        attributes["observed_digest"] = str(observed.attrs.get("digest", ""))
+        attributes["simulated"] = max(attributes["simulated"], int(observed.attrs.get("simulated", 0)))
+    groups = _groups(teacher, task)
+    second = None if observed is None else _groups(observed, task)
     if training["status"] != "ok":
-        return _dataset(groups, [], [], {}, [], [], attributes)
+        return _dataset(groups, [], [], {}, [], [], attributes, second)
     stored, module = _module(training, recipe, task, store, space, device)
     layers = list(module.probe_names)
     prepared = {} if teacher is None else prepare(teacher, None, SPLITS)
+    if observed is not None:
+        # No target's name holds a slash.
+        prepared |= {f"{OBSERVED}{name}": target for name, target in prepare(observed, None, SPLITS).items()}
     place = resolve_device(device)
     found: list[dict[tuple[str, str], np.ndarray]] = []
     answers = []
@@ -112,7 +123,7 @@ def score_candidate(
         for key in (found[0] if found else {})
     }
     scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, [a.accuracy for a in answers],
-                      [a.loss for a in answers], attributes)  # fmt: skip
+                      [a.loss for a in answers], attributes, second)  # fmt: skip
     undefined = undefined_target(scored, settings.layer_choice)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
@@ -180,6 +191,19 @@ def _module(
     return stored, module.eval()
 
 
+def _groups(teacher: xr.DataTree | None, task: Task) -> dict[str, Any]:
+    """The targets of a teacher by name; their images have to be of the task's size."""
+    groups = {} if teacher is None else {str(name): group for name, group in teacher.children.items()}
+    for name, group in groups.items():
+        if "images" in group and group["images"].shape[1:3] != (task.resolution, task.resolution):
+            raise TgsageError(
+                f"teacher {str(teacher.attrs.get('teacher', ''))!r}, target {name!r}: its images are "
+                f"{group['images'].shape[1]} pixels and the task's {task.resolution}; make the teacher for "
+                "this task"
+            )
+    return groups
+
+
 def _dataset(
     groups: Mapping[str, Any],
     layers: list[str],
@@ -188,9 +212,41 @@ def _dataset(
     accuracy: list[float],
     loss: list[float],
     attributes: Mapping[str, Any],
+    observed: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
+    dataset = xr.Dataset(
+        {
+            "accuracy": ("checkpoint", np.array(accuracy, dtype=np.float64)),
+            "loss": ("checkpoint", np.array(loss, dtype=np.float64)),
+        },
+        coords={
+            "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
+            "examples": ("checkpoint", np.array([kept["examples"] for kept in checkpoints], dtype=np.int64)),
+            "split": list(SPLITS),
+            "layer": np.array(layers, dtype=str),
+        },
+        attrs=dict(attributes),
+    )
+    dataset.update(_measured(groups, layers, len(checkpoints), rsa))
+    if observed is not None:
+        own = {
+            (split, name.removeprefix(OBSERVED)): found
+            for (split, name), found in rsa.items()
+            if name.startswith(OBSERVED)
+        }
+        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), own)))
+    return dataset
+
+
+def _measured(
+    groups: Mapping[str, Any],
+    layers: list[str],
+    n_checkpoints: int,
+    rsa: Mapping[tuple[str, str], np.ndarray],
+) -> xr.Dataset:
+    """What is told of the targets of one teacher."""
     names = list(groups)
-    values = np.full((len(checkpoints), len(SPLITS), len(names), len(layers)), np.nan)
+    values = np.full((n_checkpoints, len(SPLITS), len(names), len(layers)), np.nan)
     bounds = np.full((2, len(SPLITS), len(names)), np.nan)
     n_stimuli = np.zeros((len(SPLITS), len(names)), dtype=np.int64)
     for column, (name, group) in enumerate(groups.items()):
@@ -206,19 +262,12 @@ def _dataset(
     return xr.Dataset(
         {
             "rsa": (("checkpoint", "split", "target", "layer"), values),
-            "accuracy": ("checkpoint", np.array(accuracy, dtype=np.float64)),
-            "loss": ("checkpoint", np.array(loss, dtype=np.float64)),
             "ceiling_lower": (("split", "target"), bounds[0]),
             "ceiling_upper": (("split", "target"), bounds[1]),
             "n_stimuli": (("split", "target"), n_stimuli),
         },
         coords={
-            "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
-            "examples": ("checkpoint", np.array([kept["examples"] for kept in checkpoints], dtype=np.int64)),
-            "split": list(SPLITS),
             "target": np.array(names, dtype=str),
             "weight": ("target", np.array([float(g.attrs.get("weight", 1.0)) for g in groups.values()])),
-            "layer": np.array(layers, dtype=str),
         },
-        attrs=dict(attributes),
     )

@@ -110,6 +110,32 @@ def undefined_target(rsa: xr.Dataset, layer_choice: str) -> str | None:
     return None
 
 
+_OF_A_TEACHER = ("rsa", "ceiling_lower", "ceiling_upper", "n_stimuli", "weight")
+
+
+def as_observed(measured: xr.Dataset) -> xr.Dataset:
+    """Rename what was measured of a teacher to what an observed second teacher is filed under."""
+    return measured.rename({"target": "observed", **{name: f"observed_{name}" for name in _OF_A_TEACHER}})
+
+
+def observed_part(rsa: xr.Dataset) -> xr.Dataset | None:
+    """Return what was measured of the observed second teacher, as if it were the first.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        Like the argument, with ``rsa``, ``ceiling_lower``, ``ceiling_upper``, ``n_stimuli``, ``weight`` and
+        ``target`` of the observed teacher; None if none was observed.
+    """
+    if "observed_rsa" not in rsa:
+        return None
+    first = rsa.drop_vars([*_OF_A_TEACHER, "target"], errors="ignore")
+    names = {"observed": "target", **{f"observed_{name}": name for name in _OF_A_TEACHER}}
+    second = first.rename({name: new for name, new in names.items() if name in first.variables})
+    attributes = {"teacher": rsa.attrs["observed_teacher"], "teacher_digest": rsa.attrs["observed_digest"]}
+    return second.assign_attrs(attributes)
+
+
 def save(rsa: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Write an ``rsa.nc``, whole or not at all.
 
@@ -138,7 +164,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
             rsa = opened.load()
     except (OSError, ValueError) as error:
         raise TgsageError(f"{path}: cannot be read as netCDF ({error}); delete it and score again") from None
-    for name in ("split", "target", "layer"):
+    for name in ("split", "target", "layer", "observed"):
         if name in rsa.coords:
             rsa = rsa.assign_coords({name: rsa[name].values.astype(str)})
     _check(rsa, str(path))

@@ -14,9 +14,10 @@ _HOMES = {
     "propose_finalists": "propose",
     "propose_best": "propose",
     "collect_round": "collect",
+    "promote": "halving",
     "collect_finalists": "collect",
     "measurement": "collect",
-    "finish": "finish",
+    "finish": "winner",
     "announce": "progress",
     "leaderboard": "progress",
 }

@@ -20,3 +20,11 @@ def read_json(path: PathLike) -> dict[str, Any]:
         raise TgsageError(f"{path}: missing; run the stage that makes it") from None
     except ValueError as error:
         raise TgsageError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+
+
+def proposals(path: PathLike) -> list[dict[str, Any]]:
+    """Return the proposals of a ``proposals.json``, in their order."""
+    told = read_json(path)
+    if not isinstance(told.get("proposals"), list):
+        raise TgsageError(f"{path}: holds no proposals; delete it and run again")
+    return told["proposals"]

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
 from .. import guidance, ledger
-from ..config.guidance import Guidance
 from ..errors import TgsageError
 from ..scoring import rsa as scored_files
-from .collect import measurement
+from . import profiles as profile_files
+from .collect import measured_round, measurement
 from .files import PathLike, read_json
 
 _ROUND = re.compile(r"round_(\d+)")
+_RUNG = re.compile(r"rung_(\d+)")
 
 
-def measured(folder: PathLike, layer_choice: str, lag: int = 0) -> pd.DataFrame:
+def measured(folder: PathLike, layer_choice: str, lag: int = 0) -> tuple[pd.DataFrame, xr.Dataset | None]:
     """Every candidate of a search that was scored so far, with or without a ledger of its round.
 
     Parameters
@@ -32,24 +34,54 @@ def measured(folder: PathLike, layer_choice: str, lag: int = 0) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Ledger rows without scores, in order of round and slot.
+    tuple
+        Ledger rows without scores, in order of round and slot; their profiles (None without candidates).
     """
     folder = Path(folder)
     collected, rounds = _current_rounds(folder, lag)
-    rows = [
-        measurement(rsa.with_name("training.json"), rsa, layer_choice)
+    scored = [
+        rsa
         for number in rounds
-        for rsa in sorted((folder / f"round_{number}").glob("slot_*/rsa.nc"))
+        for rsa in _scored(folder / f"round_{number}")
         if rsa.with_name("training.json").exists()
     ]
-    targets = list(dict.fromkeys(name[3:] for row in rows for name in row if name.startswith("tg_")))
-    if collected is None:
-        return ledger.build(rows, targets)
-    table = ledger.read(collected)
-    if not rows:
-        return table
-    return pd.concat([table, ledger.build(rows, ledger.targets(table))], ignore_index=True)
+    table = ledger.read(collected) if collected is not None else ledger.build([], [])
+    profiles = None if collected is None else profile_files.load(collected.with_name("profiles.nc"))
+    if scored:
+        first = scored_files.load(scored[0])
+        second = scored_files.observed_part(first)
+        rows, fresh = measured_round(
+            [rsa.with_name("training.json") for rsa in scored],
+            scored,
+            targets=[str(name) for name in first["target"].values],
+            observed=[] if second is None else [str(name) for name in second["target"].values],
+            layer_choice=layer_choice,
+        )
+        table = rows if collected is None else pd.concat([table, rows], ignore_index=True)
+        profiles = fresh if profiles is None else profile_files.joined([profiles, fresh])
+    return table, profiles
+
+
+def _scored(folder: Path) -> list[Path]:
+    """What was scored of a round, rung after rung."""
+    rungs = sorted(folder.glob("rung_*"), key=lambda rung: int(rung.name.removeprefix("rung_")))
+    return [rsa for rung in (folder, *rungs) for rsa in sorted(rung.glob("slot_*/rsa.nc"))]
+
+
+def scored_ledger(folder: PathLike, told: Mapping[str, Any]) -> pd.DataFrame:
+    """What :func:`measured` finds, with scores.
+
+    Parameters
+    ----------
+    folder
+        As for :func:`measured`.
+    told
+        Content of the search's ``search.json``.
+    """
+    table, profiles = measured(folder, told["layer_choice"], told["lag"])
+    if profiles is not None:
+        table["score"] = guidance.get(told["guidance"])(table, profile_files.aligned(profiles, table))
+    return table
 
 
 def _current_rounds(folder: Path, lag: int) -> tuple[Path | None, list[int]]:
@@ -67,7 +99,7 @@ def _current_rounds(folder: Path, lag: int) -> tuple[Path | None, list[int]]:
         if number - 1 - lag >= 0 and (heard is None or _time(proposals) < _time(heard)):
             break
         path = proposals.with_name("ledger.csv")
-        measured = list(proposals.parent.glob("slot_*/rsa.nc"))
+        measured = _scored(proposals.parent)
         if not under_way and path.exists() and all(_time(rsa) <= _time(path) for rsa in measured):
             ledgers[number] = path
         else:
@@ -105,8 +137,10 @@ def announce(rsa: PathLike, settings: Mapping[str, Any] | PathLike, log: PathLik
     row = measurement(slot_folder / "training.json", rsa, told["layer_choice"])
     name = f"{told['arm']} seed {told['seed']}"
     stage = slot_folder.parent.name
-    if _ROUND.fullmatch(stage):
-        line = _candidate_line(name, slot_folder.parent.parent, row, told)
+    rung = _RUNG.fullmatch(stage)
+    round_folder = slot_folder.parent.parent if rung else slot_folder.parent
+    if _ROUND.fullmatch(round_folder.name):
+        line = _candidate_line(name, round_folder.parent, row, told, rsa, int(rung[1]) if rung else 0)
     else:
         seen = record["recipe"]["images"] == "train+validation"
         body = "trained in full" if seen else f"mature accuracy {row.get('accuracy', float('nan')):.3f}"
@@ -118,19 +152,21 @@ def announce(rsa: PathLike, settings: Mapping[str, Any] | PathLike, log: PathLik
     return line
 
 
-def _candidate_line(name: str, folder: Path, row: dict[str, Any], told: Mapping[str, Any]) -> str:
-    table = measured(folder, told["layer_choice"], told["lag"])
-    table["score"] = guidance.get(Guidance(**told["guidance"]))(table)
+def _candidate_line(
+    name: str, folder: Path, row: dict[str, Any], told: Mapping[str, Any], rsa: PathLike, rung: int
+) -> str:
+    table = scored_ledger(folder, told)
     mine = table[(table["round"] == row["round"]) & (table["slot"] == row["slot"])].iloc[0]
     done, total = len(table), told["total"]
     left = _seconds_per_candidate(folder, table) * (total - done)
     if mine["status"] != "ok":
-        body = _why(row, folder / f"round_{row['round']}/slot_{row['slot']}/rsa.nc")
+        body = _why(row, rsa)
     else:
         similarity = f"  TG {mine['tg']:.3f}" if pd.notna(mine["tg"]) else ""
         body = f"accuracy {mine['accuracy']:.3f}{similarity}  score {mine['score']:.3f}"
+    step = f" rung {rung}" if rung else ""
     return (
-        f"{name}  round {mine['round']} slot {mine['slot']}  ({done}/{total})  {body}  "
+        f"{name}  round {mine['round']}{step} slot {mine['slot']}  ({done}/{total})  {body}  "
         f"best {table['score'].max():.3f}  {_duration(left)} left"
     )
 
@@ -185,9 +221,7 @@ def leaderboard(run_folder: PathLike, top: int = 10) -> list[dict[str, Any]]:
         if not settings.exists():
             continue
         told = read_json(settings)
-        table = measured(folder, told["layer_choice"], told["lag"])
-        if len(table):
-            table["score"] = guidance.get(Guidance(**told["guidance"]))(table)
+        table = scored_ledger(folder, told)
         final = folder / "final.json"
         found.append(
             {

@@ -63,11 +63,14 @@ class Space(ABC):
     choices : dict
         Name of each choice, in order, to its options. All choices are categorical, and every combination
         of options is an architecture.
+    code_digest : str or None
+        Of a space in a file of the user's own: digest of that file and of what it imports of tgsage.
     """
 
     name: str
     settings: Section
     choices: dict[str, tuple[Value, ...]]
+    code_digest: str | None = None
 
     @abstractmethod
     def canonical(self, arch: Architecture) -> Architecture:
@@ -237,6 +240,28 @@ class Space(ABC):
         Two architectures with one key are the same function; see the class for the rule.
         """
         return self._key(self.canonical(arch))
+
+    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
+        """Describe the canonical form for drawing; here a chain with a block per choice.
+
+        Returns
+        -------
+        dict
+            ``nodes`` (``id``, ``cell``, ``kind``: input, block or output, ``label``) and ``edges``
+            (``source``, ``target``, ``cell``, ``operation``).
+        """
+        told = [f"{name}\n{value}" for name, value in self.canonical(arch).choices]
+        names = ["image", *(f"choice {index + 1}" for index in range(len(told))), "output"]
+        kinds = ["input", *["block"] * len(told), "output"]
+        nodes = [
+            {"id": name, "cell": "normal", "kind": kind, "label": "" if kind == "block" else name}
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        edges = [
+            {"source": source, "target": target, "cell": "normal", "operation": operation}
+            for source, target, operation in zip(names[:-1], names[1:], [*told, ""], strict=True)
+        ]
+        return {"nodes": nodes, "edges": edges}
 
     @functools.cached_property
     def signature(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.spaces import CellSpace as Settings
+from ..config.space_cell import CellSpace as Settings
 from .base import Architecture, Space, too_small
 from .layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution, average_pool
 
@@ -122,6 +122,18 @@ class CellSpace(Space):
                     (f"{prefix}b{block}.operation_2", operation_2),
                 ]
         return Architecture(self.name, tuple(choices))
+
+    def separable(self, arch: Architecture) -> Architecture:
+        """Return the variant with a 7x7 separable convolution in the place of each 1x7-7x1 pair.
+
+        In both cells, as written and not canonical; an architecture without that operation comes back equal.
+        The result is an architecture of this space like any other, for ``sep_7x7`` is one of the operations.
+        """
+        self.check(arch)
+        return Architecture(
+            arch.space,
+            tuple((name, "sep_7x7" if value == "conv_1x7_7x1" else value) for name, value in arch.choices),
+        )
 
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
         cells = self.blocks(arch)

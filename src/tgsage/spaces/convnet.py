@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.spaces import ConvNetSpace as Settings
+from ..config.space_convnet import ConvNetSpace as Settings
 from .base import Architecture, Space, Value
 from .layers import ConvolutionNorm
 

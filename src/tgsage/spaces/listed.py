@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..config.spaces import ListSpace as Settings
+from ..config.space_list import ListFile as Settings
 from ..errors import TgsageError, nearest
 from .base import Architecture, Space, Value
 
@@ -27,8 +27,8 @@ class ListSpace(Space):
     or of objects with such a key. An architecture is the text of ``Space.format``, the same as a JSON
     object, or a string of NAS-Bench-201.
 
-    Architectures, their text, keys and networks are those of the space ``of``: weights trained in one are
-    found by the other. Choices are those of that space too; :meth:`decode` takes the listed architecture
+    Architectures, their text, keys and networks are those of the space ``of``. Choices are those of that
+    space too; :meth:`decode` takes the listed architecture
     with the most choices in common (the first of them), so that every sampler can learn here, and
     :meth:`mutate` draws among the ten nearest of another function.
 
@@ -115,9 +115,7 @@ class ListSpace(Space):
 
     def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
         """As the space ``of`` draws it."""
-        from . import draw_graph
-
-        return draw_graph(self.of, arch)
+        return self.of.graph(arch)
 
 
 def _path(name: str) -> Path:

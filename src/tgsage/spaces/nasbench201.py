@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.spaces import NasBench201Space as Settings
+from ..config.space_nasbench201 import NasBench201Space as Settings
 from ..errors import TgsageError, unknown
 from .base import Architecture, Space, too_small
 from .layers import ConvolutionNorm, average_pool
@@ -49,7 +49,8 @@ class NasBench201Space(Space):
     twice differs from two convolutions; a convolution of zero is a learned constant, whatever its kernel; an
     edge that does not reach the output is removed. This makes 5,485 functions of the 15,625 strings. (The
     benchmark's own 6,466 keep zeros and nested sums apart, but hold one convolution read twice to be two.)
-    Not recognised: that an average of a sum is a sum of averages. The representative is the string with the
+    Not recognised: that an average of a sum is a sum of averages, and that the average of a constant is that
+    constant; with these there would be some 5,248. The representative is the string with the
     fewest weights, then the fewest edges, then the first in order.
 
     Published accuracies belong to strings, not to functions: look them up by :meth:`format_published` of the

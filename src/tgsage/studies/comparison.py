@@ -30,8 +30,11 @@ def comparison(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike
     DataFrame
         Columns: arm, seed, teacher, guidance, alpha, sampler, candidates, ok, best_premature_accuracy,
         finalists, finalists_accuracy (mean mature validation accuracy), best_finalist_accuracy, n_test,
-        test_accuracy, test_low, test_high (95 % Wilson interval), report_<target> (similarity on stimuli that
-        neither chose nor rewarded), examples and seconds of search, finalists and final training together.
+        test_accuracy, test_low, test_high (95 % Wilson interval), similarity_with (the teacher that the
+        following are measured with: the observed one, where the arm observes one beside the teacher that
+        guides it), report_<target> (similarity on stimuli that neither chose nor rewarded), ceiled_<target>
+        (the same over the upper noise ceiling; empty where there is none), examples and seconds of search,
+        finalists and final training together.
     """
     rows = [_row(Path(folder)) for folder in folders]
     table = pd.DataFrame(rows)
@@ -48,12 +51,16 @@ def _row(folder: Path) -> dict[str, Any]:
     mature = finalists.loc[finalists["status"] == "ok", "accuracy"]
     low, high = final["test"]["interval"]
     cost = final["cost"]
+    # A control is compared with the others by what it was compared with, not by its own permuted RDMs.
+    observed = final["observed"]["teacher"]
+    similarity = final["observed"]["similarity"] if observed else final["similarity"]
     return {
         "arm": settings["arm"],
         "seed": settings["seed"],
         "teacher": settings["teacher"] or "",
         "guidance": settings["guidance"]["name"],
-        "alpha": settings["guidance"].get("alpha"),
+        # A schedule takes alpha's place.
+        "alpha": None if settings["guidance"].get("schedule") else settings["guidance"].get("alpha"),
         "sampler": settings["sampler"]["name"],
         "simulated": final["simulated"],
         "candidates": len(table),
@@ -66,7 +73,15 @@ def _row(folder: Path) -> dict[str, Any]:
         "test_accuracy": final["test"]["accuracy"],
         "test_low": low,
         "test_high": high,
-        **{f"report_{target}": told["report"] for target, told in final["similarity"].items()},
+        "similarity_with": observed or settings["teacher"] or settings["observe"] or "",
+        **{f"report_{target}": told["report"] for target, told in similarity.items()},
+        **{f"ceiled_{target}": _ceiled(told) for target, told in similarity.items()},
         "examples": sum(cost[f"examples_{part}"] for part in ("search", "finalists", "final")),
         "seconds": sum(cost[f"seconds_{part}"] for part in ("search", "finalists", "final")),
     }
+
+
+def _ceiled(told: dict[str, Any]) -> float | None:
+    """Similarity as a share of the upper noise ceiling; None where there is none above zero."""
+    value, ceiling = told["report"], told["ceiling_upper"]
+    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling

@@ -5,7 +5,7 @@ contain the code of another.
 """
 
 from .files import load, save
-from .sources import make, stage_modules
+from .sources import make, raw_files, stage_modules, write
 from .task import Part, Task, image_hashes
 
-__all__ = ["Part", "Task", "image_hashes", "load", "make", "save", "stage_modules"]
+__all__ = ["Part", "Task", "image_hashes", "load", "make", "raw_files", "save", "stage_modules", "write"]

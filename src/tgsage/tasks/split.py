@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
-from .task import Part, image_hashes
+from .task import Part
 
 
 def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) -> list[np.ndarray]:
@@ -70,6 +70,28 @@ def _shares(size: int, counts: np.ndarray) -> np.ndarray:
     return whole
 
 
+def renumbering(names: Sequence[str], wanted: Sequence[str] | None, key: str) -> np.ndarray:
+    """Return, for every class of ``names``, its number in the order of ``wanted``; -1 for those left out.
+
+    Raises
+    ------
+    TgsageError
+        If a wanted class does not exist, is named twice, or is the only one.
+    """
+    if wanted is None:
+        return np.arange(len(names))
+    if len(wanted) < 2:
+        raise TgsageError(f"{key}: names {len(wanted)} classes; a task needs at least 2")
+    if len(set(wanted)) != len(wanted):
+        raise TgsageError(f"{key}: a class is named twice")
+    renumber = np.full(len(names), -1)
+    for number, name in enumerate(wanted):
+        if name not in names:
+            raise unknown("class", name, names)
+        renumber[list(names).index(name)] = number
+    return renumber
+
+
 def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None, key: str) -> Part:
     """Keep the images of some classes, with labels counted in the order of ``wanted``.
 
@@ -80,28 +102,9 @@ def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None,
     """
     if wanted is None:
         return part
-    if len(wanted) < 2:
-        raise TgsageError(f"{key}: names {len(wanted)} classes; a task needs at least 2")
-    if len(set(wanted)) != len(wanted):
-        raise TgsageError(f"{key}: a class is named twice")
-    renumber = np.full(len(names), -1)
-    for number, name in enumerate(wanted):
-        if name not in names:
-            raise unknown("class", name, names)
-        renumber[list(names).index(name)] = number
-    labels = renumber[part.labels]
+    labels = renumbering(names, wanted, key)[part.labels]
     keep = labels >= 0
     return Part(part.images[keep], labels[keep].astype(np.int64))
-
-
-def without_repeats(part: Part, taken: Sequence[str] = ()) -> Part:
-    """Leave out images that equal an earlier one of the part, or one whose hash is in ``taken``."""
-    seen = set(taken)
-    keep = np.ones(len(part), dtype=bool)
-    for number, name in enumerate(image_hashes(part.images)):
-        keep[number] = name not in seen
-        seen.add(name)
-    return Part(part.images[keep], part.labels[keep])
 
 
 def resized(images: np.ndarray, side: int) -> np.ndarray:

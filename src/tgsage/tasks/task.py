@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,36 @@ from ..errors import TgsageError
 from ..store import digest
 
 PARTS = ("train", "validation", "test")
+STEP = 1024
+"""Images looked at together where all would be too many."""
+
+
+class Chosen:
+    """Some images of a larger array, fetched when they are asked for.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, H, W, 3), usually memory-mapped.
+    index
+        int (n,), which of them.
+
+    Attributes
+    ----------
+    shape, dtype, ndim
+        As of the array (n, H, W, 3) that this stands for.
+    """
+
+    def __init__(self, images: np.ndarray, index: np.ndarray):
+        self._images, self._index = images, index
+        self.shape = (len(index), *images.shape[1:])
+        self.dtype, self.ndim = images.dtype, images.ndim
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return np.asarray(self._images[self._index[key]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +52,13 @@ class Part:
     Attributes
     ----------
     images
-        uint8 (n, H, W, 3).
+        uint8 (n, H, W, 3); memory-mapped where a large task was read, and :class:`Chosen` images of a
+        temporary file while one is made.
     labels
         int64 (n,), from 0 to the number of classes - 1.
     """
 
-    images: np.ndarray
+    images: np.ndarray | Chosen
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -70,11 +102,20 @@ class Task:
         return self.train.images.shape[1]
 
     @functools.cached_property
+    def pixel_counts(self) -> np.ndarray:
+        """int64 (3, 256): how many training pixels have each value, by channel."""
+        counts = np.zeros((3, 256), dtype=np.int64)
+        # A piece at a time: images may be memory-mapped and larger than memory.
+        for begin in range(0, len(self.train), STEP):
+            piece = np.asarray(self.train.images[begin : begin + STEP])
+            for channel in range(3):
+                counts[channel] += np.bincount(piece[..., channel].ravel(), minlength=256)
+        return counts
+
+    @functools.cached_property
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
         # From counts of pixel values: exact, and no float copy of all images.
-        counts = np.stack(
-            [np.bincount(self.train.images[..., channel].ravel(), minlength=256) for channel in range(3)]
-        )
+        counts = self.pixel_counts
         levels = np.arange(256) / 255
         share = counts / counts.sum(axis=1, keepdims=True)
         mean = share @ levels
@@ -100,7 +141,7 @@ class Task:
         return digest({"classes": list(self.classes), "parts": content})
 
 
-def image_hashes(images: np.ndarray) -> list[str]:
+def image_hashes(images: np.ndarray | Chosen) -> list[str]:
     """Return the SHA-1 of every image's pixels: equal if and only if two images are.
 
     Parameters

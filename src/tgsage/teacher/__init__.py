@@ -1,4 +1,4 @@
-"""Teachers: target RDMs with noise ceilings, of recordings, of a published RDM or of a network; controls.
+"""Teachers: target RDMs, of recordings, a published RDM, a network, or predicted responses; controls.
 
 What a teacher looks like (:func:`build`, :func:`load`), here with two regions of 256 stimuli::
 
@@ -35,6 +35,9 @@ _HOME = {
     "noise_recordings": "surrogates",
     "subsample_sites": "surrogates",
     "network_teacher": "network",
+    "pretrained_teacher": "pretrained",
+    "encoded_teacher": "encoded",
+    "encoded_control": "encoded_control",
     "noise_ceiling": "ceilings",
     "animal_bounds": "ceilings",
     "to_network_input": "geometry",

@@ -6,6 +6,9 @@ energy*: is it more than any convolutional, or any V1-like, front end has?
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -21,6 +24,12 @@ WAVELENGTHS = (3.0, 5.0, 8.0)
 ORIENTATIONS = 8
 CELLS = 8
 """Gabor energy is averaged over a grid of so many cells a side."""
+
+_OF_AN_ENCODING = (
+    "encoded", "settings", "features", "features_resolution", "method", "folds", "minimal_predictivity",
+    "layer", "fold_layers", "median_predictivity", "median_predictivity_kept", "median_noise_corrected",
+    "n_recorded_sites", "n_recorded_stimuli", "held_out_similarity",
+)  # fmt: skip
 
 
 def image_teacher(
@@ -105,7 +114,7 @@ def image_teacher(
             category_rdm=group["category_rdm"].values if by_category else None,
             category_name=group["category_name"].values if by_category else None,
             attributes={
-                **group.attrs,
+                **_inherited(group.attrs),
                 "region": features,
                 "n_sites": 0,
                 "n_repeats": np.nan,
@@ -115,7 +124,7 @@ def image_teacher(
             },
         )
     attributes = {
-        **teacher.attrs,
+        **_inherited(teacher.attrs),
         "teacher": name,
         "kind": "images",
         "metric": "labels" if features == "labels" else metric,
@@ -124,6 +133,11 @@ def image_teacher(
         "control": features,
     }
     return files.tree(groups, attributes)
+
+
+def _inherited(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the original's attributes is true of its images as well."""
+    return {key: value for key, value in attributes.items() if key not in _OF_AN_ENCODING}
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:

@@ -15,18 +15,14 @@ import torch
 import xarray as xr
 
 from ..config.teacher import NetworkTeacher
-from ..config.training import Recipe
-from ..errors import TgsageError
-from ..rdm import category_means, rdm
-from ..store import seed_from
-from ..tasks import image_hashes
 from ..training.devices import resolve_device, threads
-from ..training.loop import train
 from ..training.probes import activations, logits
 from . import files
-from .ceilings import absent
-from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, initial, load_weights
-from .splits import assign_splits, parts_in_use
+from .layer_targets import layer_targets
+from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, load_weights
+from .task_stimuli import task_stimuli
+from .trained_resnet import trained
+from .weights import find_weights
 
 
 def network_teacher(
@@ -60,7 +56,7 @@ def network_teacher(
     TgsageError
         If the weights are absent or do not fit, or there are too few validation images.
     """
-    images, labels, index = _stimuli(settings, name, task)
+    stimuli = task_stimuli(settings.n_stimuli, settings.seed, name, task)
     if settings.weights is None:
         module = trained(settings, name, task, device)
     else:
@@ -73,52 +69,10 @@ def network_teacher(
     where = resolve_device(device)
     with threads(settings.threads):
         module = module.to(where).eval()
-        layers = activations(module, images, module.probe_names, mean=mean, std=std, device=where)
+        layers = activations(module, stimuli[0], module.probe_names, mean=mean, std=std, device=where)
         accuracy = _accuracy(module, task, mean, std, where)
-    category = np.asarray(task.classes, str)[labels]
-    split = assign_splits(category, settings.splits, where=f"teacher {name!r}", pictures=image_hashes(images))
-    groups = {}
-    for depth, (layer, features) in enumerate(layers.items(), start=1):
-        features = features.double().cpu().numpy()
-        subsamples = _subsamples(features.shape[1], settings, layer)
-        parts = {part: np.flatnonzero(split == part) for part in parts_in_use(settings.splits)}
-        condensed = np.mean([rdm(features[:, chosen], settings.metric) for chosen in subsamples], axis=0)
-        category_rdm = None
-        if settings.rdm == "category":
-            category_rdm = [
-                _category_rdm(features[m], category[m], subsamples, settings.metric) for m in parts.values()
-            ]
-        if not np.isfinite(condensed).all():
-            raise TgsageError(
-                f"teacher {name!r}: layer {layer} answers alike to some images; train longer or check the "
-                "weights"
-            )
-        groups[f"stack_{depth}"] = files.target(
-            rdm=condensed,
-            stimulus_id=np.array([f"validation_{row:05d}" for row in index]),
-            category=category,
-            split=split,
-            images=images,
-            ceilings=dict.fromkeys(parts, absent("a network has no measurement noise")),
-            category_rdm=category_rdm,
-            category_name=np.unique(category) if category_rdm is not None else None,
-            attributes={
-                "region": layer,
-                "recordings": "",
-                "n_sites": features.shape[1],
-                "n_repeats": np.nan,
-                "n_animals": 0,
-                "weight": 1.0,
-                "metric": settings.metric,
-                "zscore": 0,
-                "visual_degrees": np.nan,
-                "network_degrees": np.nan,
-                "simulated": int(task.simulated),
-                "published_rdm": 0,
-                "subsamples": len(subsamples),
-                "subsample_features": len(subsamples[0]),
-            },
-        )
+    named = {f"stack_{depth}": layer for depth, layer in enumerate(layers.items(), start=1)}
+    groups = layer_targets(named, settings, name, task, stimuli)
     attributes = {
         "teacher": name,
         "kind": "network",
@@ -135,82 +89,6 @@ def network_teacher(
         "weights": Path(settings.weights).name if settings.weights else "trained by the rule",
     }
     return files.tree(groups, attributes)
-
-
-def trained(settings: NetworkTeacher, name: str, task: Any, device: str = "cpu") -> CifarResNet:
-    """Train the teacher's network on the task's training images.
-
-    Its streams come from the teacher's seed and the task, not from its name: two teachers of equal settings
-    are one network.
-    """
-    recipe = Recipe(epochs=settings.epochs, threads=settings.threads, checkpoints=[1.0])
-    seed = seed_from(
-        "network teacher",
-        settings.seed,
-        task.digest,
-        settings.blocks_per_stack,
-        settings.width,
-        recipe.plain(),
-    )
-    module = initial(settings.blocks_per_stack, settings.width, task.n_classes, seed)
-    try:
-        train(module, task, recipe, seed, device)
-    except TgsageError as error:
-        raise TgsageError(f"teacher {name!r}: {error}") from None
-    return module
-
-
-def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """Where a checkpoint lies: an absolute path, or in the data folder, or below the working directory.
-
-    Raises
-    ------
-    TgsageError
-        If it is in none of them.
-    """
-    places = [Path(weights)] if data_root is None else [Path(data_root) / weights, Path(weights)]
-    for place in places:
-        if place.is_file():
-            return place
-    raise TgsageError(f"weights {weights!r}: no such file (looked for {', '.join(map(str, places))})")
-
-
-def _stimuli(settings: NetworkTeacher, name: str, task: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Validation images, balanced over classes, none of which is also a training or test image."""
-    part = task.validation
-    forbidden = {picture for other in (task.train, task.test) for picture in image_hashes(other.images)}
-    rng = np.random.default_rng(seed_from("network teacher stimuli", settings.seed, task.digest))
-    order = rng.permutation(len(part.labels))
-    hashes = image_hashes(part.images)
-    order = order[[hashes[row] not in forbidden for row in order]]
-    if len(order) < settings.n_stimuli:
-        raise TgsageError(
-            f"teacher {name!r}: n_stimuli is {settings.n_stimuli} and the task has {len(order)} validation "
-            "images that are not training or test images; lower n_stimuli or raise the task's n_validation"
-        )
-    # How many of its class came before: sorting by it takes the first of every class, then the second, …
-    rank = np.empty(len(order), int)
-    for label in range(task.n_classes):
-        members = np.flatnonzero(part.labels[order] == label)
-        rank[members] = np.arange(len(members))
-    index = np.sort(order[np.argsort(rank, kind="stable")[: settings.n_stimuli]])
-    return part.images[index], part.labels[index], index
-
-
-def _subsamples(n_features: int, settings: NetworkTeacher, layer: str) -> list[np.ndarray]:
-    """Indices of the features of each subsample; all features once where there are no more than asked for."""
-    size = settings.subsample_features
-    if n_features <= size:
-        return [np.arange(n_features)]
-    rng = np.random.default_rng(seed_from("feature subsamples", settings.seed, layer))
-    return [np.sort(rng.choice(n_features, size, replace=False)) for _ in range(settings.subsamples)]
-
-
-def _category_rdm(
-    features: np.ndarray, category: np.ndarray, subsamples: list[np.ndarray], metric: str
-) -> np.ndarray:
-    means = category_means(features, category)
-    return np.mean([rdm(means[:, chosen], metric) for chosen in subsamples], axis=0)
 
 
 def _accuracy(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import TgsageError
+from .weights import state_dict
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -113,15 +113,7 @@ def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int
     TgsageError
         If the file is no such checkpoint, or its network is another one.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TgsageError(f"weights {path}: not a torch checkpoint of tensors ({reason})") from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise TgsageError(f"weights {path}: holds no state dict of tensors; save module.state_dict()")
+    state = state_dict(path)
     state = {key.removeprefix("module."): value for key, value in state.items()}
     if "linear.weight" not in state:
         raise TgsageError(

@@ -19,6 +19,9 @@ _MODULES = {
     "shuffled": ("teacher.controls",),
     "images": ("teacher.images",),
     "network": ("teacher.network",),
+    "pretrained": ("teacher.pretrained",),
+    "encoded": ("teacher.encoded",),
+    "encoded_control": ("teacher.encoded_control",),
 }
 
 
@@ -50,18 +53,20 @@ def make(
         Of the teacher.
     task
         :class:`tgsage.tasks.Task` or its file: gives the resolution, and the images that must not be among
-        the stimuli. A network teacher learns it, or was trained on it.
+        the stimuli. A network teacher learns it, or was trained on it. Network, pretrained and encoded
+        teachers have images of it as stimuli.
     recordings
-        For ``recordings``: by name of the data set a folder ``recordings/<dataset>`` (``assembly.nc`` or
-        ``published_rdm.nc`` beside ``stimuli.h5``), or a pair (assembly or published RDM, stimuli).
+        For ``recordings``, ``encoded`` and ``encoded_control``: by name of the data set a folder
+        ``recordings/<dataset>`` (``assembly.nc`` or ``published_rdm.nc`` beside ``stimuli.h5``), or a pair
+        (assembly or published RDM, stimuli).
     of
-        For ``shuffled`` and ``images``: the original teacher or its file.
+        For ``shuffled``, ``images`` and ``encoded_control``: the original teacher or its file.
     method
         Of comparison (``scoring.compare``), for noise ceilings.
     data_root
-        For ``network``: folder that a relative ``weights`` is looked for in.
+        Folder that relative ``weights`` of networks are looked for in.
     device
-        For ``network``: where it is trained.
+        Where networks run and are trained.
 
     Raises
     ------
@@ -75,26 +80,39 @@ def make(
     if isinstance(task, str | os.PathLike):
         task = importlib.import_module("tgsage.tasks").load(task)
     if kind == "recordings":
-        wanted = {target.recordings for target in settings.targets.values()}
-        loaded = {
-            dataset: _recordings(source)
-            for dataset, source in (recordings or {}).items()
-            if dataset in wanted
-        }
+        loaded = _wanted(settings.targets, recordings)
         return module.make_recorded(settings, name, loaded, task=task, method=method)
+    networks = {"data_root": data_root, "device": device}
+    if task is None and kind in ("network", "pretrained", "encoded", "encoded_control"):
+        raise TgsageError(f"teacher {name!r}: a teacher of kind {kind!r} needs the task")
     if kind == "network":
-        if task is None:
-            raise TgsageError(f"teacher {name!r}: a network teacher needs the task")
-        return module.network_teacher(settings, name, task, data_root=data_root, device=device)
+        return module.network_teacher(settings, name, task, **networks)
+    if kind == "pretrained":
+        return module.pretrained_teacher(settings, name, task, **networks)
+    if kind == "encoded":
+        loaded = _wanted(settings.targets, recordings)
+        return module.encoded_teacher(settings, name, loaded, task, **networks)
     if of is None:
         raise TgsageError(f"teacher {name!r}: needs the teacher {settings.of!r}, which was not handed over")
     if isinstance(of, str | os.PathLike):
         of = importlib.import_module("tgsage.teacher.files").load(of)
+    if kind == "encoded_control":
+        datasets = {group.attrs.get("recordings", "") for group in of.children.values()}
+        loaded = {one: _recordings(source) for one, source in (recordings or {}).items() if one in datasets}
+        return module.encoded_control(settings, name, of, loaded, task, **networks)
     if kind == "images":
         return module.image_teacher(
             of, settings.features, metric=settings.metric, seed=settings.seed, name=name
         )
     return module.shuffled(of, within=settings.within, seed=settings.seed, name=name)
+
+
+def _wanted(targets: Mapping[str, Any], recordings: Mapping[str, Any] | None) -> dict[str, tuple[Any, Any]]:
+    """The recordings that some target is of."""
+    wanted = {target.recordings for target in targets.values()}
+    return {
+        dataset: _recordings(source) for dataset, source in (recordings or {}).items() if dataset in wanted
+    }
 
 
 def _recordings(source: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "Checkpoint": "loop", "Diverged": "loop", "Trained": "loop", "candidate_seed": "loop",
+    "Checkpoint": "loop", "Diverged": "loop", "Paused": "loop", "Trained": "loop", "candidate_seed": "loop",
     "initial_module": "loop", "train": "loop",
     "device_class": "devices", "resolve_device": "devices", "resolve_precision": "devices",
     "recompute_batchnorm": "batchnorm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,13 +27,14 @@ def train_candidate(
     out_path: str | os.PathLike[str],
     *,
     round: int | None = None,
+    earlier: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Train a proposed architecture, or take it from the store, and write ``training.json``.
 
     The work is done in a child process. What goes wrong with the candidate is written, not raised: it cannot
     be built, diverges, lacks memory or crashes (``failed``), or takes longer than the recipe allows
     (``timeout``). Whatever was spent is counted in ``examples`` and ``seconds``; a candidate from the store
-    is charged what its original training took.
+    is charged what its original training took, and one that was continued what it took since its first step.
 
     Parameters
     ----------
@@ -54,6 +55,9 @@ def train_candidate(
         ``training.json`` to write.
     round
         Round, where the proposal does not tell it.
+    earlier
+        Shares of the training at which it may have stopped before; it is continued from the latest that the
+        store has, see :func:`tgsage.training.ensure_trained`.
 
     Returns
     -------
@@ -80,7 +84,15 @@ def train_candidate(
     text = chosen.format(arch)
     outcome = run_isolated(
         _train_here,
-        (text, recipe.plain(), os.fspath(task_path), chosen.settings.plain(), os.fspath(store_root), device),
+        (
+            text,
+            recipe.plain(),
+            os.fspath(task_path),
+            chosen.settings.plain(),
+            os.fspath(store_root),
+            device,
+            tuple(earlier),
+        ),
         recipe.timeout_seconds,
         reports=True,
     )
@@ -104,8 +116,10 @@ def train_candidate(
         "device": None,
         "recipe": recipe.plain(),
     }
-    # What the child told before it was lost: counts, and the images seen.
-    result.update(outcome.reports)
+    # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
+    told = dict(outcome.reports)
+    result["seconds"] += told.pop("seconds_before", 0.0)
+    result.update(told)
     if outcome.failure is None:
         result.update({name: value for name, value in outcome.value.items() if value is not None})
     else:
@@ -123,6 +137,7 @@ def _train_here(
     space: dict[str, Any],
     store_root: str,
     device: str,
+    earlier: tuple[float, ...],
     *,
     report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
@@ -136,6 +151,7 @@ def _train_here(
             Recipe.model_validate(recipe),
             tasks.load(task_path),
             device,
+            earlier=earlier,
             report=report,
         )
     except OutOfMemory as error:

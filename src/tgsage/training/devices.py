@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -116,14 +116,35 @@ def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
 
     For modules that draw from the default generator: initialisation, dropout. Nobody outside sees a change.
     """
-    indices = (
-        []
-        if device.type == "cpu"
-        else [torch.cuda.current_device() if device.index is None else device.index]
-    )
+    indices = _cuda_indices(device)
     with torch.random.fork_rng(devices=indices):
         # Not torch.manual_seed: it would reseed every CUDA device, also those that are not put back.
         torch.default_generator.manual_seed(seed)
         if indices:
             torch.cuda.default_generators[indices[0]].manual_seed(seed)
         yield
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """Return the states of the default generators that :func:`own_randomness` seeds, uint8 on the CPU.
+
+    ``random/cpu`` and, for a GPU, ``random/cuda``.
+    """
+    found = {"random/cpu": torch.default_generator.get_state()}
+    for index in _cuda_indices(device):
+        found["random/cuda"] = torch.cuda.default_generators[index].get_state()
+    return found
+
+
+def set_random_states(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:
+    """Put back what :func:`random_states` returned; inside :func:`own_randomness` nobody outside sees it."""
+    torch.default_generator.set_state(states["random/cpu"])
+    for index in _cuda_indices(device):
+        torch.cuda.default_generators[index].set_state(states["random/cuda"])
+
+
+def _cuda_indices(device: torch.device) -> list[int]:
+    """Number of the GPU; none for the CPU."""
+    if device.type == "cpu":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +24,16 @@ from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store.digest import seed_from
 from .batchnorm import recompute_batchnorm
-from .devices import autocast, own_randomness, reproducible, resolve_device, resolve_precision, threads
+from .devices import (
+    autocast,
+    own_randomness,
+    random_states,
+    reproducible,
+    resolve_device,
+    resolve_precision,
+    set_random_states,
+    threads,
+)
 from .images import DeviceImages, draws
 
 CURVE_POINTS = 20
@@ -35,6 +44,7 @@ NOT_IN_THE_SEED = frozenset(
         "average",
         "recompute_batchnorm",
         "checkpoints",
+        "stop",
         "precision",
         "channels_last",
         "threads",
@@ -86,13 +96,43 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """A training that has stopped before the end of its schedule: all that its next step depends on.
+
+    What a recipe and a seed decide is not in it: the order of the images is drawn again.
+
+    Attributes
+    ----------
+    tensors
+        On the CPU, contiguous, none sharing memory: ``parameters/<name>`` and ``buffers/<name>`` of the
+        module as the next step would find them (not averaged); ``velocity/<name>`` of the parameters that
+        have moved with momentum; ``average/<name>`` if the recipe averages; ``losses`` float32 (steps done,),
+        of the minibatches; ``random/cpu`` and on a GPU ``random/cuda``, uint8, the states of torch's default
+        generators, from which layers like dropout draw.
+    checkpoints
+        Those of the training so far.
+    seconds
+        What it has taken so far.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    checkpoints: list[Checkpoint]
+    seconds: float
+
+    @property
+    def step(self) -> int:
+        """Number of steps done."""
+        return len(self.tensors["losses"])
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a training leaves.
 
     Attributes
     ----------
     checkpoints
-        In the order of the recipe's shares; the last one is the result.
+        In the order of :meth:`tgsage.config.training.Recipe.kept`; the last one is the result.
     curve
         At most :data:`CURVE_POINTS` points, each with ``examples`` and ``epoch`` at its end, the mean
         minibatch ``loss`` since the point before, and the ``learning_rate`` of its last step.
@@ -102,11 +142,13 @@ class Trained:
         for whole epochs and defined for fractions. The loss is the one that is minimised (with label
         smoothing and augmentation). Lower is better.
     examples
-        Training images seen, repetitions counted.
+        Training images seen, repetitions counted, since the first step.
     seconds
-        Wall clock of the training including checkpoints.
+        Wall clock of the training including checkpoints; of a continued one with what came before.
     device
         ``"cpu"`` or ``"cuda"``.
+    paused
+        What :func:`train` can continue from; None at the end of the schedule.
     """
 
     checkpoints: list[Checkpoint]
@@ -115,6 +157,7 @@ class Trained:
     examples: int
     seconds: float
     device: str
+    paused: Paused | None = None
 
 
 class Diverged(TgsageError):
@@ -159,13 +202,14 @@ def train(
     seed: int,
     device: str | torch.device = "cpu",
     *,
+    paused: Paused | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> Trained:
     """Train a module on a task.
 
     The same module, task, recipe and seed give bitwise the same weights on a CPU with the recipe's number of
-    threads. Torch's generators and number of threads are as before afterwards. On a GPU cuDNN is held to
-    deterministic kernels.
+    threads, in one go or continued from any earlier stop. Torch's generators and number of threads are as
+    before afterwards. On a GPU cuDNN is held to deterministic kernels.
 
     Parameters
     ----------
@@ -182,6 +226,9 @@ def train(
         Seed of the order of the images, of augmentation, and of layers that draw (dropout).
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    paused
+        Continue from here: what a training of the same module, task, recipe (but for a smaller ``stop``),
+        seed and kind of device has left. The module's own values do not matter then.
     report
         Called now and then with ``{"examples": n}``.
 
@@ -194,11 +241,11 @@ def train(
     Diverged
         If the loss or a weight is not finite.
     TgsageError
-        If the recipe does not fit the images.
+        If the recipe does not fit the images, or ``paused`` not the module or the recipe.
     """
     device = resolve_device(device)
     with threads(recipe.threads), reproducible(device), own_randomness(seed_from("module", seed), device):
-        return _train(module, task, recipe, seed, device, report or (lambda _: None))
+        return _train(module, task, recipe, seed, device, paused, report or (lambda _: None))
 
 
 def _train(
@@ -207,36 +254,63 @@ def _train(
     recipe: Recipe,
     seed: int,
     device: torch.device,
+    paused: Paused | None,
     report: Callable[[dict[str, Any]], None],
 ) -> Trained:
-    start = time.perf_counter()
+    start = time.perf_counter() - (0.0 if paused is None else paused.seconds)
     pixels, labels = _training_images(task, recipe)
     n = len(labels)
     batch = min(recipe.batch_size, n)
     steps = max(1, round(recipe.epochs * n / batch))
+    last = _step_of(recipe.stop, steps)
+    first = 0 if paused is None else paused.step
+    if first > last:
+        raise TgsageError(
+            f"recipe.stop: {recipe.stop:g} of the training is step {last}, and what it should be continued "
+            f"from has {first}; continue from an earlier stop"
+        )
 
     module.to(device)
     if recipe.channels_last:
         module.to(memory_format=torch.channels_last)
     images = DeviceImages(pixels, task.mean, task.std, device=device, channels_last=recipe.channels_last)
-    targets = torch.from_numpy(np.array(labels, dtype=np.int64)).to(device)
+    targets = torch.from_numpy(np.array(labels, dtype=np.int64)).to(images.home)
     dtype = resolve_precision(recipe.precision, device)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise TgsageError("the module has no trainable parameters")
     descent = Descent(parameters, recipe)
     keeper = Keeper(module, images, recipe, batch, seed, dtype)
-    batches = draws(n, batch, seed, flip=recipe.flip, crop_padding=recipe.crop_padding, device=device)
+    batches = draws(
+        n, batch, seed, flip=recipe.flip, crop_padding=recipe.crop_padding, device=images.home, skip=first
+    )
 
     # Losses stay on the device: reading one would make a GPU wait at every step.
-    losses = torch.zeros(steps, device=device)
-    points = min(CURVE_POINTS, steps)
-    marks = {round((point + 1) * steps / points) for point in range(points)}
-    due = [(share, round(share * steps)) for share in recipe.checkpoints]
+    losses = torch.zeros(last, device=device)
+    points = min(CURVE_POINTS, last)
+    marks = {round((point + 1) * last / points) for point in range(points)}
+    due = [(share, _step_of(share, steps)) for share in recipe.kept()]
     curve: list[dict[str, float]] = []
     checkpoints: list[Checkpoint] = []
     marked = 0
-    rate = 0.0
+
+    def mark(step: int) -> None:
+        nonlocal marked
+        recent = losses[marked:step].double().cpu()
+        bad = (~recent.isfinite()).nonzero()
+        if len(bad):
+            index = int(bad[0])
+            raise failure(f"the loss became {recent[index].item()}", marked + index + 1, step)
+        curve.append(
+            {
+                "examples": step * batch,
+                "epoch": step * batch / n,
+                "loss": float(recent.mean()),
+                "learning_rate": _learning_rate(step - 1, steps, recipe),
+            }
+        )
+        marked = step
+        report({"examples": max(step, first) * batch})
 
     def failure(what: str, step: int, seen: int) -> Diverged:
         return Diverged(
@@ -246,30 +320,32 @@ def _train(
             curve=curve,
         )
 
+    if paused is not None:
+        _restore(paused, module, descent, keeper, losses, device)
+        made = {kept.share: kept for kept in paused.checkpoints}
+        while due and (due[0][0] in made or due[0][1] < first):
+            share, step = due.pop(0)
+            if share not in made or made[share].examples != step * batch:
+                raise TgsageError(
+                    f"recipe.checkpoints: the training that is to be continued kept none at {share:g}; "
+                    "continue with the recipe that it was started with"
+                )
+            checkpoints.append(made[share])
+        for step in sorted(step for step in marks if step < first):
+            mark(step)
+
     module.train()
-    for step in range(steps + 1):
+    for step in range(first, last + 1):
         if step in marks:
-            recent = losses[marked:step].double().cpu()
-            bad = (~recent.isfinite()).nonzero()
-            if len(bad):
-                index = int(bad[0])
-                raise failure(f"the loss became {recent[index].item()}", marked + index + 1, step)
-            curve.append(
-                {
-                    "examples": step * batch,
-                    "epoch": step * batch / n,
-                    "loss": float(recent.mean()),
-                    "learning_rate": rate,
-                }
-            )
-            marked = step
-            report({"examples": step * batch})
+            mark(step)
         while due and due[0][1] == step:
-            state = keeper.state()
+            # Layers that draw in evaluation mode too must not move the stream of the training.
+            with own_randomness(seed_from("checkpoint", seed), device):
+                state = keeper.state()
             if not all(value.isfinite().all() for value in state.values() if value.is_floating_point()):
                 raise failure("a weight became infinite or not a number", step, step)
             checkpoints.append(Checkpoint(due.pop(0)[0], step * batch, state))
-        if step == steps:
+        if step == last:
             break
         rate = _learning_rate(step, steps, recipe)
         index, mirror, down, right = next(batches)
@@ -277,7 +353,7 @@ def _train(
         with autocast(device, dtype):
             outputs = module(inputs)
         loss = torch.nn.functional.cross_entropy(
-            outputs.float(), targets[index], label_smoothing=recipe.label_smoothing
+            outputs.float(), targets[index].to(device), label_smoothing=recipe.label_smoothing
         )
         descent.zero_grad()
         loss.backward()
@@ -287,6 +363,10 @@ def _train(
         keeper.update()
         losses[step] = loss.detach()
 
+    seconds = time.perf_counter() - start
+    left = None
+    if recipe.stop < 1:
+        left = Paused(_snapshot(module, descent, keeper, losses, device), checkpoints, seconds)
     module.load_state_dict(checkpoints[-1].state)
     module.eval()
     module.normalisation = (np.asarray(task.mean), np.asarray(task.std))
@@ -294,10 +374,74 @@ def _train(
         checkpoints=checkpoints,
         curve=curve,
         training_loss_sum=float(losses.double().sum()) * batch / n,
-        examples=steps * batch,
-        seconds=time.perf_counter() - start,
+        examples=last * batch,
+        seconds=seconds,
         device=device.type,
+        paused=left,
     )
+
+
+def _step_of(share: float, steps: int) -> int:
+    """The step after which a share of the training is done; a share that is not 0 is one step at least."""
+    return max(1, round(share * steps)) if share else 0
+
+
+def _live(
+    module: torch.nn.Module, descent: Descent, keeper: Keeper, *, moved: Callable[[str], bool]
+) -> dict[str, torch.Tensor]:
+    """The tensors that a step changes, by name; velocities are made for parameters that have ``moved``."""
+    found = {f"parameters/{name}": value.detach() for name, value in module.named_parameters()}
+    # Not the state dict: it leaves out buffers that are not persistent.
+    found |= {f"buffers/{name}": value for name, value in module.named_buffers()}
+    for name, parameter in module.named_parameters():
+        if moved(f"velocity/{name}"):
+            found[f"velocity/{name}"] = descent.velocity(parameter)
+    if keeper.decay is not None:
+        found |= {f"average/{name}": value.detach() for name, value in keeper.shadow.named_parameters()}
+    return found
+
+
+def _snapshot(
+    module: torch.nn.Module, descent: Descent, keeper: Keeper, losses: torch.Tensor, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """What a later step depends on; see :class:`Paused`."""
+    known = {f"velocity/{name}": descent.has_moved(value) for name, value in module.named_parameters()}
+    live = _live(module, descent, keeper, moved=known.__getitem__) | {"losses": losses}
+    live |= random_states(device)
+    return {
+        name: value.to("cpu").clone(memory_format=torch.contiguous_format) for name, value in live.items()
+    }
+
+
+@torch.no_grad()
+def _restore(
+    paused: Paused,
+    module: torch.nn.Module,
+    descent: Descent,
+    keeper: Keeper,
+    losses: torch.Tensor,
+    device: torch.device,
+) -> None:
+    """Put everything back to where it was; tensors keep their place and layout in memory."""
+    live = _live(module, descent, keeper, moved=paused.tensors.__contains__)
+    states = random_states(device)
+    shapes = {name: value.shape for name, value in (live | states).items()}
+    given = {name: value.shape for name, value in paused.tensors.items() if name != "losses"}
+    if shapes != given:
+        name = min(name for name in shapes | given if shapes.get(name) != given.get(name))
+        raise TgsageError(
+            f"the training that is to be continued was of another module, recipe or device: {name} is "
+            f"{_size(given.get(name))} there and {_size(shapes.get(name))} here"
+        )
+    for name, value in live.items():
+        value.copy_(paused.tensors[name])
+    losses[: paused.step] = paused.tensors["losses"].to(device)
+    keeper.step = paused.step
+    set_random_states(device, {name: paused.tensors[name] for name in states})
+
+
+def _size(shape: torch.Size | None) -> str:
+    return "absent" if shape is None else str(tuple(shape))
 
 
 class Keeper:
@@ -332,7 +476,7 @@ class Keeper:
         )[:number]
         # Pieces of nearly one size: a last piece of one image would have no variance.
         pieces = math.ceil(number / batch)
-        self._pieces = [piece.to(images.device) for piece in chosen.tensor_split(pieces)] if pieces else []
+        self._pieces = [piece.to(images.home) for piece in chosen.tensor_split(pieces)] if pieces else []
 
     @torch.no_grad()
     def update(self) -> None:
@@ -362,16 +506,17 @@ class Keeper:
             yield self.images.plain(piece)
 
 
-def _training_images(task: _Task, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+def _training_images(task: _Task, recipe: Recipe) -> tuple[list[np.ndarray], np.ndarray]:
     parts = [task.train] if recipe.images == "train" else [task.train, task.validation]
-    pixels = parts[0].images if len(parts) == 1 else np.concatenate([part.images for part in parts])
+    pixels = [part.images for part in parts]
     labels = np.concatenate([part.labels for part in parts])
     if len(labels) < 2:
         raise TgsageError(f"training needs at least two images, the task has {len(labels)}")
-    if recipe.crop_padding >= min(pixels.shape[1:3]):
+    height, width = pixels[0].shape[1:3]
+    if recipe.crop_padding >= min(height, width):
         raise TgsageError(
             f"recipe.crop_padding: {recipe.crop_padding} pixels cannot be reflected from images of "
-            f"{pixels.shape[1]} x {pixels.shape[2]}; choose less than the side"
+            f"{height} x {width}; choose less than the side"
         )
     return pixels, labels
 
@@ -391,6 +536,16 @@ class Descent:
             ([p for p in parameters if p.ndim <= 1], 0.0),
         ]
         self._velocity: dict[torch.nn.Parameter, torch.Tensor | None] = dict.fromkeys(parameters)
+
+    def has_moved(self, parameter: torch.nn.Parameter) -> bool:
+        """Whether a parameter has a velocity: it was moved at least once, with momentum."""
+        return self._velocity.get(parameter) is not None
+
+    def velocity(self, parameter: torch.nn.Parameter) -> torch.Tensor:
+        """Return a parameter's velocity; where there is none yet it is made, to be overwritten."""
+        if not self.has_moved(parameter):
+            self._velocity[parameter] = torch.zeros_like(parameter)
+        return self._velocity[parameter]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

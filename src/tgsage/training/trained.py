@@ -7,6 +7,11 @@ space; the recipe except its timeout; the content of the task; the code of the t
 version; the class of device, the dtype and, through the recipe, the number of threads. Teacher, metric,
 alpha, arm, round and slot are not in it.
 
+A training that stops before the end of its schedule (the recipe's ``stop``) also leaves all that its next
+step depends on (``resume.safetensors``), so that a later stop can continue from it. That changes what is
+computed, not what comes out: whether an entry was continued, and from where, is not in it. The store's
+journal tells, with a hit of the earlier entry.
+
 A candidate that fails for a reason of its own (it cannot be built or run, or it diverges) is an entry too:
 the same key would fail again, and its cost counts. A timeout, a crash and a lack of memory depend on the
 machine and its load, and leave no entry.
@@ -17,21 +22,21 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import Store, digest, stage_digest, write_json
 from .counts import count_flops, count_parameters
 from .devices import device_class, resolve_device, resolve_precision, threads
-from .loop import Diverged, candidate_seed, initial_module, train
+from .loop import Checkpoint, Diverged, Paused, candidate_seed, initial_module, train
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 KIND = "trained"
 WEIGHTS = "weights.safetensors"
 RECORD = "record.json"
+RESUME = "resume.safetensors"
 
 
 class OutOfMemory(TgsageError):
@@ -69,7 +75,8 @@ class Stored:
     record
         ``status`` ("ok" or "failed"), ``reason``, ``parameters``, ``flops``, ``probes``, ``curve``,
         ``checkpoints`` (``share`` and ``examples`` of each), ``training_loss_sum``, ``examples``, ``seconds``
-        (of the original run), ``device``, ``recipe``, and under ``key`` what the key was made from.
+        (of the original run; both since the first step, however often it was continued), ``device``,
+        ``recipe``, and under ``key`` what the key was made from.
     """
 
     folder: Path
@@ -156,9 +163,14 @@ def ensure_trained(
     task: Task,
     device: str | torch.device,
     *,
+    earlier: Sequence[float] = (),
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> Stored:
     """Return a trained candidate, training it if the store has no intact entry.
+
+    The training goes on from the latest of the ``earlier`` stops that the store has an intact entry of, and
+    from the start if there is none. The result is the same: on a CPU every tensor, the curve and the record
+    but for its ``seconds``.
 
     Parameters
     ----------
@@ -166,8 +178,12 @@ def ensure_trained(
         Where entries are.
     space, arch, recipe, task, device
         As in :func:`candidate_key`.
+    earlier
+        Shares at which this candidate may have stopped before, as a recipe's ``stop``; those that are not
+        before this recipe's do not count.
     report
-        Called with progress: ``parameters``, ``flops`` and ``probes`` once known, then ``examples``.
+        Called with progress: ``parameters``, ``flops`` and ``probes`` once known, then ``examples``; and
+        ``seconds_before``, what the training had taken when it was continued.
 
     Returns
     -------
@@ -178,16 +194,17 @@ def ensure_trained(
     ------
     OutOfMemory
         If the candidate does not fit; nothing is stored.
+    TgsageError
+        If a share is not between 0 and 1.
     """
     device = resolve_device(device)
     content = key_content(space, arch, recipe, task, device)
     key = digest(content)
+    _check_shares(earlier)
 
     def make(folder: Path) -> None:
-        states, record = _train_entry(space, arch, recipe, task, device, report or (lambda _: None))
-        if states:
-            save_file(states, folder / WEIGHTS)
-        write_json(folder / RECORD, {**record, "key": content})
+        paused = _paused(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, device, content, paused, report or (lambda _: None))
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -200,11 +217,14 @@ def stored_candidate(
     recipe: Recipe,
     task: Task,
     device: str | torch.device,
+    *,
+    earlier: Sequence[float] = (),
 ) -> Stored:
     """Return the entry that a ``training.json`` names, training it again if it is lost or corrupt.
 
-    Unlike :func:`ensure_trained` this reads weights that another class of device has made, and refuses to
-    train under another key than the one named: a score must belong to the training it is filed beside.
+    Arguments as in :func:`ensure_trained`. Unlike it, this reads weights that another class of device has
+    made, and refuses to train under another key than the one named: a score must belong to the training it
+    is filed beside.
 
     Raises
     ------
@@ -212,17 +232,19 @@ def stored_candidate(
         If the entry is lost and what would be trained now has another key.
     """
 
+    _check_shares(earlier)
+
     def make(folder: Path) -> None:
-        now = candidate_key(space, arch, recipe, task, device)
+        place = resolve_device(device)
+        content = key_content(space, arch, recipe, task, place)
+        now = digest(content)
         if now != key:
             raise TgsageError(
                 f"{store.path(KIND, key)}: the trained weights are lost, and code, versions, task or device "
                 f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
             )
-        states, record = _train_entry(space, arch, recipe, task, resolve_device(device), lambda _: None)
-        if states:
-            save_file(states, folder / WEIGHTS)
-        write_json(folder / RECORD, {**record, "key": key_content(space, arch, recipe, task, device)})
+        paused = _paused(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, place, content, paused, lambda _: None)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -231,15 +253,77 @@ def _read(folder: Path, key: str) -> Stored:
     return Stored(folder, key, json.loads((folder / RECORD).read_text(encoding="utf-8")))
 
 
+def _check_shares(shares: Sequence[float]) -> None:
+    for share in shares:
+        if not 0 < share <= 1:
+            raise TgsageError(f"earlier: {share!r} is no share of a training; give shares between 0 and 1")
+
+
+class _NotThere(Exception):
+    """The store has no intact entry, and none is to be made."""
+
+
+def _paused(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> Paused | None:
+    """What the latest earlier stop of the same training has left in the store; None without one.
+
+    An entry that another process is making is waited for. Locks are taken from later stops to earlier ones
+    only, so that nobody waits in a circle.
+    """
+
+    def make(_folder: Path) -> None:
+        raise _NotThere
+
+    for share in sorted(set(earlier), reverse=True):
+        if share >= content["recipe"]["stop"]:
+            continue
+        key = digest({**content, "recipe": {**content["recipe"], "stop": float(share)}})
+        try:
+            stored = _read(store.ensure(KIND, key, make), key)
+            if stored.record["status"] != "ok":
+                continue  # It diverged, and will again.
+            checkpoints = [
+                Checkpoint(kept["share"], kept["examples"], stored.load(number))
+                for number, kept in enumerate(stored.record["checkpoints"])
+            ]
+            return Paused(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
+        except (_NotThere, FileNotFoundError):
+            continue  # Never made, damaged, or pruned since it was found.
+    return None
+
+
+def _write_entry(
+    folder: Path,
+    space: Space,
+    arch: Architecture,
+    recipe: Recipe,
+    task: Task,
+    device: torch.device,
+    content: dict[str, Any],
+    paused: Paused | None,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Train, and write the files of an entry."""
+    states, resume, record = _train_entry(space, arch, recipe, task, device, paused, report)
+    if states:
+        save_file(states, folder / WEIGHTS)
+    if resume:
+        save_file(resume, folder / RESUME)
+    write_json(folder / RECORD, {**record, "key": content})
+
+
 def _train_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
     task: Task,
     device: torch.device,
+    paused: Paused | None,
     report: Callable[[dict[str, Any]], None],
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Train; return tensors to save, named ``<checkpoint>/<name in the state dict>``, and the record."""
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any]]:
+    """Train; return what is to be saved.
+
+    The weights, named ``<checkpoint>/<name in the state dict>``; the tensors to continue from; the record.
+    """
     record: dict[str, Any] = {
         "status": "failed",
         "reason": None,
@@ -255,7 +339,7 @@ def _train_entry(
         "recipe": recipe.plain(),
     }
     seed = candidate_seed(space, arch, recipe, task)
-    seen = 0
+    seen = 0 if paused is None else paused.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:
         nonlocal seen
@@ -271,7 +355,7 @@ def _train_entry(
             except Exception as error:
                 if is_out_of_memory(error):
                     raise
-                return {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
+                return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
             known = {
                 "parameters": count_parameters(module),
                 "flops": flops,
@@ -279,12 +363,14 @@ def _train_entry(
             }
         record.update(known)
         report(known)
-        trained = train(module, task, recipe, seed, device, report=watch)
+        if paused is not None:
+            report({"seconds_before": paused.seconds, "examples": seen})
+        trained = train(module, task, recipe, seed, device, paused=paused, report=watch)
     except Diverged as error:
         record.update(
             reason=f"diverged: {error}", examples=error.examples, seconds=error.seconds, curve=error.curve
         )
-        return {}, record
+        return {}, {}, record
     except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemory(f"out of memory: {one_line(error)}", examples=seen) from error
@@ -302,7 +388,8 @@ def _train_entry(
         for number, kept in enumerate(trained.checkpoints)
         for name, value in kept.state.items()
     }
-    return states, record
+    resume = {} if trained.paused is None else dict(trained.paused.tensors)
+    return states, resume, record
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -320,10 +407,14 @@ def one_line(error: BaseException) -> str:
 
 def _code_of(space: Space) -> str:
     """Digest the code that builds the space's networks."""
+    # A list builds the networks of another space.
+    space = getattr(space, "of", space)
+    if space.code_digest is not None:
+        return space.code_digest
     module = type(space).__module__
     if module.split(".")[0] == "tgsage":
         return stage_digest(module.removeprefix("tgsage."))
-    # A space of the user's own: its file, whole.
+    # A space of the user's own that was not loaded from the configuration: its file, whole.
     try:
         return hashlib.sha256(inspect.getsource(inspect.getmodule(type(space))).encode()).hexdigest()[:16]
     except (OSError, TypeError):

@@ -70,6 +70,12 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     return assembly, stimuli, str(path)
 
 
+def raw_files(settings: BrainIORecordings, root: Path) -> list[Path]:
+    """The files that :func:`read` reads, whether they exist or not."""
+    named = (settings.assembly, settings.stimuli_csv, settings.stimuli_zip)
+    return [root / Path(name).expanduser() for name in named]
+
+
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise TgsageError(f"{path}: no such file")

@@ -53,11 +53,9 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     TgsageError
         If a file is missing, damaged or does not fit the other.
     """
-    folder = root / settings.folder
-    name = f"responses_{settings.session}.npy"
-    path = folder / FOLDERS[settings.responses] / name
+    path = _response_file(settings, root)
     values = _responses(path, settings)
-    archive = folder / "images" / f"images_{settings.session}.zip"
+    archive = _image_file(settings, root)
     names = _numbered(archive, values.shape[1], path)
     images = read_images(archive, names)
     stimulus = np.asarray([PurePosixPath(item).stem for item in names])
@@ -102,9 +100,22 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     return assembly, stimuli, str(path)
 
 
+def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
+    """The files that :func:`read` reads, whether they exist or not."""
+    return [_response_file(settings, root), _image_file(settings, root)]
+
+
 def animal(session: str) -> str:
     """The animal of a session; ``"monkey"`` where the published table has no such session."""
     return next((name for first, last, name in ANIMALS if first <= session <= last), UNKNOWN_ANIMAL)
+
+
+def _response_file(settings: Cowley2023Recordings, root: Path) -> Path:
+    return root / settings.folder / FOLDERS[settings.responses] / f"responses_{settings.session}.npy"
+
+
+def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
+    return root / settings.folder / "images" / f"images_{settings.session}.zip"
 
 
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:

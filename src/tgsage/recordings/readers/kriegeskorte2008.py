@@ -82,6 +82,12 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
     return published, stimuli, str(path)
 
 
+def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
+    """The files that :func:`read` reads, whether they exist or not."""
+    names = [MONKEY_FILE] if settings.species == "monkey" else [MONKEY_FILE, HUMAN_FILE]
+    return [root / settings.folder / name for name in names]
+
+
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TgsageError(f"{path}: no such file (neural_data/README.md says where to get it)")

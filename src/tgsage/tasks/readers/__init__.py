@@ -1,1 +1,5 @@
-"""One module per published layout; each has ``read(settings, data_root) -> Task``."""
+"""One module per published layout.
+
+Each has ``read(settings, data_root, scratch) -> Task`` and, if it reads files,
+``raw_files(settings, data_root) -> list[Path]``.
+"""

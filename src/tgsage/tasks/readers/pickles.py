@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TgsageError
+from ..published import checked_labels
 
 # What numpy arrays and scalars are rebuilt from; the first name is that of numpy 1, which wrote the files.
 _ALLOWED = {
@@ -81,6 +82,19 @@ def images(content: dict[str, Any], path: Path, side: int = 32) -> np.ndarray:
             f"{path}: data are {data.dtype} {data.shape}, not uint8 (n, {3 * side * side}); download it again"
         )
     return np.ascontiguousarray(data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))
+
+
+def batch(path: Path, n_classes: int, labels: str = "labels") -> tuple[np.ndarray, np.ndarray]:
+    """Read the images of a CIFAR file and their labels, from 0 to ``n_classes`` - 1.
+
+    Raises
+    ------
+    TgsageError
+        If the file is missing, truncated or of the wrong shape, or a label is out of range.
+    """
+    content = read_pickle(path)
+    pictures = images(content, path)
+    return pictures, checked_labels(field(content, labels, path), len(pictures), n_classes, path)
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ from ..split import keep_classes
 from ..task import Part, Task
 
 
-def read(settings: RenderedObjects, _data_root: Path) -> Task:
+def read(settings: RenderedObjects, _data_root: Path, _scratch: Path | None = None) -> Task:
     """Render a task; each part is a stream of its own, so that no image is in two.
 
     Raises

@@ -30,6 +30,7 @@ def finish(
     store_root: PathLike,
     device: str,
     layer_choice: str,
+    observed_path: PathLike | None = None,
 ) -> None:
     """Test the final network; write ``final.json``, ``best_architecture.json``, ``final/slot_0/rdms.nc``.
 
@@ -41,8 +42,8 @@ def finish(
         The search's folder, ``results/<run>/search/<arm>/seed_<s>``.
     task_path, store_root
         Where the images are, and the winner's weights; lost weights are trained again.
-    teacher_path
-        The teacher whose similarity is told; None without one.
+    teacher_path, observed_path
+        The teacher whose similarity is told, and a second one that was observed; None without one.
 
     Raises
     ------
@@ -69,10 +70,16 @@ def finish(
     similarity: dict[str, Any] = {}
     tree = None
     layers: dict[str, str | None] = {}
+    observed: dict[str, Any] = {}
+    second = None
+    scored = scoring.load(folder / "final/slot_0/rsa.nc")
+    if observed_path is not None:
+        second = teacher.load(observed_path)
+        simulated = simulated or bool(second.attrs["simulated"])
+        observed = _similarity(scoring.observed_part(scored), second, layer_choice)
     if teacher_path is not None:
         tree = teacher.load(teacher_path)
         simulated = simulated or bool(tree.attrs["simulated"])
-        scored = scoring.load(folder / "final/slot_0/rsa.nc")
         similarity = _similarity(scored, tree, layer_choice)
         layers = {target: told["layer"] for target, told in similarity.items()}
     with training.devices.threads(recipe.threads):
@@ -80,7 +87,8 @@ def finish(
 
     table = ledger.read(folder / "ledger.csv")
     finalists = pd.read_csv(folder / "finalists.csv", dtype={"candidate": str})
-    winner = finalists[finalists["candidate"] == record["candidate"]].iloc[0]
+    searched = where["proposals"][0]["searched"]
+    winner = finalists[finalists["candidate"] == searched].iloc[0]
     counts = table["status"].value_counts()
     write_json(
         folder / "final.json",
@@ -89,7 +97,7 @@ def finish(
             "arm": where["arm"],
             "seed": where["seed"],
             "simulated": simulated,
-            "candidate": record["candidate"],
+            "candidate": searched,
             "architecture": record["architecture"],
             "parameters": record["parameters"],
             "flops": record["flops"],
@@ -116,6 +124,10 @@ def finish(
                 "tg": _number(winner["tg"]),
             },
             "similarity": similarity,
+            "observed": {
+                "teacher": None if second is None else str(second.attrs["teacher"]),
+                "similarity": observed,
+            },
             "cost": {
                 "candidates": len(table),
                 **{status: int(counts.get(status, 0)) for status in ("ok", "failed", "invalid", "timeout")},
@@ -132,6 +144,7 @@ def finish(
         folder / "best_architecture.json",
         {
             "candidate": record["candidate"],
+            "searched_as": searched,
             "architecture": record["architecture"],
             "space": space.plain(),
             "n_classes": task.n_classes,
@@ -143,7 +156,12 @@ def finish(
     )
 
 
-def _similarity(scored: xr.Dataset, tree: xr.DataTree, layer_choice: str) -> dict[str, Any]:
+def _similarity(scored: xr.Dataset | None, tree: xr.DataTree, layer_choice: str) -> dict[str, Any]:
+    if scored is None:
+        raise TgsageError(
+            f"final/slot_0/rsa.nc: was not scored against the observed teacher {tree.attrs['teacher']!r}; "
+            "score it again"
+        )
     told: dict[str, Any] = {}
     similarity = scoring.target_scores(scored, layer_choice)
     for target, (reward, layer) in similarity.targets.items():

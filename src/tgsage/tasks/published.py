@@ -1,0 +1,238 @@
+"""From published images to a task: one size, no image twice, three parts, memory for one piece at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import TgsageError
+from .split import renumbering, resized, stratified
+from .task import PARTS, Chosen, Part, Task, image_hashes
+
+Piece = tuple[np.ndarray, np.ndarray]
+"""uint8 (n, side, side, 3) and int (n,): images with labels counted in the order of all classes."""
+
+PIECE = 1024
+"""Images that readers decode before they hand them on."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a reader found.
+
+    Attributes
+    ----------
+    name
+        Of the source.
+    where
+        What messages call it: its folder or file.
+    classes
+        Names of all classes.
+    parts
+        Pieces of the published parts ``train`` (always), ``validation`` and ``test``. Pieces are taken once,
+        in order; those of a part may differ in size.
+    simulated
+        Whether the images were made up.
+    """
+
+    name: str
+    where: str
+    classes: Sequence[str]
+    parts: Mapping[str, Iterable[Piece]]
+    simulated: bool = False
+
+
+def divided(published: Published, settings: Any, scratch: Path | None = None) -> Task:
+    """Make a task of published parts.
+
+    Parts that are not published are split off the training images; published ones stay what they are. Of
+    images that are equal at the task's resolution one is kept: the first of a part, and where parts overlap,
+    training gives way to validation and both to test.
+
+    Parameters
+    ----------
+    published
+        What was read.
+    settings
+        ``resolution``, ``classes``, ``n_train``, ``n_validation``, ``n_test`` and ``seed`` of
+        :class:`tgsage.config.task.Task`.
+    scratch
+        Folder for a temporary file of all images, which has no name and is gone with the task; None keeps
+        them in memory.
+
+    Raises
+    ------
+    TgsageError
+        If more images are asked for than there are, a class does not exist or a part lacks one, or the
+        temporary file cannot be written.
+    """
+    number = renumbering(published.classes, settings.classes, "task.classes")
+    names = [str(name) for name in settings.classes or published.classes]
+    pools: dict[str, Part] = {}
+    taken: set[str] = set()
+    for part in reversed(PARTS):
+        if part in published.parts:
+            pieces = published.parts[part]
+            pools[part], hashes = _gathered(pieces, settings.resolution, number, taken, scratch)
+            taken.update(hashes)
+            missing = np.setdiff1d(np.arange(len(names)), pools[part].labels)
+            if len(missing):
+                raise TgsageError(
+                    f"{published.where}: class {names[missing[0]]!r} has no {part} images "
+                    f"({len(missing)} such of {len(names)}); name in task.classes those that have"
+                )
+    wanted = {"validation": settings.n_validation, "test": settings.n_test}
+    split_off = {part: n for part, n in wanted.items() if part not in pools}
+    for part, n in split_off.items():
+        if n is None:
+            raise TgsageError(
+                f"task.n_{part}: {published.where} has no {part} images; say how many to split off the "
+                "training images"
+            )
+    pool = pools["train"]
+    n_train = settings.n_train or len(pool) - sum(n or 0 for n in split_off.values())
+    if n_train < 1:
+        keys = " and ".join(f"task.n_{part}" for part in split_off)
+        numbers = " and ".join(str(n) for n in split_off.values())
+        raise TgsageError(f"{keys}: {numbers} leaves no training image of {len(pool)}; lower it")
+    sizes = [n_train, *(n or 0 for n in split_off.values())]
+    drawn = stratified(pool.labels, sizes, settings.seed, f"{published.where}, training images")
+    made = {
+        part: _part(pool, index, scratch) for part, index in zip(("train", *split_off), drawn, strict=True)
+    }
+    for part in ("validation", "test"):
+        if part in pools:
+            index = np.arange(len(pools[part]))
+            if (n := wanted[part]) is not None:
+                where = f"{published.where}, {part} images"
+                index = stratified(pools[part].labels, [n], settings.seed, where)[0]
+            made[part] = _part(pools[part], index, scratch)
+    return Task(
+        name=published.name,
+        train=made["train"],
+        validation=made["validation"],
+        test=made["test"],
+        classes=tuple(names),
+        simulated=published.simulated,
+    )
+
+
+def checked_labels(
+    labels: Any, n_images: int, n_classes: int, where: Path | str, first: int = 0
+) -> np.ndarray:
+    """Return labels as int64 (n,) that count from 0.
+
+    Parameters
+    ----------
+    labels
+        As published.
+    n_images, n_classes
+        How many there should be, and of how many classes.
+    where
+        What the message begins with.
+    first
+        The first class's published label.
+
+    Raises
+    ------
+    TgsageError
+        If they are not whole numbers, one per image, each of a class.
+    """
+    try:
+        values = np.asarray(labels)
+    except ValueError:  # a ragged list
+        values = np.empty(0)
+    if values.shape != (n_images,) or values.dtype.kind not in "iu":
+        raise TgsageError(
+            f"{where}: has {n_images} images and labels {values.dtype} {values.shape}, not one whole number "
+            "for each; download it again"
+        )
+    outside = np.flatnonzero((values < first) | (values >= first + n_classes))
+    if len(outside):
+        raise TgsageError(
+            f"{where}: image {outside[0]} has label {values[outside[0]]}, which is none of the {n_classes} "
+            "classes; download it again"
+        )
+    return values.astype(np.int64) - first
+
+
+def _gathered(
+    pieces: Iterable[Piece], side: int, number: np.ndarray, taken: set[str], scratch: Path | None
+) -> tuple[Part, list[str]]:
+    """The images of some classes at one size, each once and none of ``taken``; and their hashes."""
+    # Resized first: what is told apart, and split, is what the networks will see.
+    seen = set(taken)
+    kept: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    hashes: list[str] = []
+    file = None if scratch is None else _unnamed(scratch)
+    for images, published in pieces:
+        images, numbers = resized(images, side), number[published]
+        keep = []
+        for index, name in enumerate(image_hashes(images)):
+            if name not in seen and numbers[index] >= 0:
+                keep.append(index)
+                hashes.append(name)
+            seen.add(name)
+        labels.append(numbers[keep])
+        if file is None:
+            kept.append(images[keep])
+        else:
+            _append(file, images[keep], scratch)
+    shape = (len(hashes), side, side, 3)
+    if not hashes:
+        images = np.empty(shape, np.uint8)
+    elif file is None:
+        images = np.concatenate(kept)
+    else:
+        file.flush()
+        images = np.memmap(file, np.uint8, "r", shape=shape)
+    return Part(images, np.concatenate([np.empty(0, np.int64), *labels])), hashes
+
+
+def _part(pool: Part, index: np.ndarray, scratch: Path | None) -> Part:
+    images = pool.images[index] if scratch is None else Chosen(pool.images, index)
+    return Part(images, pool.labels[index])
+
+
+def _unnamed(folder: Path) -> BinaryIO:
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise TgsageError(f"{folder}: no temporary file can be made there ({error})") from None
+
+
+def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
+    try:
+        file.write(np.ascontiguousarray(images).data)
+        file.flush()
+    except OSError as error:
+        raise TgsageError(
+            f"{folder}: the temporary file of all images cannot be written ({error}); the task takes twice "
+            "its size while it is made"
+        ) from None
+
+
+def as_used(parts: Mapping[str, Iterable[Piece]], settings: Any, where: str) -> dict[str, Iterable[Piece]]:
+    """Return published parts by what they are used as: ``settings.published_validation`` may say ``test``.
+
+    Raises
+    ------
+    TgsageError
+        If there are test images as well, or no training images.
+    """
+    if "train" not in parts:
+        raise TgsageError(f"{where}: has no training images, only {', '.join(parts) or 'nothing'}")
+    used = dict(parts)
+    if settings.published_validation == "test" and "validation" in used:
+        if "test" in used:
+            raise TgsageError(
+                f"task.published_validation: {where} has test images of its own; set it to validation"
+            )
+        used["test"] = used.pop("validation")
+    return used

@@ -1,0 +1,145 @@
+"""The pretrained teacher: layers of a network of timm or torchvision, on the task's own images."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray as xr
+
+from ..config.teacher import PretrainedTeacher
+from ..errors import TgsageError
+from ..training.devices import resolve_device, threads
+from ..training.probes import activations
+from . import files
+from .geometry import to_network_input
+from .layer_targets import layer_targets
+from .task_stimuli import task_stimuli
+from .weights import find_weights, state_dict
+
+INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"
+
+
+def pretrained_teacher(
+    settings: PretrainedTeacher,
+    name: str,
+    task: Any,
+    *,
+    data_root: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+) -> xr.DataTree:
+    """Make a teacher of layers of a pretrained network: a target per layer, named like it.
+
+    Its stimuli are validation images of the task, as many of every class as can be; root attribute
+    ``uses_validation`` is 1. A network has no measurement noise, so the ceilings are NaN.
+
+    Parameters
+    ----------
+    settings
+        Architecture, weights, layers, input, subsamples, metric.
+    name
+        Of the teacher.
+    task
+        :class:`tgsage.tasks.Task`.
+    data_root
+        Folder that a relative ``settings.weights`` is looked for in.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    TgsageError
+        If the library is not installed or does not know the architecture, the weights are absent or do not
+        fit, a layer does not exist or answers with several tensors, or there are too few validation images.
+    """
+    stimuli = task_stimuli(settings.n_stimuli, settings.seed, name, task)
+    module = library_network(settings.architecture, settings.weights, name, data_root)
+    side = settings.resolution or task.resolution
+    shown = to_network_input(stimuli[0], resolution=side, visual_degrees=1.0, resample=settings.resample)
+    with threads(settings.threads):
+        try:
+            found = activations(
+                module,
+                shown,
+                settings.layers,
+                mean=settings.mean,
+                std=settings.std,
+                device=resolve_device(device),
+                batch_size=64,
+            )
+        except TgsageError as error:
+            raise TgsageError(f"teacher {name!r}, {settings.architecture}: {error}") from None
+        groups = layer_targets(
+            {layer: (layer, values) for layer, values in found.items()}, settings, name, task, stimuli
+        )
+    attributes = {
+        "teacher": name,
+        "kind": "pretrained",
+        "simulated": int(task.simulated),
+        "rdm": settings.rdm,
+        "metric": settings.metric,
+        "resolution": task.resolution,
+        "of": "",
+        "compare": "",
+        "uses_validation": 1,
+        "control": "",
+        "network": settings.architecture,
+        "network_resolution": side,
+        "weights": Path(settings.weights).name if settings.weights else "the library's own",
+    }
+    return files.tree(groups, attributes)
+
+
+def library_network(
+    architecture: str, weights: str | None, name: str, data_root: str | os.PathLike[str] | None
+) -> torch.nn.Module:
+    """Make a network of timm or torchvision.
+
+    Parameters
+    ----------
+    architecture
+        ``timm:<name>`` or ``torchvision:<name>``.
+    weights
+        File of a state dict (safetensors, or a torch checkpoint read with ``weights_only=True``); None: the
+        pretrained weights of the library, which downloads them.
+    name
+        Of the teacher, for messages.
+    data_root
+        Folder that relative weights are looked for in.
+
+    Raises
+    ------
+    TgsageError
+        As :func:`pretrained_teacher`.
+    """
+    library, _, model = architecture.partition(":")
+    path = None if weights is None else find_weights(weights, data_root)
+    try:
+        # torchvision's compiled part may fail to load beside another build of torch.
+        module = importlib.import_module({"timm": "timm", "torchvision": "torchvision.models"}[library])
+    except (ImportError, RuntimeError, OSError) as error:
+        raise TgsageError(
+            f"teacher {name!r}: architecture {architecture!r} needs {library}, which cannot be imported "
+            f"({error}); {INSTALL}"
+        ) from None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            if library == "timm":
+                network = module.create_model(model, pretrained=path is None)
+            else:
+                network = module.get_model(model, weights="DEFAULT" if path is None else None)
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise TgsageError(
+            f"teacher {name!r}: {library} does not give {model!r} ({error}); check the name, or name a file "
+            "of weights if there is no network connection"
+        ) from None
+    if path is not None:
+        state = {key.removeprefix("module."): value for key, value in state_dict(path).items()}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise TgsageError(f"weights {path}: do not fit {architecture} ({error})") from None
+    return network.eval()

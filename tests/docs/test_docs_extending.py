@@ -1,0 +1,174 @@
+"""The page on extending: its files are written out of the page, checked, searched with and trained."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from tgsage import ledger, samplers, spaces, tasks
+from tgsage.config.search import Search
+from tgsage.config.task import RenderedObjects
+from tgsage.config.training import Recipe
+from tgsage.plots import cells
+from tgsage.samplers.cost import cost
+from tgsage.store import Store
+from tgsage.training import activations, count_flops, count_parameters, train_candidate
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.M | re.S))
+NOTEBOOK = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)[-1]
+SEARCH = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, flags=re.S).group(1))["search"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(folder) -> Search:
+    """The configuration lines of the page, in a search."""
+    return Search.model_validate({**SEARCH, "rounds": 2, "candidates_per_round": 4})
+
+
+@pytest.fixture
+def space(settings):
+    return spaces.get(settings.space)
+
+
+@pytest.fixture
+def sampler(settings):
+    return samplers.get(settings.arms["monkey"].sampler)
+
+
+def test_the_files_are_short():
+    assert set(FILES) == {"my_space.py", "my_sampler.py"}
+    lines = {name: len(text.splitlines()) for name, text in FILES.items()}
+    assert all(number < 60 for number in lines.values()), lines
+
+
+def test_the_space_conforms(space):
+    rng = np.random.default_rng(0)
+    outputs: dict[str, torch.Tensor] = {}
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert space.size == 3 * 18**3
+    for _ in range(60):
+        arch = space.sample(rng)
+        assert space.decode(space.encode(arch)) == arch == space.parse(space.format(arch))
+        canonical = space.canonical(arch)
+        assert space.canonical(canonical) == canonical and space.key(arch) == space.key(canonical)
+        child = space.mutate(arch, rng)
+        assert space.canonical(child) == child and space.key(child) != space.key(arch)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module = space.build(arch, 4).eval()
+        assert len(module.probe_names) == arch["depth"]
+        found = activations(module, np.zeros((2, 8, 8, 3), np.uint8), module.probe_names)
+        assert all(value.min() >= 0 for value in found.values())  # after the ReLU
+        assert cost(space, canonical, 8, 4) == (count_parameters(module), count_flops(module, 8))
+        with torch.no_grad():
+            logits = module(images)
+        key = space.key(arch)
+        assert key not in outputs or torch.equal(outputs[key], logits)
+        outputs[key] = logits
+    values = torch.stack(list(outputs.values())).flatten(1).double()
+    distance = torch.cdist(values, values) + 9 * torch.eye(len(values))
+    assert 20 < len(values) < 60 and distance.min() > 1e-6
+
+
+def test_functions_of_the_space_are_counted(folder):
+    space = spaces.get(
+        {"name": "python", "file": "my_space.py", "class": "ChainSpace", "options": {"layers": 2}}
+    )
+    assert len({space.canonical(arch) for arch in space.all()}) == 18 + 18**2
+
+
+def test_it_is_drawn(space):
+    graph = spaces.draw_graph(space, space.sample(np.random.default_rng(0)))
+    assert len(graph["nodes"]) == len(space.choices) + 2
+    figure = cells.cell(graph, title="one's own")
+    assert figure.get_axes()
+
+
+def rows_of(space, archs, round_):
+    rng = np.random.default_rng(round_)
+    return [
+        {
+            "round": round_, "slot": slot, "candidate": space.key(arch), "architecture": space.format(arch),
+            "status": "failed" if slot == 1 else "ok", "score": float("nan") if slot == 1 else rng.random(),
+        }
+        for slot, arch in enumerate(archs)
+    ]  # fmt: skip
+
+
+def test_the_sampler_conforms(space, sampler, settings):
+    rows = []
+    for round_ in range(3):
+        known = ledger.build(rows, [])
+        archs = sampler.propose(space, known, 4, seed=1, round=round_)
+        assert archs == samplers.get(settings.arms["monkey"].sampler).propose(
+            space, known.sample(frac=1, random_state=0), 4, seed=1, round=round_
+        )
+        rows += rows_of(space, archs, round_)
+    table = ledger.build(rows, [])
+    assert len(set(table["candidate"])) == 12
+    assert all(cost(space, space.parse(text), 32, 10)[0] <= 200_000 for text in table["architecture"])
+    learned = sampler.propose(space, table, 4, seed=1)
+    assert learned != samplers.get("random").propose(space, table, 4, seed=1)
+    assert learned != sampler.propose(space, table.assign(score=1 - table["score"]), 4, seed=1)
+    assert learned != sampler.propose(space, table, 4, seed=2)
+    failed = table.assign(status="failed", score=float("nan"))
+    assert not {space.key(a) for a in sampler.propose(space, failed, 4, seed=1)} & set(table["candidate"])
+
+
+def test_it_climbs(space, sampler):
+    """A score that counts filters: later rounds of eight are better than the first."""
+    rows = []
+    for round_ in range(6):
+        archs = sampler.propose(space, ledger.build(rows, []), 8, seed=0, round=round_)
+        told = rows_of(space, archs, round_)
+        for row, arch in zip(told, archs, strict=True):
+            row |= {"status": "ok", "score": sum(arch[f"filters_{n}"] for n in range(1, arch["depth"] + 1))}
+        rows += told
+    means = pd.DataFrame(rows).groupby("round")["score"].mean()
+    assert means[5] > means[0] + 10
+
+
+def test_the_notebook_runs(folder):
+    names: dict = {}
+    exec(NOTEBOOK, names)
+    assert len(names["proposals"]) == 4
+
+
+def test_a_candidate_is_trained_in_a_process_of_its_own(folder, space, sampler):
+    """On eight rendered images a class; again, it comes from the store; after an edit, it does not."""
+    rendered = RenderedObjects(source="rendered", resolution=16, n_train=64, n_validation=16, n_test=16)
+    tasks.write(rendered, folder, folder / "task.h5")
+    arch = sampler.propose(space, None, 1, seed=0)[0]
+    proposal = {"slot": 0, "candidate": space.key(arch), "architecture": space.format(arch)}
+    recipe = Recipe(epochs=1, batch_size=16, crop_padding=1)
+    told = []
+    for edit in ("", "", "\n# An edit.\n"):
+        (folder / "my_space.py").write_text(FILES["my_space.py"] + edit, encoding="utf-8")
+        told.append(
+            train_candidate(
+                proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", "training.json", round=0
+            )
+        )
+    assert [item["status"] for item in told] == ["ok"] * 3, told
+    assert told[0]["parameters"] == count_parameters(space.build(arch, 8))
+    assert told[0]["probes"] == [f"layers.{index}" for index in range(arch["depth"])]
+    assert json.loads((folder / "training.json").read_text())["candidate"] == space.key(arch)
+    assert told[0]["store_key"] == told[1]["store_key"] != told[2]["store_key"]
+    events = [event["event"] for event in Store(folder / "store").journal()]
+    assert events == ["write", "hit", "write"]
