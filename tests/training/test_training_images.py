@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tgsage.errors import TgsageError
+from tgsage.training import images as images_module
 from tgsage.training.images import DeviceImages, draws
+
+CPU = torch.device("cpu")
 
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
 
@@ -53,6 +59,73 @@ def test_other_images_are_refused() -> None:
         DeviceImages(np.zeros((2, 3, 8, 8), np.uint8), MEAN, STD, device=torch.device("cpu"))
     with pytest.raises(TgsageError, match="float32"):
         DeviceImages(np.zeros((2, 8, 8, 3), np.float32), MEAN, STD, device=torch.device("cpu"))
+
+
+def mapped(path: Path, pixels: np.ndarray) -> np.memmap:
+    np.save(path, pixels)
+    return np.load(path, mmap_mode="r")
+
+
+def batches_of(images: DeviceImages) -> list[torch.Tensor]:
+    index = torch.tensor([6, 0, 3, 0])
+    mirror = torch.tensor([True, False, True, False])
+    down, right = torch.tensor([0, 2, -2, 1]), torch.tensor([-3, 0, 1, 3])
+    return [
+        images.augmented(index, mirror, down, right),
+        images.plain(index),
+        images.plain(slice(2, 5)),
+        images.plain(slice(4, 99)),
+        images.plain(torch.tensor([], dtype=torch.int64)),
+    ]
+
+
+def test_pixels_of_a_file_are_read_where_they_are(pixels: np.ndarray, tmp_path: Path) -> None:
+    file = mapped(tmp_path / "pixels.npy", pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images = DeviceImages(file, MEAN, STD, device=CPU)
+    assert images._pixels.data_ptr() == file.ctypes.data
+    for one, other in zip(batches_of(images), batches_of(DeviceImages(pixels.copy(), MEAN, STD, device=CPU)),
+                          strict=True):  # fmt: skip
+        assert torch.equal(one, other)
+
+
+def test_no_copy_of_all_pixels_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.uint8, (4096, 32, 32, 3))
+    large[:] = 7
+    file = np.load(tmp_path / "large.npy", mmap_mode="r")
+    monkeypatch.setattr(images_module, "KEPT_APART_BYTES", 1 << 20)
+    tracemalloc.start()  # It sees numpy's memory; torch's is seen by the addresses.
+    images = DeviceImages([file, file[:100]], MEAN, STD, device=CPU)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert [part.data_ptr() for part in images._parts] == [file.ctypes.data] * 2
+    assert images.n == 4196 and images._pixels is None
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("cuts", [[], [3], [1, 1, 6]])
+def test_where_pixels_are_changes_no_batch(pixels: np.ndarray, channels_last: bool, cuts: list[int]) -> None:
+    expected = batches_of(DeviceImages(pixels, MEAN, STD, device=CPU, channels_last=channels_last))
+    parts = [np.ascontiguousarray(part) for part in np.split(pixels, cuts)]
+    for resident in (True, False, None):
+        images = DeviceImages(parts, MEAN, STD, device=CPU, channels_last=channels_last, resident=resident)
+        assert images.n == 7 and images.home == CPU
+        assert (images._pixels is None) == (resident is False)
+        for one, other in zip(batches_of(images), expected, strict=True):
+            assert torch.equal(one, other) and one.stride() == other.stride()
+
+
+def test_arrays_of_any_layout(pixels: np.ndarray) -> None:
+    for view in (pixels[::-1], pixels[::2], pixels[:, ::-1, 1:], pixels.transpose(0, 2, 1, 3)):
+        images = DeviceImages(view, MEAN, STD, device=CPU)
+        expected = DeviceImages(view.copy(), MEAN, STD, device=CPU)
+        assert torch.equal(images.plain(slice(0, 4)), expected.plain(slice(0, 4)))
+
+
+def test_parts_have_images_of_one_size(pixels: np.ndarray) -> None:
+    with pytest.raises(TgsageError, match=r"different sizes, \(6, 9, 3\), \(5, 9, 3\)"):
+        DeviceImages([pixels, pixels[:, 1:]], MEAN, STD, device=CPU)
 
 
 def take(number: int, **options: object) -> list[list[torch.Tensor]]:

@@ -17,7 +17,7 @@ from training_fakes import TinyNet, easy_task, tiny_net
 from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.store import seed_from
-from tgsage.training import Diverged, evaluate, train
+from tgsage.training import Diverged, evaluate, images, train
 from tgsage.training.images import draws
 from tgsage.training.loop import Descent
 
@@ -215,6 +215,21 @@ def test_fractions_of_an_epoch_and_validation_images() -> None:
     assert both.examples == 136
     tiny = train(tiny_net(), easy_task(n_train=5), Recipe(epochs=2, batch_size=64), 0)
     assert tiny.examples == 10
+
+
+def test_images_in_files_and_images_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = easy_task()
+    recipe = RECIPE.model_copy(update={"images": "train+validation"})
+    expected = train(tiny_net(), task, recipe, 1)
+    for name in ("train", "validation"):
+        part = getattr(task, name)
+        np.save(tmp_path / f"{name}.npy", part.images)
+        part.images = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
+    monkeypatch.setattr(images, "KEPT_APART_BYTES", 0)
+    result = train(tiny_net(), task, recipe, 1)
+    assert result.curve == expected.curve
+    for one, other in zip(result.checkpoints, expected.checkpoints, strict=True):
+        assert same(one.state, other.state)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -76,6 +76,7 @@ def teacher(name: str, tree: xr.DataTree) -> dict[str, Any]:
         "kind": str(tree.attrs.get("kind", "")),
         "of": str(tree.attrs.get("of", "")),
         "network": str(tree.attrs.get("network", "")),
+        "control": str(tree.attrs.get("control", "")),
         "simulated": bool(tree.attrs.get("simulated", 0)),
         "rdm": str(tree.attrs.get("rdm", "")),
         "metric": str(tree.attrs.get("metric", "")),

@@ -77,7 +77,7 @@ class DeviceImages:
             parts = [parts[0].to(device)]
         # One row per pixel: crop, mirror image and choice of images become one lookup of rows.
         self._pixels = parts[0].view(-1, 3) if resident else None
-        self._parts = [part.view(len(part), -1) for part in parts]
+        self._parts = [part.flatten(1) for part in parts]
         mean = torch.as_tensor(np.asarray(mean, dtype=np.float64))
         std = torch.as_tensor(np.asarray(std, dtype=np.float64))
         pixels = self.height * self.width

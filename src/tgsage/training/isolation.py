@@ -29,7 +29,7 @@ from typing import Any
 
 from ..errors import TgsageError
 
-PRELOAD = ("torch", "tgsage.training.candidate", "tgsage.spaces.cell")
+PRELOAD = ("torch", "tgsage.training.candidate", "tgsage.spaces.registry", "tgsage.spaces.cell")
 """What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
 
 START_SECONDS = 300.0
