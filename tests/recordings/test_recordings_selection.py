@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tgsage import recordings
+from tgsage.config import load
 from tgsage.config.recordings import Selection
 from tgsage.errors import TgsageError
 
@@ -119,11 +122,12 @@ def test_region_map_of_several_regions_by_a_column_of_numbers(small_assembly):
     np.testing.assert_array_equal(kept.values, assembly.values)
 
 
-def test_the_paper_s_three_regions_of_central_posterior_and_anterior_sites(small_assembly):
+def test_the_paper_s_three_regions(small_assembly):
     """The map of config/paper/study4_296_sites.yaml: two of three parts of IT become one region."""
+    path = Path(__file__).resolve().parents[2] / "config" / "paper" / "study4_296_sites.yaml"
+    selection = load(path).recordings["hvm"].selection
     assembly = small_assembly().assign_coords(subregion=("neuroid", ["V4", "V4", "pIT", "cIT", "aIT"]))
-    names = {"IT": {"pIT": "pIT", "cIT": "aIT", "aIT": "aIT"}}
-    kept = recordings.select(assembly, Selection(region_map=names, region_column="subregion"))
+    kept = recordings.select(assembly, selection)
     assert list(kept.region.values) == ["V4", "V4", "pIT", "aIT", "aIT"]
 
 
