@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import made_up_run
 
+from tgsage.netcdf import read_tree
 from tgsage.plots import files
 
 
@@ -26,4 +27,4 @@ def search(run: Path) -> files.SearchFiles:
 
 @pytest.fixture(scope="session")
 def teacher(run: Path):
-    return files.read_tree(run / "teachers" / "monkey.nc")
+    return read_tree(run / "teachers" / "monkey.nc")

@@ -203,7 +203,7 @@ def test_a_missing_file_is_named(copy):
 
 def test_a_broken_file_is_named(copy):
     (copy / "final" / "slot_0" / "rsa.nc").write_bytes(b"nothing")
-    with pytest.raises(TgsageError, match=r"rsa\.nc: not readable"):
+    with pytest.raises(TgsageError, match=r"rsa\.nc: cannot be read"):
         files.read_search(copy)
     (copy / "finalists.csv").write_text("a,b\n1,2\n")
     with pytest.raises(TgsageError, match=r"finalists\.csv: lacks the columns"):

@@ -55,7 +55,7 @@ def test_a_teacher_without_images_is_saved_too(make_assembly: Callable, tmp_path
 
 
 def test_files_that_are_no_teacher(teacher: xr.DataTree, tmp_path: Path) -> None:
-    with pytest.raises(TgsageError, match="no such teacher file"):
+    with pytest.raises(TgsageError, match="make the teacher with"):
         teachers.load(tmp_path / "absent.nc")
     (tmp_path / "text.nc").write_text("not netCDF")
     with pytest.raises(TgsageError, match="cannot be read as netCDF"):

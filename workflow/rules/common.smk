@@ -30,7 +30,6 @@ def space_digest(*stages):
 
 SEARCH = CONFIG.search
 TASK = f"{RUN}/task/{CONFIG.task.source}.h5"
-SLOTS = range(SEARCH.candidates_per_round)
 ROUNDS = range(SEARCH.rounds)
 ARMS = list(SEARCH.arms)
 
@@ -114,6 +113,11 @@ def teacher_targets(name):
 
 
 RUNGS = SEARCH.rungs
+
+
+def rung_stage(rung):
+    """The stage, and below an arm the folder, of a rung of a round; the first is the round's own."""
+    return f"round_{{round}}/rung_{rung}" if rung else "round_{round}"
 
 
 def stage_recipe(stage):

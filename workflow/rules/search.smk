@@ -97,29 +97,20 @@ def judge_files(wildcards):
     return [file for file in files if Path(file).is_file()]
 
 
-def earlier_rung(folder, rung):
-    """Where the rung before this one has its files."""
-    return f"{folder}/rung_{rung - 1}" if rung > 1 else folder
-
-
-for rung, (share, number) in enumerate(RUNGS):
-    if rung == 0:
-        continue
-    before = earlier_rung(f"{ARM}/round_{{round}}", rung)
+for rung in range(1, len(RUNGS)):
+    before = f"{ARM}/{rung_stage(rung - 1)}"
+    slots = range(RUNGS[rung - 1][1])
 
     rule:
         name:
             f"promote_to_rung_{rung}"
         input:
             proposals=f"{before}/proposals.json",
-            trainings=[
-                f"{before}/slot_{slot}/training.json"
-                for slot in range(RUNGS[rung - 1][1])
-            ],
-            rsas=[f"{before}/slot_{slot}/rsa.nc" for slot in range(RUNGS[rung - 1][1])],
+            trainings=[f"{before}/slot_{slot}/training.json" for slot in slots],
+            rsas=[f"{before}/slot_{slot}/rsa.nc" for slot in slots],
             known=judge_files,
         output:
-            proposals=f"{ARM}/round_{{round}}/rung_{rung}/proposals.json",
+            proposals=f"{ARM}/{rung_stage(rung)}/proposals.json",
         log:
             ARM.replace("/search/", "/logs/search/")
             + f"/round_{{round}}/promote_to_rung_{rung}.log",
@@ -132,7 +123,7 @@ for rung, (share, number) in enumerate(RUNGS):
         resources:
             mem_mb=1000,
         params:
-            n=number,
+            n=RUNGS[rung][1],
             rung=rung,
             guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
             targets=lambda w: teacher_targets(arm_teacher(w.arm)),
@@ -195,12 +186,12 @@ rule propose_final:
 # One job trains (or scores) a pack of slots. Rounds come in packs of `candidates_per_job`; finalists and the
 # winner train long and get a job each.
 PACKS = []
-for rung, (share, number) in enumerate(RUNGS):
+for rung, (_, number) in enumerate(RUNGS):
     slots = list(range(number))
     for pack, start in enumerate(range(0, number, SEARCH.candidates_per_job)):
         PACKS.append(
             (
-                f"round_{{round}}/rung_{rung}" if rung else "round_{round}",
+                rung_stage(rung),
                 slots[start : start + SEARCH.candidates_per_job],
                 f"rung_{rung}_pack_{pack}" if rung else f"pack_{pack}",
             )
@@ -280,12 +271,8 @@ for stage, slots, name in PACKS:
 
 def rung_files(name):
     """A file of every candidate of a round, rung after rung."""
-    folders = {
-        rung: f"{ARM}/round_{{round}}/rung_{rung}" if rung else f"{ARM}/round_{{round}}"
-        for rung in range(len(RUNGS))
-    }
     return [
-        f"{folders[rung]}/slot_{slot}/{name}"
+        f"{ARM}/{rung_stage(rung)}/slot_{slot}/{name}"
         for rung, (_, number) in enumerate(RUNGS)
         for slot in range(number)
     ]

@@ -82,13 +82,11 @@ class RecordedTeacher(Section):
     """Seed of the two controls above."""
 
 
-class NetworkTeacher(Section):
-    """Target RDMs from a network that was trained on the task: the paper's first teacher."""
+class CifarResNet(Section):
+    """A CIFAR ResNet: its size, and where its weights come from."""
 
-    kind: Literal["network"]
-    """Selects this kind."""
     weights: str | None = None
-    """A checkpoint of a CIFAR ResNet, relative to the data folder; null trains one by the rule below."""
+    """A checkpoint of a CIFAR ResNet, relative to the data folder; null trains one on the task."""
     normalisation: Literal["task", "imagenet"] = "task"
     """Pixel mean and standard deviation that the network expects: the task's, or those of ImageNet."""
     blocks_per_stack: int = Field(default=3, ge=1)
@@ -96,7 +94,14 @@ class NetworkTeacher(Section):
     width: int = Field(default=16, ge=4)
     """Channels of the first stack."""
     epochs: float = Field(default=10, gt=0)
-    """Passes over the task's training images."""
+    """Passes over the task's training images, where there is no checkpoint."""
+
+
+class NetworkTeacher(CifarResNet):
+    """Target RDMs from a network that was trained on the task: the paper's first teacher."""
+
+    kind: Literal["network"]
+    """Selects this kind."""
     n_stimuli: int = Field(default=512, ge=40)
     """Validation images of the task on which the RDMs are taken."""
     subsamples: int = Field(default=10, ge=1)
@@ -161,21 +166,11 @@ class PretrainedTeacher(Section):
         return self
 
 
-class ResNetFeatures(Section):
+class ResNetFeatures(CifarResNet):
     """Features of a CIFAR ResNet that learned to name objects."""
 
     network: Literal["resnet"]
     """Selects this network."""
-    weights: str | None = None
-    """A checkpoint of a CIFAR ResNet, relative to the data folder; null trains one on the task."""
-    normalisation: Literal["task", "imagenet"] = "task"
-    """Pixel mean and standard deviation that the network expects: the task's, or those of ImageNet."""
-    blocks_per_stack: int = Field(default=3, ge=1)
-    """Residual blocks in each of the three stacks."""
-    width: int = Field(default=16, ge=4)
-    """Channels of the first stack."""
-    epochs: float = Field(default=10, gt=0)
-    """Passes over the task's training images, where there is no checkpoint."""
     resolution: int | None = Field(default=None, ge=8)
     """Side of the images that the network is shown, in pixels; null means the task's."""
     seed: int = Field(default=0, ge=0)

@@ -83,7 +83,7 @@ def comparison(
             Line2D([], [], color=style.INK, marker="D", markersize=5.5, linewidth=0, markerfacecolor="white",
                    label="trained in full (test)")
         )  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), columnspacing=1.1)
+    figure.legend(handles=handles, loc=style.LEGEND, ncols=len(handles), columnspacing=1.1)
     seeds = {arm: len(tables) for arm, tables in ledgers.items()}
     counts = set(seeds.values())
     count = (

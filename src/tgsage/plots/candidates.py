@@ -225,7 +225,7 @@ def _trajectory_legend(
                 label="failed, invalid or timed out",
             )
         )
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), columnspacing=1.4)
+    figure.legend(handles=handles, loc=style.LEGEND, ncols=len(handles), columnspacing=1.4)
 
 
 @style.styled
@@ -292,7 +292,7 @@ def p_against_tg(
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0)
     if panel.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside upper right", ncols=2)
+        figure.legend(loc=style.LEGEND, ncols=2)
     correlation = spearman(tg, accuracy)
     left_out = len(ledger) - len(whole)
     style.annotate(

@@ -13,6 +13,7 @@ import xarray as xr
 from scipy.spatial.distance import squareform
 
 from ..errors import TgsageError
+from ..netcdf import read_tree
 from . import arms, candidates, cells, files, similarity, statistics, style, teachers
 from .style import Drawing
 
@@ -55,7 +56,7 @@ def arm_figures(
         cell; without: trajectory and cell.
     """
     folders = files.search_folders(arm_folder)
-    teacher = None if teacher_path is None else files.read_tree(teacher_path)
+    teacher = None if teacher_path is None else read_tree(teacher_path)
     written: list[Path] = []
     for folder in folders:
         out = Path(out_folder) if folder == Path(arm_folder) else Path(out_folder) / folder.name
@@ -81,7 +82,7 @@ def teacher_figures(
     from .. import recordings
 
     loaded = {Path(path).parent.name: recordings.load(path) for path in assemblies}
-    return _write(teacher_drawings(files.read_tree(teacher_path), loaded), Path(out_folder))
+    return _write(teacher_drawings(read_tree(teacher_path), loaded), Path(out_folder))
 
 
 def _write(drawings: Sequence[Drawing], folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import ledger
 from ..errors import TgsageError
+from ..netcdf import read_dataset, read_tree
 from ..search.files import read_json
 
 PathLike = str | os.PathLike[str]
@@ -92,7 +93,7 @@ def read_search(folder: PathLike) -> SearchFiles:
         finalists=read_finalists(folder / "finalists.csv"),
         final=final,
         training=read_json(slot / "training.json"),
-        rsa=read_netcdf(slot / "rsa.nc"),
+        rsa=read_dataset(slot / "rsa.nc"),
         rdms=read_tree(rdms) if final["similarity"] else None,
         settings=read_json(folder / "search.json"),
     )
@@ -111,27 +112,6 @@ def read_finalists(path: PathLike) -> pd.DataFrame:
     if missing:
         raise TgsageError(f"{path}: lacks the columns {', '.join(missing)}; it is no table of finalists")
     return table
-
-
-def read_netcdf(path: PathLike) -> xr.Dataset:
-    """Read a flat netCDF file into memory."""
-    try:
-        return xr.load_dataset(path)
-    except FileNotFoundError:
-        raise TgsageError(f"{path}: missing; run the stage that makes it") from None
-    except (OSError, ValueError) as error:
-        raise TgsageError(f"{path}: not readable ({error}); delete it and run again") from None
-
-
-def read_tree(path: PathLike) -> xr.DataTree:
-    """Read a netCDF file with groups into memory."""
-    if not Path(path).exists():
-        raise TgsageError(f"{path}: missing; run the stage that makes it")
-    try:
-        with xr.open_datatree(path) as tree:
-            return tree.load()
-    except (OSError, ValueError) as error:
-        raise TgsageError(f"{path}: not readable ({error}); delete it and run again") from None
 
 
 def targets(teacher: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ..store import replacing
 
@@ -71,6 +73,9 @@ STYLE: dict[str, Any] = {
     "path.simplify": True,
 }
 
+LEGEND = "outside upper right"
+"""Where the legends of whole figures are."""
+
 Parameters = ParamSpec("Parameters")
 
 
@@ -128,9 +133,23 @@ def annotate(figure: Figure, sentences: Iterable[str], simulated: bool | str = F
         )
     if simulated:
         label = "Simulated recordings" if simulated is True else str(simulated)
-        figure.suptitle(
+        title = figure.suptitle(
             label, x=0.01, ha="left", fontsize=7.5, fontweight="bold", color=PALETTE["vermillion"]
         )
+        _make_room(figure, title)
+
+
+def _make_room(figure: Figure, title: Text) -> None:
+    """Put a legend that would reach into the words at the upper left into fewer columns."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    room = figure.bbox.width - title.get_window_extent(renderer).width - 0.04 * figure.bbox.width
+    for legend in list(figure.legends):
+        handles, columns = legend.legend_handles, len(legend.get_texts())
+        while columns > 1 and legend.get_window_extent(renderer).width > room:
+            # A legend that is made keeps its columns: it is made anew.
+            columns -= 1
+            legend.remove()
+            legend = figure.legend(handles=handles, loc=LEGEND, ncols=columns)
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:

@@ -56,7 +56,7 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
             own = numbers[(region == name) & (animal == one) & np.isfinite(numbers)]
             if not len(own):
                 continue
-            counted.append(len(own))
+            counted.append(own)
             panel.hist(own, bins, histtype="stepfilled", color=colours[one], alpha=0.18)
             panel.hist(own, bins, histtype="step", color=colours[one], linewidth=1.2)
             panel.plot(
@@ -73,6 +73,7 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
                 f"{style.number(own.min())} to {style.number(own.max())}", (0.01, 0.94 - 0.15 * line),
                 xycoords="axes fraction", fontsize=7, color=colours[one], va="top",
             )  # fmt: skip
+        _headroom(panel, counted, bins)
         panel.set_ylabel(f"{name}\nsites")
         panel.yaxis.get_major_locator().set_params(integer=True)
     panels[-1].set_xlabel("split-half reliability over stimuli (Spearman-Brown corrected)")
@@ -91,6 +92,13 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
         simulated,
     )
     return figure
+
+
+def _headroom(panel: Axes, drawn: Sequence[np.ndarray], bins: np.ndarray) -> None:
+    """Leave room above the bars for the lines of text at the upper left, one for each histogram."""
+    below = bins[:-1] < bins[0] + 0.6 * (bins[-1] - bins[0])
+    highest = max((np.histogram(own, bins)[0][below].max(initial=0) for own in drawn), default=0)
+    panel.set_ylim(0, max(panel.get_ylim()[1], highest / max(0.94 - 0.15 * len(drawn), 0.3)))
 
 
 @style.styled
@@ -193,7 +201,7 @@ def ceilings(
             Line2D([], [], color=style.INK, marker="D", linewidth=0, markersize=4.5, label="network")
         )
     if handles:
-        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+        figure.legend(handles=handles, loc=style.LEGEND, ncols=len(handles))
     style.annotate(
         figure,
         [
@@ -347,7 +355,7 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
         ]
         figure.legend(
             handles=handles,
-            loc="outside upper right",
+            loc=style.LEGEND,
             ncols=min(4 if len(names) <= 8 else 5, len(names)),
             handletextpad=0.1,
             columnspacing=0.9,

@@ -6,16 +6,15 @@ import bz2
 import gzip
 import lzma
 import os
-import re
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from ..errors import TgsageError
+from ..pictures import DAMAGED, points_outside
 from ..store.atomic import replacing_folder
 
 MAXIMAL_BYTES = 64 * 2**30
@@ -29,10 +28,7 @@ PADDING = 16 * 2**20
 """A tar may be padded with zeros after its end; more than this is refused."""
 
 # What the readers of the formats raise about damaged files.
-_DAMAGED = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError,
-    NotImplementedError, ValueError, RuntimeError, OSError,
-)  # fmt: skip
+_DAMAGED = (*DAMAGED, tarfile.TarError, lzma.LZMAError)
 
 
 class _Entry(NamedTuple):
@@ -132,13 +128,7 @@ class _Limits:
 
     def _safe(self, name: str) -> PurePosixPath:
         path = PurePosixPath(name)
-        if (
-            name.startswith(("/", "\\"))
-            or ".." in path.parts
-            or "\\" in name
-            or re.match(r"[A-Za-z]:", name)
-            or "\0" in name
-        ):
+        if points_outside(name):
             raise TgsageError(
                 f"{self.archive}: entry {name!r} points outside the archive; do not trust this file"
             )

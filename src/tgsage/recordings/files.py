@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,13 @@ import numpy as np
 import xarray as xr
 
 from ..errors import TgsageError
+from ..netcdf import read_dataset
 from ..store import replacing
 from .assembly import content_digest, standardise, text
 from .validation import validate_stimuli
 
 IMAGE_DIMS = ("stimulus", "y", "x", "rgb")
+ABSENT, DAMAGED = "see whether the name is right", "get it, or make it, again"
 
 
 def read_assembly(path: str | os.PathLike[str]) -> xr.DataArray:
@@ -43,21 +43,21 @@ def read_assembly(path: str | os.PathLike[str]) -> xr.DataArray:
     TgsageError
         If the file is missing, damaged, or no assembly.
     """
-    with _opened(path) as file:
-        name = "data" if "data" in file.data_vars else None
-        if name is None:
-            wide = [str(key) for key, value in file.data_vars.items() if value.ndim >= 2]
-            if len(wide) != 1:
-                raise TgsageError(
-                    f"{path}: no variable data in this file; its variables are "
-                    f"{', '.join(map(str, file.variables)) or 'none'}"
-                )
-            name = wide[0]
-        # A coordinate is a 1-D variable on a dimension, also where the file does not list it as one.
-        coords = [key for key, value in file.data_vars.items() if key != name and value.ndim <= 1]
-        array = file.set_coords(coords)[name]
-        array.attrs = {**file.attrs, **array.attrs}
-        return standardise(array, str(path))
+    file = read_dataset(path, absent=ABSENT, damaged=DAMAGED, decode_times=False)
+    name = "data" if "data" in file.data_vars else None
+    if name is None:
+        wide = [str(key) for key, value in file.data_vars.items() if value.ndim >= 2]
+        if len(wide) != 1:
+            raise TgsageError(
+                f"{path}: no variable data in this file; its variables are "
+                f"{', '.join(map(str, file.variables)) or 'none'}"
+            )
+        name = wide[0]
+    # A coordinate is a 1-D variable on a dimension, also where the file does not list it as one.
+    coords = [key for key, value in file.data_vars.items() if key != name and value.ndim <= 1]
+    array = file.set_coords(coords)[name]
+    array.attrs = {**file.attrs, **array.attrs}
+    return standardise(array, str(path))
 
 
 def save(assembly: xr.DataArray, path: str | os.PathLike[str]) -> None:
@@ -182,29 +182,14 @@ def load_published_rdm(path: str | os.PathLike[str]) -> xr.Dataset:
     TgsageError
         If the file is missing, damaged, or no such file.
     """
-    with _opened(path) as file:
-        if "rdm" not in file or "stimulus_id" not in file.variables:
-            raise TgsageError(f"{path}: no published RDM here; rdm and stimulus_id are expected")
-        published = file.load()
+    published = read_dataset(path, absent=ABSENT, damaged=DAMAGED, decode_times=False)
+    if "rdm" not in published or "stimulus_id" not in published.variables:
+        raise TgsageError(f"{path}: no published RDM here; rdm and stimulus_id are expected")
     for name in list(published.variables):
         if published[name].dtype == object:
             published[name] = (published[name].dims, text(published[name].values))
     published.attrs = {key: _loaded(value) for key, value in published.attrs.items()}
     return published
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[xr.Dataset]:
-    """Open a netCDF file, with its content in memory, in the words of one line where it fails."""
-    path = Path(path)
-    if not path.is_file():
-        raise TgsageError(f"{path}: no such file")
-    try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as file:
-            loaded = file.load()
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
-        raise TgsageError(f"{path}: cannot be read as netCDF, truncated or damaged ({error})") from None
-    yield loaded
 
 
 def _write(file: xr.Dataset, path: str | os.PathLike[str], encoding: dict[str, dict[str, Any]]) -> None:

@@ -5,28 +5,23 @@ Nothing is unpacked to disk; sizes and names are checked.
 
 from __future__ import annotations
 
-import io
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from ..errors import TgsageError
+from ..pictures import DAMAGED, SUFFIXES, decode, points_outside
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 MAXIMAL_FILE_BYTES = 64 * 2**20
 """Uncompressed size of one file of the zip."""
 MAXIMAL_TOTAL_BYTES = 8 * 2**30
 """Uncompressed size of all of them, and of the decoded images."""
 MAXIMAL_PIXELS = 4096 * 4096
-TRANSPARENT_GREY = 128
-"""Background of images with transparent pixels."""
 
 
 def image_names(path: Path) -> list[str]:
@@ -144,7 +139,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         raise TgsageError(f"{path}: no such file")
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise TgsageError(f"{path}: cannot be read as a zip, truncated or damaged ({error})") from None
 
 
@@ -155,7 +150,7 @@ def _images(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     for entry in archive.infolist():
         name = entry.filename
         parts = PurePosixPath(name).parts
-        if name.startswith(("/", "\\")) or ".." in parts or "\\" in name or re.match(r"[A-Za-z]:", name):
+        if points_outside(name):
             raise TgsageError(f"{path}: entry {name!r} points outside the zip; do not trust this file")
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise TgsageError(f"{path}: entry {name!r} is a link; do not trust this file")
@@ -178,29 +173,12 @@ def _images(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
 
 
 def _decode(read: Callable[[str], bytes], name: str, path: Path) -> np.ndarray:
+    what = f"{path}: image {name}"
     try:
-        with Image.open(io.BytesIO(read(name))) as image:
-            if image.width * image.height > MAXIMAL_PIXELS:
-                raise TgsageError(f"{path}: image {name} has {image.width}x{image.height} pixels")
-            if image.mode.startswith(("I", "F")):
-                raise TgsageError(
-                    f"{path}: image {name} has more than 8 bits per channel (mode {image.mode}); "
-                    "convert it to 8 bits"
-                )
-            if image.has_transparency_data:
-                grey = Image.new("RGBA", image.size, (TRANSPARENT_GREY,) * 3 + (255,))
-                return np.asarray(Image.alpha_composite(grey, image.convert("RGBA")).convert("RGB"))
-            return np.asarray(image.convert("RGB"))
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        RuntimeError,
-    ) as error:
-        raise TgsageError(f"{path}: image {name} cannot be decoded, truncated or damaged ({error})") from None
+        content = read(name)
+    except DAMAGED as error:
+        raise TgsageError(f"{what} cannot be decoded, truncated or damaged ({error})") from None
+    return decode(content, what, MAXIMAL_PIXELS)
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

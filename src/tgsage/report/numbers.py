@@ -16,6 +16,7 @@ import xarray as xr
 
 from ..errors import TgsageError, unknown
 from ..ledger import STATUSES
+from ..netcdf import read_tree
 from ..plots import files
 from ..plots.candidates import inferred_alpha
 from ..plots.statistics import Correlation, spearman, wilson
@@ -77,6 +78,7 @@ def teacher(name: str, tree: xr.DataTree) -> dict[str, Any]:
         "of": str(tree.attrs.get("of", "")),
         "network": str(tree.attrs.get("network", "")),
         "control": str(tree.attrs.get("control", "")),
+        "features": str(tree.attrs.get("features", "")),
         "simulated": bool(tree.attrs.get("simulated", 0)),
         "rdm": str(tree.attrs.get("rdm", "")),
         "metric": str(tree.attrs.get("metric", "")),
@@ -302,7 +304,7 @@ def teacher_of(found: files.SearchFiles, run_folder: Path) -> tuple[str, xr.Data
         raise unknown(
             f"teacher of {found.folder}:", str(name), [file.stem for file in path.parent.glob("*.nc")]
         )
-    tree = files.read_tree(path)
+    tree = read_tree(path)
     scored = str(found.rsa.attrs.get("teacher_digest", ""))
     if scored and scored != str(tree.attrs.get("digest", "")):
         raise TgsageError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ..errors import TgsageError, unknown
+from ..netcdf import read_dataset
 from ..store import replacing
 
 SPLITS = ("choose", "reward", "report")
@@ -157,13 +157,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     TgsageError
         If there is no such file, or it is another kind of file.
     """
-    if not Path(path).is_file():
-        raise TgsageError(f"{path}: no such file; score the candidate first")
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as opened:
-            rsa = opened.load()
-    except (OSError, ValueError) as error:
-        raise TgsageError(f"{path}: cannot be read as netCDF ({error}); delete it and score again") from None
+    rsa = read_dataset(path, absent="score the candidate first", damaged="delete it and score again")
     for name in ("split", "target", "layer", "observed"):
         if name in rsa.coords:
             rsa = rsa.assign_coords({name: rsa[name].values.astype(str)})

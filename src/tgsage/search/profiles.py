@@ -6,13 +6,13 @@ The ledger has the maximum over layers, which is the paper's reading; a guidance
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError
+from ..netcdf import read_dataset
 from ..scoring import rsa as scored_files
 from ..store import replacing
 from .files import PathLike
@@ -131,13 +131,7 @@ def load(path: PathLike) -> xr.Dataset:
     TgsageError
         If there is no such file, or it is another kind of file.
     """
-    if not Path(path).is_file():
-        raise TgsageError(f"{path}: no such file; collect the round first")
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as opened:
-            profiles = opened.load()
-    except (OSError, ValueError) as error:
-        raise TgsageError(f"{path}: cannot be read as netCDF ({error}); delete it and run again") from None
+    profiles = read_dataset(path, absent="collect the round first")
     missing = [name for name in _VARIABLES if name not in profiles.variables]
     if missing:
         raise TgsageError(f"{path}: lacks {missing[0]}, so it is no profiles.nc; delete it and run again")

@@ -1,37 +1,28 @@
 """Files in a folder, or in the zip of one, read in place.
 
 What reads a stimulus zip (``recordings.images``) is not used, so that the code of a task's stage does not
-contain that of recordings; and it reads images only.
+contain that of recordings; and it reads images only. What both need is in ``tgsage.pictures``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from ..errors import TgsageError
+from ..pictures import DAMAGED, SUFFIXES, decode, points_outside
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+PLAIN_SUFFIXES = (".ppm", ".pgm")
+"""Of images too, beside the usual ones."""
 MAXIMAL_FILE_BYTES = 64 * 2**20
 """Uncompressed size of one file."""
 MAXIMAL_PIXELS = 8192 * 8192
-TRANSPARENT_GREY = 128
-"""Background of images with transparent pixels."""
-
-_DAMAGED = (
-    zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, SyntaxError, RuntimeError,
-    NotImplementedError, Image.DecompressionBombError,
-)  # fmt: skip
 
 
 class Tree:
@@ -75,7 +66,7 @@ class Tree:
                 )
             # A reader of zips stops at the declared size, whatever the compressed data would yield.
             return entry.read_bytes() if isinstance(entry, Path) else self._zip.read(entry)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise TgsageError(f"{self.path}: {name} cannot be read, truncated or damaged ({error})") from None
 
     def lines(self, name: str) -> list[str]:
@@ -101,26 +92,7 @@ class Tree:
         TgsageError
             As :meth:`read`, and if it cannot be decoded, is too large, or has more than 8 bits a channel.
         """
-        content = self.read(name)
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > MAXIMAL_PIXELS:
-                    raise TgsageError(
-                        f"{self.path}: {name} has {image.width}x{image.height} pixels, too many"
-                    )
-                if image.mode.startswith(("I", "F")):
-                    raise TgsageError(
-                        f"{self.path}: {name} has more than 8 bits a channel (mode {image.mode}); convert it "
-                        "to 8 bits"
-                    )
-                if image.has_transparency_data:
-                    grey = Image.new("RGBA", image.size, (TRANSPARENT_GREY,) * 3 + (255,))
-                    return np.asarray(Image.alpha_composite(grey, image.convert("RGBA")).convert("RGB"))
-                return np.asarray(image.convert("RGB"))
-        except _DAMAGED as error:
-            raise TgsageError(
-                f"{self.path}: {name} cannot be decoded, truncated or damaged ({error})"
-            ) from None
+        return decode(self.read(name), f"{self.path}: {name}", MAXIMAL_PIXELS)
 
     @property
     def _zip(self) -> zipfile.ZipFile:
@@ -145,7 +117,7 @@ def opened(path: Path) -> Iterator[Tree]:
         raise TgsageError(f"{path}: no such folder or zip; put it there, or point TGSAGE_DATA to its place")
     try:
         archive = zipfile.ZipFile(path)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise TgsageError(f"{path}: is neither a folder nor a whole zip ({error})") from None
     with archive:
         yield Tree(path, *_listed(archive, path), archive)
@@ -153,7 +125,7 @@ def opened(path: Path) -> Iterator[Tree]:
 
 def is_image(name: str) -> bool:
     """Whether a file is one by its suffix."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith((*SUFFIXES, *PLAIN_SUFFIXES))
 
 
 def tree_files(path: Path) -> list[Path]:
@@ -223,7 +195,7 @@ def _listed(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, Path | zipf
     for entry in archive.infolist():
         name = entry.orig_filename
         parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name) or {"\\", "\0"} & set(name):
+        if points_outside(name):
             raise TgsageError(f"{path}: entry {name!r} points outside the zip; do not trust this file")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise TgsageError(f"{path}: entry {name!r} is a link or no plain file; do not trust this file")

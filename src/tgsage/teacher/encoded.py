@@ -41,6 +41,7 @@ from .encoding import (
 )
 from .feature_networks import FeatureNetwork, feature_network
 from .geometry import to_network_input
+from .shown import image_rows, refuse_shared, task_pictures
 from .splits import assign_splits, parts_in_use
 from .task_stimuli import task_stimuli
 
@@ -155,11 +156,7 @@ class Scene:
             self.category, settings.splits, where=f"teacher {name!r}", pictures=image_hashes(self.images)
         )
         self.parts = {part: np.flatnonzero(self.split == part) for part in parts_in_use(settings.splits)}
-        self.forbidden = {
-            picture: part
-            for part in ("test", "train")
-            for picture in image_hashes(getattr(self.task, part).images)
-        }
+        self.forbidden = task_pictures(self.task)
         self.network = feature_network(
             settings.features,
             name,
@@ -274,26 +271,10 @@ class Scene:
         where = f"recordings {dataset!r}"
         if stimuli is None:
             raise TgsageError(f"{where}: have no images, without which nothing predicts their responses")
-        row = {stimulus: index for index, stimulus in enumerate(stimuli["stimulus_id"].values.astype(str))}
-        missing = [stimulus for stimulus in ids if stimulus not in row]
-        if missing:
-            raise TgsageError(
-                f"{where}: stimulus {str(missing[0])!r} was shown and has no image ({len(missing)} such); "
-                "add the images or leave out these presentations"
-            )
-        raw = stimuli["images"].values[[row[stimulus] for stimulus in ids]]
+        raw = stimuli["images"].values[image_rows(ids, stimuli, where)]
         small = self._to_side(raw, stimuli, self.task.resolution, where)
         for candidate in (raw, small):
-            shared = [
-                index for index, picture in enumerate(image_hashes(candidate)) if picture in self.forbidden
-            ]
-            if shared:
-                part = self.forbidden[image_hashes(candidate[shared[:1]])[0]]
-                raise TgsageError(
-                    f"{where}: stimulus {str(ids[shared[0]])!r} is among the task's {part} images "
-                    f"({len(shared)} such); a teacher must not show them: leave them out of the task or "
-                    "of the recordings"
-                )
+            refuse_shared(image_hashes(candidate), self.forbidden, ids, where)
         side = self.network.resolution
         if not self.settings.at_task_resolution:
             return self._to_side(raw, stimuli, side, where)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ..errors import TgsageError, unknown
+from ..netcdf import read_tree
 from ..store import digest, replacing
 from .ceilings import Ceiling
 from .splits import PARTS
@@ -130,13 +130,7 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
     TgsageError
         If there is no such file, it is not a teacher's, or its content is not what its digest says.
     """
-    if not Path(path).is_file():
-        raise TgsageError(f"{path}: no such teacher file; make it with `snakemake teacher`")
-    try:
-        with xr.open_datatree(path, engine="netcdf4") as opened:
-            teacher = opened.load()
-    except (OSError, ValueError) as error:
-        raise TgsageError(f"{path}: cannot be read as netCDF ({error}); make it again") from None
+    teacher = read_tree(path, absent="make the teacher with `snakemake teacher`", damaged="make it again")
     if "digest" not in teacher.attrs or not teacher.children:
         raise TgsageError(f"{path}: is not a teacher file; give one from teachers/")
     for name, group in teacher.children.items():

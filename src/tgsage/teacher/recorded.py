@@ -17,6 +17,7 @@ from ..store import seed_from
 from . import files
 from .ceilings import animal_bounds, measurement_ceiling, noise_ceiling, standardised
 from .geometry import to_network_input
+from .shown import image_rows, refuse_shared, task_pictures
 from .splits import assign_splits, parts_in_use
 
 LEAST_SITES = 3
@@ -153,7 +154,7 @@ def make_recorded(
     if not settings.targets:
         raise TgsageError(f"teacher {name!r}: has no targets; name at least one region")
     side = task.resolution if resolution is None and task is not None else resolution
-    forbidden = _task_pictures(task)
+    forbidden = task_pictures(task)
     known: dict[str, str] = {}
     prepared: dict[str, tuple[xr.DataArray | xr.Dataset, _Stimuli]] = {}
     groups: dict[str, xr.Dataset] = {}
@@ -222,17 +223,6 @@ def _controlled(assembly: xr.DataArray, settings: RecordedTeacher) -> xr.DataArr
     return assembly
 
 
-def _task_pictures(task: Any) -> dict[str, str]:
-    """Hash of every image that a candidate is trained or tested on -> the name of the part."""
-    if task is None:
-        return {}
-    from ..tasks import image_hashes
-
-    return {
-        picture: part for part in ("test", "train") for picture in image_hashes(getattr(task, part).images)
-    }
-
-
 def _stimuli(
     source: xr.DataArray | xr.Dataset,
     stimuli: xr.Dataset | None,
@@ -252,14 +242,7 @@ def _stimuli(
     attributes: dict[str, Any] = {"visual_degrees": np.nan, "network_degrees": np.nan}
     category = _categories_of_assembly(source, ids)
     if stimuli is not None:
-        row = {stimulus: index for index, stimulus in enumerate(stimuli["stimulus_id"].values.astype(str))}
-        absent = [stimulus for stimulus in ids if stimulus not in row]
-        if absent:
-            raise TgsageError(
-                f"{where}: stimulus {str(absent[0])!r} was shown and has no image ({len(absent)} such); "
-                "add the images or leave out these presentations"
-            )
-        rows = np.array([row[stimulus] for stimulus in ids])
+        rows = image_rows(ids, stimuli, where)
         for column in ("category", "object_name"):
             if column in stimuli:
                 category = stimuli[column].values.astype(str)[rows]
@@ -270,14 +253,7 @@ def _stimuli(
 
         pictures = image_hashes(images)
         for candidate in (pictures, image_hashes(raw)):
-            shared = [index for index, picture in enumerate(candidate) if picture in forbidden]
-            if shared:
-                part = forbidden[candidate[shared[0]]]
-                raise TgsageError(
-                    f"{where}: stimulus {str(ids[shared[0]])!r} is among the task's {part} images "
-                    f"({len(shared)} "
-                    "such); a teacher must not show them: leave them out of the task or of the recordings"
-                )
+            refuse_shared(candidate, forbidden, ids, where)
     split = assign_splits(category, settings.splits, where=where, pictures=pictures, known=known)
     return _Stimuli(ids, category, split, images, attributes)
 

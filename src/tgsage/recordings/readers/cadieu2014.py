@@ -26,7 +26,6 @@ tests read a stand-in of this structure.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +34,7 @@ import xarray as xr
 
 from ...config.recordings import Cadieu2014Recordings
 from ...errors import TgsageError
+from ...pictures import DAMAGED
 from ..images import image_names, read_images
 from ..matlab import read_arrays
 
@@ -161,7 +161,7 @@ def _file_names(package: Path) -> list[str]:
     try:
         with zipfile.ZipFile(package) as archive:
             names = [name for name in archive.namelist() if name.endswith(".mat")]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise TgsageError(f"{package}: cannot be read as a zip, truncated or damaged ({error})") from None
     return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
 
@@ -224,8 +224,7 @@ def _content(package: Path, name: str, where: str) -> bytes:
             if archive.getinfo(name).file_size > MAXIMAL_FILE_BYTES:
                 raise TgsageError(too_large.format(archive.getinfo(name).file_size))
             return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        # RuntimeError is what zipfile says of an encrypted file; NotImplementedError is one.
+    except DAMAGED as error:
         raise TgsageError(f"{where}: cannot be read, truncated or damaged ({error})") from None
 
 

@@ -23,9 +23,10 @@ from PIL import Image
 
 from ...config.recordings import NwbRecordings
 from ...errors import TgsageError, unknown
+from ...pictures import opaque
 from ..assembly import text
 from ..hdf5_links import refuse_links
-from ..images import MAXIMAL_TOTAL_BYTES, TRANSPARENT_GREY, image_names, read_images
+from ..images import MAXIMAL_TOTAL_BYTES, image_names, read_images
 
 RESERVED = (
     "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",
@@ -558,7 +559,5 @@ def _pixels(pixels: np.ndarray, where: str, settings: NwbRecordings) -> np.ndarr
     if pixels.ndim == 2:
         return np.repeat(pixels[..., None], 3, axis=2)
     if pixels.shape[2] == 4:
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        grey = Image.new("RGBA", image.size, (TRANSPARENT_GREY,) * 3 + (255,))
-        return np.asarray(Image.alpha_composite(grey, image).convert("RGB"))
+        return opaque(Image.fromarray(np.ascontiguousarray(pixels)))
     return np.ascontiguousarray(pixels)
