@@ -77,15 +77,22 @@ def test_the_snakefile_takes_a_dry_run_of_the_default():
 
     from conftest import ROOT
 
-    for target in ("search_with_monkey_teacher", "search_without_teacher", "teacher", "all"):
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "2", target, "--nolock"],
-            cwd=ROOT, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+    targets = ["search_with_monkey_teacher", "search_without_teacher", "teacher", "all"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "2", *targets, "--nolock"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("change", ["alpha", "compare", "metric"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alpha",
+        pytest.param("compare", marks=pytest.mark.slow),
+        pytest.param("metric", marks=pytest.mark.slow),
+    ],
+)
 def test_changing_the_score_trains_nothing(again, change):
     before = again.store_events()
     config = copy.deepcopy(TINY)

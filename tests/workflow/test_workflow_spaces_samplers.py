@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from conftest import TINY, Workspace, make_workspace
+from conftest import ROOT, TINY, Workspace, make_workspace
 from tgsage import samplers, spaces
 
 CELL = {"name": "cell", "blocks": 1, "width": 4, "reductions": 1}
@@ -133,3 +135,62 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
     final = json.loads(workspace.path("search", "shuffled", "seed_0", "final.json").read_text())
     observed = final["observed"]["similarity"]["V4"]["report"]
     assert float(table["shuffled"]["report_V4"]) == pytest.approx(observed)
+
+
+@pytest.mark.slow
+def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
+    """The files of docs/extending.md through the workflow; a changed file trains again."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.M | re.S):
+        (workspace.folder / name).write_text(text, encoding="utf-8")
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))["search"]
+    config = copy.deepcopy(TINY)
+    config["search"] |= {"space": shown["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
+    config["search"]["arms"]["monkey"]["sampler"] = shown["arms"]["monkey"]["sampler"]
+    workspace.write_config(config)
+    ledger = "results/tiny/search/monkey/seed_0/ledger.csv"
+    workspace.snakemake(ledger)
+    rows = _ledger(workspace, "monkey")
+    assert len({row["candidate"] for row in rows}) == len(rows) == ROUNDS * SLOTS
+    assert {row["status"] for row in rows} == {"ok"}
+    assert "Nothing to be done" in workspace.snakemake(ledger)
+    before = workspace.store_events()["write"]
+    path = workspace.folder / "my_space.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# Another line.\n", encoding="utf-8")
+    workspace.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
+    assert workspace.store_events()["write"] == before + SLOTS
+
+
+MISTAKES = {
+    "an override that changes the choices": (
+        lambda s: s["finalists"].update(space={"blocks": 3}),
+        "search.finalists.space: blocks: changes the choices",
+    ),
+    "an unknown override": (
+        lambda s: s["final"].update(space={"widht": 8}),
+        "search.final.space: unknown override of space cell 'widht' (did you mean 'width'?)",
+    ),
+    "no file of the space": (
+        lambda s: s.update(space={"name": "python", "file": "nope.py", "class": "Space"}),
+        "space python: nope.py: no such file",
+    ),
+    "no file of the sampler": (
+        lambda s: s["arms"]["monkey"].update(sampler={"name": "python", "file": "nope.py", "class": "S"}),
+        "sampler python: nope.py: no such file",
+    ),
+    "no file of the guidance": (
+        lambda s: s["arms"]["monkey"].update(guidance={"name": "calibrated", "fitted": "nope.json"}),
+        "search.arms.monkey.guidance: nope.json: no such file",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_is_missing_is_told_before_anything_runs(workspace, mistake):
+    change, words = MISTAKES[mistake]
+    config = copy.deepcopy(TINY)
+    change(config["search"])
+    workspace.write_config(config)
+    output = workspace.snakemake("-n", "search_with_monkey_teacher", fails=True)
+    assert words in output and "Traceback" not in output

@@ -1,5 +1,6 @@
 import glob
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 

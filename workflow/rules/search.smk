@@ -50,11 +50,18 @@ rule search_settings:
         "../scripts/search_settings.py"
 
 
-def sampler_digest(arm):
-    """Digest of the file of a sampler of the user's own; nothing for those of tgsage, which are imported."""
+def sampler_digests():
+    """By arm: digest of the file of a sampler of the user's own; nothing for those of tgsage."""
     from tgsage.samplers import source_digest
 
-    return source_digest(SEARCH.arms[arm].sampler)
+    try:
+        return {arm: source_digest(SEARCH.arms[arm].sampler) for arm in ARMS}
+    except TgsageError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# Once, and when the workflow is read: a file that is not there is told before anything runs.
+SAMPLER_DIGESTS = sampler_digests()
 
 
 rule propose:
@@ -75,7 +82,7 @@ rule propose:
         n=SEARCH.candidates_per_round,
         run=CONFIG.run,
         code=space_digest("search.propose"),
-        own_sampler=lambda w: sampler_digest(w.arm),
+        own_sampler=lambda w: SAMPLER_DIGESTS[w.arm],
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -90,11 +97,19 @@ def judge_digest(stage, arm):
 
 
 def judge_files(wildcards):
-    """Files that the arm's guidance reads, where they are there; a missing one is the guidance's to tell."""
+    """Files that the arm's guidance reads."""
     from tgsage.guidance import inputs
 
-    files = inputs(SEARCH.arms[wildcards.arm].guidance)
-    return [file for file in files if Path(file).is_file()]
+    return inputs(SEARCH.arms[wildcards.arm].guidance)
+
+
+for arm in ARMS:
+    for file in judge_files(SimpleNamespace(arm=arm)):
+        # Otherwise it would be told when the first round is collected.
+        if not Path(file).is_file():
+            raise WorkflowError(
+                f"search.arms.{arm}.guidance: {file}: no such file in {Path.cwd()}"
+            )
 
 
 for rung in range(1, len(RUNGS)):

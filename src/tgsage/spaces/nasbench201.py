@@ -44,14 +44,14 @@ class NasBench201Space(Space):
 
     Canonical form. Two cells are the same function if these rules, all of them exact, make them the same:
     ``none`` edges are removed; a node without inputs is zero; ``skip_connect`` and pooling of zero are zero;
-    a sum takes the terms of a skipped sum as its own, and its terms have no order; the pooling of one sum is
-    one value, however many edges compute it; a convolution belongs to its edge, so that one convolution read
-    twice differs from two convolutions; a convolution of zero is a learned constant, whatever its kernel; an
-    edge that does not reach the output is removed. This makes 5,485 functions of the 15,625 strings. (The
-    benchmark's own 6,466 keep zeros and nested sums apart, but hold one convolution read twice to be two.)
-    Not recognised: that an average of a sum is a sum of averages, and that the average of a constant is that
-    constant; with these there would be some 5,248. The representative is the string with the
-    fewest weights, then the fewest edges, then the first in order.
+    a sum takes the terms of a skipped sum as its own, and its terms have no order; the pooling of a sum is
+    the sum of the poolings of its terms, for it averages; a convolution belongs to its edge, so that one
+    convolution read twice differs from two convolutions; a convolution of zero is a learned constant,
+    whatever its kernel, and the pooling of a constant is that constant; an edge that does not reach the
+    output is removed. This makes 5,234 functions of the 15,625 strings, and with random weights no two of
+    them give one output. (The benchmark's own 6,466 keep zeros and nested sums apart, but hold one
+    convolution read twice to be two.) Functions that are one here give the same numbers but for rounding. The
+    representative is the string with the fewest weights, then the fewest edges, then the first in order.
 
     Published accuracies belong to strings, not to functions: look them up by :meth:`format_published` of the
     architecture as it was listed, never by key.
@@ -150,8 +150,7 @@ def value_of(operations: Operations) -> Value:
             if operation == "skip_connect":
                 terms += value
             elif operation == "avg_pool_3x3":
-                if value:
-                    terms.append(("pool", value))
+                terms += [term if term[0] == "constant" else ("pool", (term,)) for term in value]
             elif value:
                 terms.append((operation, edge, value))
             else:
