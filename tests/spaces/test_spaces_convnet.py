@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.spaces.convnet import canonical_order, unread
+from tgsage.spaces.convnet import least_numbering, unread
 
 
 def labelled_graph(layers, inputs):
@@ -70,9 +70,34 @@ def test_renumbered_layers_share_a_key(density):
 
 
 def test_many_equal_layers_take_no_time():
-    """Twenty like layers that all read the image: 20! orders, one canonical form."""
-    layers, inputs = [(3, 3, 24, 1)] * 20, [[] for _ in range(20)]
-    assert canonical_order(layers, inputs) == list(range(20))
+    """Twenty like layers that all read the image: 20! orders. Ten like pairs: 10!. One canonical form."""
+    layers = [(3, 3, 24, 1)] * 20
+    apart = layers, [[] for _ in range(20)]
+    assert least_numbering(*apart) == apart
+    pairs = layers, [[] for _ in range(10)] + [[index] for index in range(10)]
+    assert least_numbering(*pairs) == least_numbering(*shuffled(*pairs, random.Random(0)))
+
+
+def rings(*sizes):
+    """Lower layers, and upper ones that read two of them each, such that all form rings of these lengths."""
+    n = sum(sizes) // 2
+    inputs, start = [[] for _ in range(n)], 0
+    for size in sizes:
+        half = size // 2
+        inputs += [sorted((start + index, start + (index + 1) % half)) for index in range(half)]
+        start += half
+    return [(3, 3, 24, 1)] * (2 * n), inputs
+
+
+def test_layers_that_are_alike_to_colour_refinement_but_not_interchangeable():
+    """A ring of six and one of four look alike to every layer in them, and like one ring of ten."""
+    space = spaces.get("convnet10")
+    rng = random.Random(0)
+    keys = [
+        {space.key(space._from_network(*shuffled(*network, rng))) for _ in range(20)}
+        for network in (rings(6, 4), rings(10))
+    ]
+    assert [len(found) for found in keys] == [1, 1] and keys[0] != keys[1]
 
 
 def slow_forward(network, images):

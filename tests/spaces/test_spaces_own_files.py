@@ -295,7 +295,7 @@ def test_a_further_space_changes_no_digest_of_training(tmp_path):
     assert _digests(tmp_path / "src", STAGES) == before
 
     # Its own code counts, and what all of them share counts for all.
-    edit("spaces/cell.py", ('"""PNAS\'s eight operations', 'EXTRA = 1\n"""PNAS\'s eight operations'))
+    edit("spaces/cell_blocks.py", ('"""PNAS\'s eight operations', 'EXTRA = 1\n"""PNAS\'s eight operations'))
     changed = [a != b for a, b in zip(_digests(tmp_path / "src", STAGES), before, strict=True)]
     assert [stage for stage, c in zip(STAGES, changed, strict=True) if c] == ["spaces.cell"]
     edit("spaces/layers.py", ("import torch\n", "import torch\nEXTRA = 1\n"))

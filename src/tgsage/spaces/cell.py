@@ -11,28 +11,14 @@ from torch.nn import functional
 
 from ..config.space_cell import CellSpace as Settings
 from .base import Architecture, Space, too_small
+from .cell_blocks import OPERATIONS, Block, least_equal, unused_blocks
 from .layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution, average_pool
-
-OPERATIONS = (
-    "sep_3x3",
-    "sep_5x5",
-    "sep_7x7",
-    "conv_1x7_7x1",
-    "identity",
-    "avg_pool_3x3",
-    "max_pool_3x3",
-    "dil_3x3",
-)
-"""PNAS's eight operations (Liu et al. 2018, section 3.1)."""
 
 CELL_INPUTS = ("h-2", "h-1")
 """Output of the cell before the last, and of the last."""
 
 # These begin with a ReLU, which is computed once per state and shared.
 RECTIFIED = frozenset({"sep_3x3", "sep_5x5", "sep_7x7", "conv_1x7_7x1", "dil_3x3"})
-
-Block = tuple[int, str, int, str]
-"""Input, operation, input, operation; inputs 0 and 1 are the previous cells, 2 + k is block k."""
 
 
 class CellSpace(Space):
@@ -52,11 +38,13 @@ class CellSpace(Space):
     Probes: the output of every cell, after the concatenation of its unused blocks, before the ReLU of the
     cells that follow.
 
-    Canonical form, and so what counts as the same function: the two sides of a block in order (input, then
-    operation); blocks renumbered, over all orders in which a block follows its inputs, such that the list of
-    blocks is the least one. Two cells share a key exactly when they are the same labelled graph. Not
-    recognised are identities of arithmetic: a sum associated anew through an identity operation, an average
-    of sums as a sum of averages, and which of two parameter-free twins a block reads.
+    Canonical form: of all lists of blocks that compute the same function, the least one (sides of a block by
+    input, then operation). Two cells are the same function if these rules, all of them exact, make them the
+    same: sums and the concatenation have no order; a block read through an identity gives its terms to the
+    sum that reads it; the average of a sum is the sum of the averages; the maximum of n times a sum is n
+    times its maximum; equal sums are equal, whichever block made them; an operation with weights belongs to
+    its side, so that one read twice differs from two. An identity of a previous cell has weights in a cell
+    that is used with stride 2, which the one cell of ``separate_reduction: false`` is.
     """
 
     name = "cell"
@@ -80,11 +68,12 @@ class CellSpace(Space):
 
     def canonical(self, arch: Architecture) -> Architecture:
         self.check(arch)
-        return self._canonical(arch)
-
-    @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
-    def _canonical(self, arch: Architecture) -> Architecture:
-        return self._from_blocks({cell: least_order(blocks) for cell, blocks in self.blocks(arch).items()})
+        return self._from_blocks(
+            {
+                cell: least_equal(blocks, strided=cell == "reduction" or not self.settings.separate_reduction)
+                for cell, blocks in self.blocks(arch).items()
+            }
+        )
 
     def blocks(self, arch: Architecture) -> dict[str, list[Block]]:
         """The blocks of the normal and, where it is searched apart, of the reduction cell, as written.
@@ -186,60 +175,6 @@ class CellSpace(Space):
                     {"source": names[2 + index], "target": output, "cell": cell, "operation": "concat"}
                 )
         return {"nodes": nodes, "edges": edges}
-
-
-def unused_blocks(blocks: list[Block]) -> list[int]:
-    """Indices of the blocks that no other block reads."""
-    used = {source for block in blocks for source in (block[0], block[2])}
-    return [index for index in range(len(blocks)) if index + 2 not in used]
-
-
-def least_order(blocks: list[Block]) -> list[Block]:
-    """Renumber blocks into the least list, sides sorted, over all orders in which inputs come first.
-
-    The least list is found by choosing, position by position, the least block that may stand there, and
-    following every choice that ties.
-    """
-    n = len(blocks)
-    # Partial orders: (position of each block placed so far, blocks left). All share one prefix of the list.
-    front: list[dict[int, int]] = [{}]
-    result: list[Block] = []
-    for position in range(n):
-        best: tuple[Any, ...] | None = None
-        following: list[dict[int, int]] = []
-        for placed in front:
-            for index in range(n):
-                if index in placed:
-                    continue
-                written = _renumbered(blocks[index], placed)
-                if written is None:
-                    continue
-                if best is None or written < best:
-                    best, following = written, []
-                if written == best:
-                    following.append({**placed, index: position})
-        assert best is not None, "a block reads itself or a later block"
-        # Orders that placed the same blocks at the same positions are one.
-        front = [dict(items) for items in {tuple(sorted(placed.items())) for placed in following}]
-        front.sort(key=lambda placed: sorted(placed.items()))
-        (input_1, rank_1), (input_2, rank_2) = best
-        result.append((input_1, OPERATIONS[rank_1], input_2, OPERATIONS[rank_2]))
-    return result
-
-
-_RANK = {operation: rank for rank, operation in enumerate(OPERATIONS)}
-
-
-def _renumbered(block: Block, placed: dict[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """A block's sorted sides under a partial renumbering, or None if an input has no number yet."""
-    sides = []
-    for source, operation in ((block[0], block[1]), (block[2], block[3])):
-        if source >= 2:
-            if source - 2 not in placed:
-                return None
-            source = 2 + placed[source - 2]
-        sides.append((source, _RANK[operation]))
-    return (sides[0], sides[1]) if sides[0] <= sides[1] else (sides[1], sides[0])
 
 
 def _operation(name: str, channels: int, stride: int, twice: bool) -> nn.Module:

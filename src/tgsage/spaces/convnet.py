@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from .layers import ConvolutionNorm
 
 Layer = tuple[int, int, int, int]
 """Filter height, filter width, number of filters, stride."""
+
+Network = tuple[list[Layer], list[list[int]]]
+"""The layers, and for each the indices of the layers that it reads."""
 
 
 class ConvNetSpace(Space):
@@ -30,10 +34,9 @@ class ConvNetSpace(Space):
 
     Probes: the output of every layer, after batch norm and ReLU.
 
-    Canonical form: layers renumbered, over the orders in which inputs come first, by a rank that does not
-    depend on how they were numbered (colour refinement of the labelled graph, ties broken one at a time).
-    Equal keys are always the same function. Networks that differ only in the numbering of their layers share
-    a key, save contrived ones whose layers are alike to colour refinement without being interchangeable.
+    Canonical form: layers renumbered, inputs first, by a rank that does not depend on how they were numbered
+    (colour refinement of the labelled graph, every way to break a tie followed). Two networks share a key
+    exactly when they differ in nothing but the numbering of their layers.
     """
 
     settings: Settings
@@ -57,14 +60,9 @@ class ConvNetSpace(Space):
 
     @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
     def _canonical(self, arch: Architecture) -> Architecture:
-        layers, inputs = self.network(arch)
-        order = canonical_order(layers, inputs)
-        place = {old: new for new, old in enumerate(order)}
-        return self._from_network(
-            [layers[old] for old in order], [sorted(place[source] for source in inputs[old]) for old in order]
-        )
+        return self._from_network(*least_numbering(*self.network(arch)))
 
-    def network(self, arch: Architecture) -> tuple[list[Layer], list[list[int]]]:
+    def network(self, arch: Architecture) -> Network:
         """The layers, and for each the indices of the layers it reads, as written."""
         values = self.encode(arch)
         layers, inputs = [], []
@@ -121,12 +119,15 @@ def unread(inputs: list[list[int]]) -> list[int]:
     return [index for index in range(len(inputs)) if index not in read]
 
 
-def canonical_order(layers: list[Layer], inputs: list[list[int]]) -> list[int]:
-    """An order of the layers, inputs first, that does not depend on their numbers.
+def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
+    """Number the layers anew, inputs first, in a way that does not depend on how they were numbered.
 
     Layers are ranked by colour refinement: by their own description, then again and again by the ranks of
-    what they read and of what reads them, until no rank splits. Where ranks tie, the first of the tied layers
-    goes before the others, and refinement goes on.
+    what they read and of what reads them, until no rank splits. Where ranks tie, each of the tied layers in
+    turn goes before the others, and refinement goes on; of the networks that come of it the least is taken
+    (individualisation and refinement: McKay and Piperno 2014). A tied layer is passed over if it reads, and
+    is read by, the same layers as one that was tried, or if the first network that it leads to was found
+    already: then an automorphism takes the one layer to the other, and the rest would be found again.
     """
     n = len(layers)
     readers: list[list[int]] = [[] for _ in range(n)]
@@ -146,18 +147,45 @@ def canonical_order(layers: list[Layer], inputs: list[list[int]]) -> list[int]:
                 return finer
             rank = finer
 
-    described = sorted(layers)
-    rank = refine([described.index(layer) for layer in layers])
-    while len(set(rank)) < n:
-        tied = min(value for value in rank if rank.count(value) > 1)
-        first = rank.index(tied)
+    def tied(rank: list[int]) -> list[int]:
+        counts = Counter(rank)
+        least = min(value for value in rank if counts[value] > 1)
+        return [index for index, value in enumerate(rank) if value == least]
+
+    def before_others(first: int, rank: list[int]) -> list[int]:
         # Twice the rank leaves room below the tied ones.
-        rank = refine([2 * value - (index == first) for index, value in enumerate(rank)])
-    order: list[int] = []
-    while len(order) < n:
-        ready = [i for i in range(n) if i not in order and all(source in order for source in inputs[i])]
-        order.append(min(ready, key=rank.__getitem__))
-    return order
+        return refine([2 * value - (index == first) for index, value in enumerate(rank)])
+
+    def numbered(rank: list[int]) -> Network:
+        order: list[int] = []
+        while len(order) < n:
+            ready = [i for i in range(n) if i not in order and all(source in order for source in inputs[i])]
+            order.append(min(ready, key=rank.__getitem__))
+        place = {old: new for new, old in enumerate(order)}
+        return [layers[old] for old in order], [sorted(place[j] for j in inputs[old]) for old in order]
+
+    def first_network(rank: list[int]) -> Network:
+        while len(set(rank)) < n:
+            rank = before_others(tied(rank)[0], rank)
+        return numbered(rank)
+
+    def networks(rank: list[int]) -> list[Network]:
+        if len(set(rank)) == n:
+            return [numbered(rank)]
+        found: list[Network] = []
+        tried: list[int] = []
+        for layer in tied(rank):
+            if any(inputs[layer] == inputs[other] and readers[layer] == readers[other] for other in tried):
+                continue
+            longer = before_others(layer, rank)
+            if found and first_network(longer) in found:
+                continue
+            tried.append(layer)
+            found += networks(longer)
+        return found
+
+    described = sorted(layers)
+    return min(networks(refine([described.index(layer) for layer in layers])))
 
 
 class ConvNet(nn.Module):
