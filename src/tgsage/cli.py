@@ -52,6 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allow-unverified", action="store_true", help="also files that the card has no digest of"
     )
 
+    fit = commands.add_parser(
+        "fit-guidance", help="learn weights for the guidance 'calibrated' from a finished search"
+    )
+    fit.add_argument("search", help="folder of the search, e.g. results/default/search/monkey/seed_0")
+    fit.add_argument("--mature", required=True, help="csv of known accuracies with a column 'architecture'")
+    fit.add_argument("--column", default="accuracy", help="its column of accuracies (default accuracy)")
+    fit.add_argument("--percent", action="store_true", help="they are in percent and not fractions")
+    fit.add_argument(
+        "--feature", action="append", metavar="NAME", help="fit only this feature; repeatable (default all)"
+    )
+    fit.add_argument("--minimum", type=int, help="least number of candidates (default 20)")
+    fit.add_argument("--output", default="fitted.json", help="file to write (default fitted.json)")
+
     options = parser.parse_args(arguments)
     try:
         {
@@ -61,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "store": _store,
             "cards": _cards,
             "fetch": _fetch,
+            "fit-guidance": _fit_guidance,
         }[options.command](options)
     except TgsageError as error:
         print(f"tgsage: {error}", file=sys.stderr)
@@ -208,6 +222,37 @@ def _fetch(options: argparse.Namespace) -> None:
     )
     for path, state in states.items():
         print(f"{root / path}: {state}")
+
+
+def _fit_guidance(options: argparse.Namespace) -> None:
+    from .search import fit_guidance
+
+    settings = {"column": options.column, "percent": options.percent}
+    if options.feature:
+        settings["features"] = options.feature
+    if options.minimum is not None:
+        settings["minimum"] = options.minimum
+    fitted = fit_guidance(options.search, options.mature, settings)
+    fitted.save(options.output)
+    print(f"{options.output}: fitted to {fitted.n} candidates, {len(fitted.features)} features")
+    for name, weight in zip(fitted.features, fitted.weights, strict=True):
+        print(f"  {name}: {weight:+.4f} per standard deviation")
+    for name, why in fitted.dropped.items():
+        print(f"  {name}: left out, {why}")
+    print("predicting candidates that were held out:")
+    rows = [("all features", fitted.with_teacher), ("without the teacher's", fitted.without_teacher)]
+    if fitted.teacher is not None:
+        rows.append(("the teacher's alone", fitted.teacher.performance))
+    for label, told in rows:
+        if told is not None:
+            print(f"  {label}: RMSE {told.rmse:.4f}, R2 {_told(told.r2)}, Spearman {_told(told.spearman)}")
+    if fitted.teacher is not None:
+        given = _told(fitted.teacher.spearman_given_parameters)
+        print(f"  the teacher's alone, Spearman given the number of parameters: {given}")
+
+
+def _told(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

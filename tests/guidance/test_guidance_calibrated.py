@@ -347,7 +347,7 @@ def test_another_set_of_features_or_targets_is_refused(tmp_path):
 
 # What is wrong with a fitted file, as a change of a right one, and the words that say so.
 BAD_FITTED = {
-    "missing": (None, "no such file; fit one"),
+    "missing": (None, "no such file; make one with tgsage fit-guidance"),
     "not JSON": (lambda c: "{", "cannot be read as JSON"),
     "a list": (lambda c: [c], "is no fitted guidance"),
     "another format": (lambda c: c | {"format": "2"}, "is no fitted guidance"),

@@ -190,7 +190,7 @@ class Fitted(Section):
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise TgsageError(f"{path}: no such file; fit one with tgsage.guidance.calibrated.fit") from None
+            raise TgsageError(f"{path}: no such file; make one with tgsage fit-guidance") from None
         except (OSError, ValueError) as error:
             raise TgsageError(f"{path}: cannot be read as JSON: {error}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:

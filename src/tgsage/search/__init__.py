@@ -18,6 +18,7 @@ _HOMES = {
     "collect_finalists": "collect",
     "measurement": "collect",
     "finish": "winner",
+    "fit_guidance": "fitting",
     "announce": "progress",
     "leaderboard": "progress",
 }
