@@ -30,8 +30,8 @@ from tgsage.training.loop import Descent, Keeper
 RESOLUTION, CLASSES, IMAGES = 32, 8, 4096
 
 
-def cell_net(width: int) -> torch.nn.Module:
-    """A cell network whose cells mix separable convolutions, pooling and identity."""
+def cell_choices(width: int) -> tuple[spaces.Space, spaces.Architecture]:
+    """A space and a cell of it that mixes separable convolutions, pooling and identity."""
     space = spaces.get("cell", blocks=3, width=width, repeats=1, reductions=2)
     blocks = (
         ("h-1", "sep_3x3", "h-2", "identity"),
@@ -44,7 +44,7 @@ def cell_net(width: int) -> torch.nn.Module:
         for number, block in enumerate(blocks, start=1)
         for field, value in zip(fields, block, strict=True)
     }
-    return initial_module(space, space.decode(choices), CLASSES, 0)
+    return space, space.decode(choices)
 
 
 def main() -> None:
@@ -72,7 +72,8 @@ def main() -> None:
     print("| " + " | ".join(head) + " |")
     print("|---" * len(head) + "|")
     for width in arguments.widths:
-        print(row(cell_net(width), device, arguments.repeats, arguments.steps))
+        module = initial_module(*cell_choices(width), CLASSES, 0)
+        print(row(module, device, arguments.repeats, arguments.steps))
 
 
 def row(module: torch.nn.Module, device: torch.device, repeats: int, steps: int) -> str:
