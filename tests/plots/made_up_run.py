@@ -192,10 +192,13 @@ def make_search(
     if targets:
         rsa[:, :, :, 0] = np.nan  # a dead layer
     similarity = {}
+    splits = ["choose", "reward", "report"]
+    numbers = np.zeros((len(splits), len(targets)), dtype=np.int64)
     groups: dict[str, xr.Dataset] = {"/": xr.Dataset()}
     for i, t in enumerate(targets):
         assert teacher is not None
         group = xr.load_dataset(teacher, group=t)
+        numbers[:, i] = [(group["split"] == part).sum() for part in splits]
         own = rankdata(group["rdm"].values) / group.sizes["pair"]
         made = 0.6 * own + rng.normal(0, 0.2, own.size)
         layer = LAYERS[2 + i]
@@ -226,12 +229,13 @@ def make_search(
     data = xr.Dataset(
         {
             "rsa": (("checkpoint", "split", "target", "layer"), rsa),
+            "n_stimuli": (("split", "target"), numbers),
             "accuracy": ("checkpoint", [0.125, 0.8]),
             "loss": ("checkpoint", [2.1, 0.7]),
         },
         coords={
             "examples": ("checkpoint", [0, 120_000]),
-            "split": ["choose", "reward", "report"],
+            "split": splits,
             "target": np.array(targets, dtype=object) if targets else np.array([], dtype="<U1"),
             "layer": list(LAYERS),
         },

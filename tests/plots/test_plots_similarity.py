@@ -40,7 +40,13 @@ def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
             (column, names.index(chosen[str(target)]))
             for column, target in enumerate(values["target"].values)
         }
+        below = figure.axes[list(figure.axes).index(panel) + 2]
+        assert [label.get_text() for label in below.get_xticklabels()] == [
+            f"{target}\nn = {int(search.rsa['n_stimuli'].sel(split=split, target=target)):,}"
+            for target in values["target"].values
+        ]
     text = words(figure)
+    assert "n: stimuli." in text
     # aIT has no ceiling on report images.
     assert "0.43 to 0.62" in text and text.count("not available") == 1 and "Hatched" in text
     # Below every map the framed layer's raw similarity stands as a share of upper and lower bound.

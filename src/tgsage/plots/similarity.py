@@ -51,7 +51,8 @@ def layers(
     Parameters
     ----------
     rsa
-        ``rsa`` (checkpoint, split, target, layer), as in ``rsa.nc``; NaN is a dead layer.
+        ``rsa`` (checkpoint, split, target, layer) and ``n_stimuli`` (split, target), as in ``rsa.nc``; NaN
+        is a dead layer.
     ceilings
         Target to split to (lower, upper) noise ceiling; NaN, or absent, is told as not available.
     chosen
@@ -113,7 +114,10 @@ def layers(
             if column == 0:
                 below.set_yticks([0, 1], ["noise ceiling", "framed / ceiling"])
                 panel.set_ylabel("layer, shallow to deep")
-            below.set_xticks(range(len(targets)), targets)
+            numbers = rsa["n_stimuli"].sel(split=split, target=targets).values
+            below.set_xticks(
+                range(len(targets)), [f"{t}\nn = {n:,}" for t, n in zip(targets, numbers, strict=True)]
+            )
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=grid[:, -1], aspect=25, shrink=0.9)
     bar.set_label(f"RDM similarity ({style.method_name(method)})")
     bar.outline.set_visible(False)
@@ -124,6 +128,7 @@ def layers(
             "Framed: the layer chosen for the target.",
             "Noise ceiling: lower to upper bound of what the recordings allow on these images. Maps show raw "
             "similarities; framed / ceiling: a framed one as a share of the upper to the lower bound.",
+            "n: stimuli.",
             "Hatched: no value, the layer gives some stimulus a constant pattern." if dead else "",
         ],
         simulated,
