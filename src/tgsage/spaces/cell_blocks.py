@@ -167,8 +167,9 @@ class _Search:
             (self.terms.number("input", 0),),
             (self.terms.number("input", 1),),
         )
-        # Of each side with weights: its operation and what it reads.
+        # Of each side with weights: its operation and what it reads, and the term that it makes.
         self.weighted: list[tuple[str, Value]] = []
+        self.made: list[int] = []
         values: list[Value] = [*self.inputs]
         for block in blocks:
             total: list[int] = []
@@ -177,6 +178,7 @@ class _Search:
                 if value is None:
                     value = (self.terms.number("weights", len(self.weighted)),)
                     self.weighted.append((operation, values[source]))
+                    self.made += value
                 total += value
             values.append(tuple(sorted(total)))
         self.outputs = Counter(values[2 + index] for index in unused_blocks(blocks))
@@ -190,11 +192,12 @@ class _Search:
         self._useful: dict[Value, bool] = {}
         self._can_complete: dict[tuple[tuple[tuple[Value, int], ...], int], bool] = {}
 
-    def _goals(self) -> tuple[list[Counter[int]], set[Value]]:
+    def _goals(self) -> tuple[dict[int, list[Counter[int]]], set[Value]]:
         """Sums of which every block has to be a part, or it would be computed for nothing.
 
         They are what is concatenated, what sides with weights read, what a maximum is taken of, and what all
-        of these are the average of. Beside them: the roots of what a maximum is taken of.
+        of these are the average of; by each of their terms. Beside them: the roots of what a maximum is taken
+        of.
         """
         left = [*self.outputs, *(value for _, value in self.weighted)]
         found: dict[Value, None] = {}
@@ -215,7 +218,12 @@ class _Search:
                     left.append(tuple(sorted(of * times)))
             if inner:
                 left.append(tuple(sorted(inner)))
-        return [Counter(value) for value in found], roots
+        goals: dict[int, list[Counter[int]]] = {}
+        for value in found:
+            counts = Counter(value)
+            for term in counts:
+                goals.setdefault(term, []).append(counts)
+        return goals, roots
 
     def _twins(self) -> dict[tuple[str, Value], list[list[int]]]:
         """Sides with weights by operation and input, those together that are interchangeable.
@@ -243,10 +251,13 @@ class _Search:
 
     def useful(self, value: Value) -> bool:
         """Whether a sum is part of one of the goals."""
-        if value not in self._useful:
-            counts = Counter(value)
-            self._useful[value] = any(counts <= goal for goal in self.goals)
-        return self._useful[value]
+        found = self._useful.get(value)
+        if found is None:
+            counts = Counter(value).items()
+            goals = self.goals.get(value[0], ())
+            found = any(all(goal[term] >= times for term, times in counts) for goal in goals)
+            self._useful[value] = found
+        return found
 
     def _sides(self, part: _Part) -> Iterator[tuple[tuple[int, int], Value, list[int]]]:
         """Sides that may come next, least first: as written, its value, and what weights it may have."""
@@ -270,7 +281,7 @@ class _Search:
                 placed = part.placed
                 value = [*value_1, *value_2]
                 if free_1:
-                    value.append(self.terms.number("weights", free_1[0]))
+                    value.append(self.made[free_1[0]])
                     placed |= 1 << free_1[0]
                 if free_2:
                     # Twins may read one block, or two equal ones.
@@ -278,7 +289,7 @@ class _Search:
                         free_2 = free_2[1:]
                         if not free_2:
                             continue
-                    value.append(self.terms.number("weights", free_2[0]))
+                    value.append(self.made[free_2[0]])
                     placed |= 1 << free_2[0]
                 total = tuple(sorted(value))
                 if not self.useful(total):
