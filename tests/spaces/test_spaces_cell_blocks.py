@@ -147,6 +147,15 @@ def test_the_least_list_is_the_same_function_and_the_same_for_all_orders(strided
     assert rewritten >= 3
 
 
+def test_alike_operations_that_read_two_equal_blocks():
+    same = [(1, "identity", 1, "identity")] * 2
+    cell = [*same, (2, "sep_3x3", 3, "sep_3x3")]
+    assert least_equal(cell, strided=False) == cell
+    # With one of the two unread there is one more output: another function.
+    other = [*same, (2, "sep_3x3", 2, "sep_3x3")]
+    assert least_equal(other, strided=False) == other
+
+
 SEP, DIL, ONE, AVG, MAX = "sep_3x3", "dil_3x3", "identity", "avg_pool_3x3", "max_pool_3x3"
 SAME = {
     # Two cells, and for each side of the second that has weights, the side of the first that it is.
