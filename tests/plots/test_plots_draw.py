@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -183,6 +184,22 @@ def test_comparison_counts_the_examples_of_failed_candidates(run):
     tested = [line for line in drawing.figure.axes[2].lines if line.get_marker() == "D"]
     assert [float(line.get_ydata()[0]) for line in tested] == [0.82, 0.82]
     assert "not comparable" in words(drawing.figure) and "1 search seed per arm" in words(drawing.figure)
+
+
+@pytest.mark.parametrize(
+    "names", [["monkey", "none"], ["monkey", "none", "shuffled"], ["monkey", "none", "shuffled", "random"]]
+)
+def test_names_of_arms_do_not_touch(search, names):
+    figure = plots.comparison(
+        {name: [search.ledger] for name in names}, {name: [search.finalists] for name in names}
+    )
+    figure.canvas.draw()
+    labels = figure.axes[2].get_xticklabels()
+    assert [label.get_text() for label in labels] == names
+    if labels[0].get_rotation() == 0:
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(one.x1 + 2 < two.x0 for one, two in itertools.pairwise(boxes))
+    assert (labels[0].get_rotation() > 0) == (len(names) == 4)
 
 
 @pytest.fixture

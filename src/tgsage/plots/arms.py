@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.lines import Line2D
 from . import style
 from .candidates import formula, inferred_alpha
 from .statistics import running_best, wilson_of_accuracy
+
+LETTERS_BELOW = 27
 
 
 @style.styled
@@ -142,7 +145,12 @@ def _mature(
                 markeredgewidth=1.3,
             )
             lows.append(one["low"])
-    panel.set_xticks(range(len(finalists)), list(finalists))
+    names = list(finalists)
+    # About as many letters fit below the panel; names that would touch are slanted.
+    room = LETTERS_BELOW / len(names)
+    slanted = any((len(one) + len(two)) / 2 + 1 > room for one, two in itertools.pairwise(names))
+    slant = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    panel.set_xticks(range(len(names)), names, **slant)
     panel.set_xlim(-0.5, len(finalists) - 0.5)
     panel.tick_params(axis="x", length=0)
     panel.set_title("mature networks")
