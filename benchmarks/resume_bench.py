@@ -54,7 +54,7 @@ def main() -> None:
 
     def stages(store: Store, stops: list[float], *, going_on: bool) -> Stored:
         for number, stop in enumerate(stops):
-            stage = recipe.model_copy(update={"stop": stop})
+            stage = Recipe(**{**recipe.model_dump(), "stop": stop})
             earlier = stops[:number] if going_on else []
             done = ensure_trained(store, space, arch, stage, task, arguments.device, earlier=earlier)
         return done
@@ -81,7 +81,9 @@ def main() -> None:
                 weights[way] = b"".join(v.numpy().tobytes() for _, v in sorted(done.load().items()))
     assert len(set(weights.values())) == 1, "the three ways did not give the same weights"
 
-    print(f"{platform.processor() or platform.machine()}, torch on {arguments.device}, 1 thread")
+    print(
+        f"{platform.processor() or platform.machine()}, torch on {arguments.device}, {recipe.threads} thread(s)"
+    )
     print(
         f"{parameters:,} parameters, {arguments.images} images, {arguments.epochs} epochs, stops {every[:-1]}"
     )

@@ -15,7 +15,7 @@ from tgsage import ledger, samplers, spaces
 from tgsage.config.samplers import SamplerSettings
 from tgsage.errors import TgsageError
 from tgsage.samplers.cost import cost
-from tgsage.spaces.cell import OPERATIONS, unused_blocks
+from tgsage.spaces.cell_blocks import OPERATIONS, unused_blocks
 
 SPACES = ("cell", "nasbench201", "convnet10", "convnet20", "list", "python")
 LEARNING = tuple(name for name in samplers.NAMES if name not in ("random", "python"))

@@ -36,7 +36,7 @@ def images(size, n=2):
 def every_space(tmp_path_factory):
     of = spaces.get("nasbench201", width=3, repeats=1)
     file = tmp_path_factory.mktemp("listed") / "pool.json"
-    # Many strings of few functions; without the average of a constant, which keys do not recognise.
+    # Many strings of few functions.
     plain = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
     strings = [
         f"|{a}~0|+|none~0|{b}~1|+|skip_connect~0|none~1|{c}~2|"

@@ -15,6 +15,7 @@ from .candidates import formula, inferred_alpha
 from .statistics import running_best, wilson_of_accuracy
 
 LETTERS_BELOW = 27
+"""Letters of the tick labels that have room below the panel of mature networks."""
 
 
 @style.styled

@@ -116,7 +116,9 @@ def layers(
                 panel.set_ylabel("layer, shallow to deep")
             numbers = rsa["n_stimuli"].sel(split=split, target=targets).values
             below.set_xticks(
-                range(len(targets)), [f"{t}\nn = {n:,}" for t, n in zip(targets, numbers, strict=True)]
+                range(len(targets)),
+                [f"{t}\nn = {n:,}" for t, n in zip(targets, numbers, strict=True)],
+                fontsize=size,
             )
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=grid[:, -1], aspect=25, shrink=0.9)
     bar.set_label(f"RDM similarity ({style.method_name(method)})")
