@@ -82,7 +82,8 @@ def main() -> None:
     assert len(set(weights.values())) == 1, "the three ways did not give the same weights"
 
     print(
-        f"{platform.processor() or platform.machine()}, torch on {arguments.device}, {recipe.threads} thread(s)"
+        f"{platform.processor() or platform.machine()}, torch on {arguments.device}, "
+        f"{recipe.threads} thread(s)"
     )
     print(
         f"{parameters:,} parameters, {arguments.images} images, {arguments.epochs} epochs, stops {every[:-1]}"

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.spaces.cell import layout
-from tgsage.spaces.cell_blocks import OPERATIONS, least_equal, unused_blocks
+from tgsage.spaces.cell_blocks import OPERATIONS, least_equivalent, unused_blocks
 
 
 def tiny(**options):
@@ -82,7 +82,7 @@ def test_without_identities_the_least_list_is_the_least_of_all_orders():
                 listed.append(tuple(sides))
             every.append(listed)
         expected = [(a, OPERATIONS[p], b, OPERATIONS[q]) for (a, p), (b, q) in min(every)]
-        assert least_equal(blocks, strided=True) == least_equal(blocks, strided=False) == expected
+        assert least_equivalent(blocks, strided=True) == least_equivalent(blocks, strided=False) == expected
 
 
 def test_keys_agree_with_graph_isomorphism():

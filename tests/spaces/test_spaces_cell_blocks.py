@@ -12,7 +12,7 @@ import torch
 from test_spaces_cell import labelled_graph, shuffled
 
 from tgsage import spaces
-from tgsage.spaces.cell_blocks import OPERATIONS, least_equal, sides_of, unused_blocks
+from tgsage.spaces.cell_blocks import OPERATIONS, least_equivalent, sides_of, unused_blocks
 
 RANK = {operation: rank for rank, operation in enumerate(OPERATIONS)}
 WEIGHTLESS = ("identity", "avg_pool_3x3", "max_pool_3x3")
@@ -86,7 +86,7 @@ def check_every(cells, strided):
     found = set()
     for members in classes.values():
         least = min(members, key=written)
-        assert [least_equal(blocks, strided) for blocks in members] == [least] * len(members)
+        assert [least_equivalent(blocks, strided) for blocks in members] == [least] * len(members)
         found.add(repr(least))
     assert len(found) == len(classes)
     return len(found), len(cells)
@@ -137,10 +137,10 @@ def test_the_least_list_is_the_same_function_and_the_same_for_all_orders(strided
     rewritten = 0
     for _ in range(60):
         blocks = random_cell(rng, 5, strided)
-        least = least_equal(blocks, strided)
+        least = least_equivalent(blocks, strided)
         assert function(least, strided) == function(blocks, strided), blocks
-        assert least_equal(least, strided) == least
-        assert least_equal(shuffled(blocks, rng)[0], strided) == least
+        assert least_equivalent(least, strided) == least
+        assert least_equivalent(shuffled(blocks, rng)[0], strided) == least
         rewritten += not networkx.is_isomorphic(
             labelled_graph(least), labelled_graph(blocks), node_match=lambda x, y: x == y
         )
@@ -150,10 +150,10 @@ def test_the_least_list_is_the_same_function_and_the_same_for_all_orders(strided
 def test_alike_operations_that_read_two_equal_blocks():
     same = [(1, "identity", 1, "identity")] * 2
     cell = [*same, (2, "sep_3x3", 3, "sep_3x3")]
-    assert least_equal(cell, strided=False) == cell
+    assert least_equivalent(cell, strided=False) == cell
     # With one of the two unread there is one more output: another function.
     other = [*same, (2, "sep_3x3", 2, "sep_3x3")]
-    assert least_equal(other, strided=False) == other
+    assert least_equivalent(other, strided=False) == other
 
 
 SEP, DIL, ONE, AVG, MAX = "sep_3x3", "dil_3x3", "identity", "avg_pool_3x3", "max_pool_3x3"

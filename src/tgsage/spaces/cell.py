@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..config.space_cell import CellSpace as Settings
 from .base import Architecture, Space, too_small
-from .cell_blocks import OPERATIONS, Block, least_equal, unused_blocks
+from .cell_blocks import OPERATIONS, Block, least_equivalent, unused_blocks
 from .layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution, average_pool
 
 CELL_INPUTS = ("h-2", "h-1")
@@ -70,7 +70,9 @@ class CellSpace(Space):
         self.check(arch)
         return self._from_blocks(
             {
-                cell: least_equal(blocks, strided=cell == "reduction" or not self.settings.separate_reduction)
+                cell: least_equivalent(
+                    blocks, strided=cell == "reduction" or not self.settings.separate_reduction
+                )
                 for cell, blocks in self.blocks(arch).items()
             }
         )

@@ -48,7 +48,7 @@ def unused_blocks(blocks: Sequence[Block]) -> list[int]:
     return [index for index in range(len(blocks)) if index + 2 not in used]
 
 
-def least_equal(blocks: list[Block], strided: bool) -> list[Block]:
+def least_equivalent(blocks: list[Block], strided: bool) -> list[Block]:
     """Find the least list of blocks, of all that have as many blocks and compute the same function.
 
     The rules by which two lists compute the same, all of them exact:
