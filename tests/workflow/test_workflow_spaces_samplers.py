@@ -193,4 +193,16 @@ def test_what_is_missing_is_told_before_anything_runs(workspace, mistake):
     change(config["search"])
     workspace.write_config(config)
     output = workspace.snakemake("-n", "search_with_monkey_teacher", fails=True)
-    assert words in output and "Traceback" not in output
+    assert words in output and "Traceback (most recent call last)" not in output
+
+
+@pytest.mark.slow
+def test_a_file_that_another_arm_lacks_is_no_hindrance(workspace):
+    """Its weights may be what this arm's search is made for."""
+    config = copy.deepcopy(TINY)
+    arms = config["search"]["arms"]
+    arms["later"] = {**arms["monkey"], "guidance": {"name": "calibrated", "fitted": "nope.json"}}
+    workspace.write_config(config)
+    assert "propose" in workspace.snakemake("-n", "search_with_monkey_teacher")
+    output = workspace.snakemake("-n", "compare_guidance", fails=True)
+    assert "search.arms.later.guidance: nope.json: no such file" in output

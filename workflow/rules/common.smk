@@ -1,6 +1,5 @@
 import glob
 from pathlib import Path
-from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 

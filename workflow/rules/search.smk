@@ -97,19 +97,16 @@ def judge_digest(stage, arm):
 
 
 def judge_files(wildcards):
-    """Files that the arm's guidance reads."""
+    """Files that the arm's guidance reads; one that is not there is told before a job of the arm runs."""
     from tgsage.guidance import inputs
 
-    return inputs(SEARCH.arms[wildcards.arm].guidance)
-
-
-for arm in ARMS:
-    for file in judge_files(SimpleNamespace(arm=arm)):
-        # Otherwise it would be told when the first round is collected.
+    files = inputs(SEARCH.arms[wildcards.arm].guidance)
+    for file in files:
         if not Path(file).is_file():
             raise WorkflowError(
-                f"search.arms.{arm}.guidance: {file}: no such file in {Path.cwd()}"
+                f"search.arms.{wildcards.arm}.guidance: {file}: no such file in {Path.cwd()}"
             )
+    return files
 
 
 for rung in range(1, len(RUNGS)):

@@ -183,6 +183,7 @@ def ceilings(
             [],
             color=SPLIT_COLOURS.get(split, style.GREY),
             linewidth=5,
+            solid_capstyle="butt",  # A projecting cap would reach into the words.
             alpha=0.5,
             label=f"ceiling, {split}",
         )
