@@ -226,6 +226,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _fit_guidance(options: argparse.Namespace) -> None:
     from .search import fit_guidance
+    from .search.files import read_json
 
     settings = {"column": options.column, "percent": options.percent}
     if options.feature:
@@ -233,13 +234,19 @@ def _fit_guidance(options: argparse.Namespace) -> None:
     if options.minimum is not None:
         settings["minimum"] = options.minimum
     fitted = fit_guidance(options.search, options.mature, settings)
-    fitted.save(options.output)
-    print(f"{options.output}: fitted to {fitted.n} candidates, {len(fitted.features)} features")
+    try:
+        fitted.save(options.output)
+    except OSError as error:
+        raise TgsageError(f"{options.output}: cannot be written: {error.strerror}") from None
+    ended = Path(options.search) / "final.json"
+    simulated = "; simulated data" if ended.exists() and read_json(ended)["simulated"] else ""
+    print(f"{options.output}: fitted to {fitted.n} candidates, {len(fitted.features)} features{simulated}")
+    print("mature accuracy, a fraction, per standard deviation of a feature:")
     for name, weight in zip(fitted.features, fitted.weights, strict=True):
-        print(f"  {name}: {weight:+.4f} per standard deviation")
+        print(f"  {name}: {weight:+.4f}")
     for name, why in fitted.dropped.items():
         print(f"  {name}: left out, {why}")
-    print("predicting candidates that were held out:")
+    print(f"predicting candidates that were held out (n = {fitted.n}; RMSE is a fraction, too):")
     rows = [("all features", fitted.with_teacher), ("without the teacher's", fitted.without_teacher)]
     if fitted.teacher is not None:
         rows.append(("the teacher's alone", fitted.teacher.performance))
@@ -249,6 +256,7 @@ def _fit_guidance(options: argparse.Namespace) -> None:
     if fitted.teacher is not None:
         given = _told(fitted.teacher.spearman_given_parameters)
         print(f"  the teacher's alone, Spearman given the number of parameters: {given}")
+        print("Once weights are fitted, any RDMs on the images may do as well: fit a control, too.")
 
 
 def _told(value: float | None) -> str:

@@ -61,7 +61,8 @@ def test_the_command_writes_what_another_search_starts_from(finished, tmp_path, 
     fitted = calibrated.Fitted.load(out)
     assert fitted.features == ["accuracy", "max_V4", "max_IT"]
     for name, weight in zip(fitted.features, fitted.weights, strict=True):
-        assert f"  {name}: {weight:+.4f} per standard deviation\n" in said
+        assert f"  {name}: {weight:+.4f}\n" in said
+    assert "simulated" not in said and "fit a control" in said
     assert f"all features: RMSE {fitted.with_teacher.rmse:.4f}, R2 {fitted.with_teacher.r2:.3f}" in said
     assert fitted.with_teacher.r2 > 0.9 and "without the teacher's: RMSE" in said
     table = ledger.read(finished / "ledger.csv")
@@ -79,6 +80,7 @@ def test_the_command_writes_what_another_search_starts_from(finished, tmp_path, 
         (["--mature", "none.csv"], "none.csv: no such file of mature accuracies"),
         (["--mature", "pool.csv", "--feature", "acuracy"], "accuracy"),
         (["--mature", "pool.csv", "--minimum", "3"], "minimum"),
+        (["--mature", "pool.csv", "--output", "round_0"], "round_0: cannot be written: Is a directory"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_file(finished, monkeypatch, capsys, words, told):
@@ -92,6 +94,22 @@ def test_a_mistake_is_one_line_and_leaves_no_file(finished, monkeypatch, capsys,
 def test_a_folder_without_a_search(tmp_path):
     with pytest.raises(TgsageError, match=str(tmp_path)):
         search.fit_guidance(tmp_path, tmp_path / "pool.csv")
+
+
+def test_a_ledger_without_candidates(finished, tmp_path):
+    header = (finished / "ledger.csv").read_text().splitlines()[0]
+    (tmp_path / "ledger.csv").write_text(header + "\n")
+    with pytest.raises(TgsageError, match=f"{tmp_path}: its ledger holds no candidate"):
+        search.fit_guidance(tmp_path, finished / "pool.csv")
+
+
+def test_what_was_learnt_from_simulated_data_says_so(finished, tmp_path, capsys):
+    (finished / "final.json").write_text('{"simulated": true}')
+    out = tmp_path / "f.json"
+    words = ["--mature", str(finished / "pool.csv"), "--column", "final", "--percent", "--output", str(out)]
+    assert main(["fit-guidance", str(finished), *words]) == 0
+    (finished / "final.json").unlink()
+    assert "features; simulated data\n" in capsys.readouterr().out
 
 
 def test_the_file_is_json_that_says_what_it_is(finished, tmp_path):

@@ -13,8 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-
-from conftest import TINY, jobs
+from workspaces import TINY, jobs
 
 TARGETS = ("results/tiny/recordings/mine/assembly.nc", "results/tiny/task/cifar10.h5")
 

@@ -8,8 +8,7 @@ import json
 import re
 
 import pytest
-
-from conftest import TINY, jobs
+from workspaces import TINY, jobs
 
 SEARCH = ("search", "monkey", "seed_0")
 
@@ -75,7 +74,7 @@ def test_the_snakefile_takes_a_dry_run_of_the_default():
     import subprocess
     import sys
 
-    from conftest import ROOT
+    from workspaces import ROOT
 
     targets = ["search_with_monkey_teacher", "search_without_teacher", "teacher", "all"]
     done = subprocess.run(

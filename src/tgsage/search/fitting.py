@@ -40,6 +40,8 @@ def fit_guidance(
         mature accuracy.
     """
     table = ledger.read(Path(folder) / "ledger.csv")
+    if table.empty:
+        raise TgsageError(f"{folder}: its ledger holds no candidate; run the search first")
     measured = profiles.load(Path(folder) / f"round_{table['round'].max()}" / "profiles.nc")
     fitted = calibrated.fit(table, profiles.aligned(measured, table), mature, settings)
     if not fitted.is_fit:
