@@ -256,6 +256,7 @@ def test_colours_stay_with_their_arms():
         style.colours_of(["shuffled", "mine"])["shuffled"]
         == style.colours_of(["monkey", "shuffled"])["shuffled"]
     )
+    assert style.colours_of(["random"])["random"] == style.colours_of(["monkey", "random"])["random"]
     many = style.colours_of(["monkey", "none", "a", "b", "c", "network"])
     assert len(set(many.values())) == 6
 

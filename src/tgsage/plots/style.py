@@ -154,7 +154,13 @@ def _make_room(figure: Figure, title: Text) -> None:
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name: usual arms keep theirs in every figure, others take what is left, in order."""
-    usual = {"monkey": "blue", "network": "green", "none": "black", "shuffled": "vermillion"}
+    usual = {
+        "monkey": "blue",
+        "network": "green",
+        "none": "black",
+        "shuffled": "vermillion",
+        "random": "purple",
+    }
     names = list(names)
     found = {name: PALETTE[usual[name]] for name in names if name in usual}
     left = [colour for colour in COLOURS if colour not in found.values()]

@@ -211,8 +211,8 @@ def ceilings(
             "Circles: RDMs of two halves of the measurements, from which the bars are extrapolated."
             if halves
             else "",
-            "Diamonds: raw similarity, not divided by a ceiling; its share of the ceiling's upper to lower "
-            "bound stands on the right."
+            "Diamonds: raw similarity, not divided by a ceiling"
+            + ("; its share of the ceiling's upper to lower bound stands on the right." if known else ".")
             if similarity
             else "",
             "Lines through diamonds: bootstrap 95 % intervals over stimuli." if intervals else "",
