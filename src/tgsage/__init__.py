@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _PARTS = (
     "config", "store", "rdm", "rendering", "recordings", "tasks", "spaces", "training", "teacher",
-    "scoring", "ledger", "guidance", "samplers", "studies", "plots", "report",
+    "scoring", "runs", "guidance", "samplers", "search", "studies", "plots", "report",
 )  # fmt: skip
 
 

@@ -225,8 +225,8 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _fit_guidance(options: argparse.Namespace) -> None:
+    from .runs.files import read_json
     from .search import fit_guidance
-    from .search.files import read_json
 
     settings = {"column": options.column, "percent": options.percent}
     if options.feature:

@@ -12,11 +12,12 @@ import pytest
 import torch
 import yaml
 
-from tgsage import ledger, samplers, spaces, tasks
+from tgsage import samplers, spaces, tasks
 from tgsage.config.search import Search
 from tgsage.config.task import RenderedObjects
 from tgsage.config.training import Recipe
 from tgsage.plots import cells
+from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
 from tgsage.store import Store
 from tgsage.training import activations, count_flops, count_parameters, train_candidate

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from tgsage import ledger, samplers, spaces
+from tgsage import samplers, spaces
 from tgsage.config.search import Search
+from tgsage.runs import ledger
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SPACES, SAMPLERS = ((DOCS / name).read_text(encoding="utf-8") for name in ("spaces.md", "samplers.md"))

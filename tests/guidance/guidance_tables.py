@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tgsage import ledger
+from tgsage.runs import ledger
 
 TARGETS = ("V4", "IT")
 

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from guidance_tables import made_up
 
-from tgsage import guidance, ledger
+from tgsage import guidance
 from tgsage.config.base import Section
 from tgsage.config.guidance import GuidanceSource, PPlusTg
 from tgsage.config.search import Arm
 from tgsage.config.validate import section
 from tgsage.errors import TgsageError
+from tgsage.runs import ledger
 from tgsage.store import stage_digest
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made_up_run
 
 from tgsage.netcdf import read_tree
-from tgsage.plots import files
+from tgsage.runs import search_files
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +21,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def search(run: Path) -> files.SearchFiles:
-    return files.read_search(run / "search" / "monkey" / "seed_0")
+def search(run: Path) -> search_files.SearchFiles:
+    return search_files.read_search(run / "search" / "monkey" / "seed_0")
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 from scipy.spatial.distance import squareform
 from scipy.stats import binomtest, rankdata, spearmanr
 
-from tgsage import ledger as tables
 from tgsage import spaces
+from tgsage.runs import ledger as tables
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")
 REGIONS = {"V4": 0.25, "pIT": 0.6, "aIT": 1.0}

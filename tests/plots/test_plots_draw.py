@@ -16,6 +16,7 @@ from test_plots_candidates import words
 from tgsage import plots
 from tgsage.errors import TgsageError
 from tgsage.plots import draw, files, style
+from tgsage.runs import search_files
 
 WITH_TEACHER = ["cell", "layers", "layers_over_training", "p_against_tg", "rdms", "similarity", "trajectory"]
 
@@ -171,12 +172,12 @@ def test_no_interval_where_the_stored_rdm_is_not_the_one_that_was_scored(search,
     final = json.loads(json.dumps(search.final))
     final["similarity"]["V4"]["report"] += 0.1
     final["similarity"]["pIT"]["report"] = None
-    other = files.SearchFiles(**{**vars(search), "final": final})
+    other = search_files.SearchFiles(**{**vars(search), "final": final})
     assert set(plots.similarity_intervals(other, teacher)) == {"aIT"}
 
 
 def test_comparison_counts_the_examples_of_failed_candidates(run):
-    searches = [files.read_search(run / "search" / arm / "seed_0") for arm in ("monkey", "none")]
+    searches = [search_files.read_search(run / "search" / arm / "seed_0") for arm in ("monkey", "none")]
     drawing = plots.comparison_drawing(searches, n_validation=800)
     steps = drawing.figure.axes[0].lines
     for line, search in zip(steps, searches, strict=True):
@@ -210,24 +211,24 @@ def copy(run, tmp_path):
 def test_a_missing_file_is_named(copy):
     (copy / "final" / "slot_0" / "rdms.nc").unlink()
     with pytest.raises(TgsageError, match=r"rdms\.nc: missing"):
-        files.read_search(copy)
+        search_files.read_search(copy)
     (copy / "final.json").unlink()
     with pytest.raises(TgsageError, match=r"final\.json: missing"):
-        files.read_search(copy)
+        search_files.read_search(copy)
     with pytest.raises(TgsageError, match="no search has ended there"):
-        files.search_folders(copy.parent / "absent")
+        search_files.search_folders(copy.parent / "absent")
 
 
 def test_a_broken_file_is_named(copy):
     (copy / "final" / "slot_0" / "rsa.nc").write_bytes(b"nothing")
     with pytest.raises(TgsageError, match=r"rsa\.nc: cannot be read"):
-        files.read_search(copy)
+        search_files.read_search(copy)
     (copy / "finalists.csv").write_text("a,b\n1,2\n")
     with pytest.raises(TgsageError, match=r"finalists\.csv: lacks the columns"):
-        files.read_search(copy)
+        search_files.read_search(copy)
     (copy / "final.json").write_text("{")
     with pytest.raises(TgsageError, match=r"final\.json: not valid JSON"):
-        files.read_search(copy)
+        search_files.read_search(copy)
 
 
 def test_keys_that_look_like_numbers_stay_text(copy):
@@ -235,7 +236,7 @@ def test_keys_that_look_like_numbers_stay_text(copy):
     first = table[1].split(",")
     first[1] = "0012345678901234"
     (copy / "finalists.csv").write_text("\n".join([table[0], ",".join(first)]) + "\n")
-    assert files.read_finalists(copy / "finalists.csv")["candidate"].tolist() == ["0012345678901234"]
+    assert search_files.read_finalists(copy / "finalists.csv")["candidate"].tolist() == ["0012345678901234"]
 
 
 def test_another_teacher_is_refused(search, teacher):

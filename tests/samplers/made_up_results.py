@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tgsage import ledger, samplers, spaces
+from tgsage import samplers, spaces
+from tgsage.runs import ledger
 
 OWN = str(Path(__file__).parent / "own_classes.py")
 """A file of a user's own, with a space and a sampler."""

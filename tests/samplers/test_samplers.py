@@ -9,8 +9,9 @@ import optuna
 import pytest
 from made_up_results import rows_of, search, small
 
-from tgsage import ledger, samplers, spaces
+from tgsage import samplers, spaces
 from tgsage.errors import TgsageError
+from tgsage.runs import ledger
 from tgsage.samplers import Trial
 from tgsage.samplers.base import ASKS, read_trials
 from tgsage.samplers.cost import cost

@@ -11,9 +11,10 @@ import pytest
 from made_up_results import SMALL, rows_of, search, small, small_spaces
 from scipy.stats import wilcoxon
 
-from tgsage import ledger, samplers, spaces
+from tgsage import samplers, spaces
 from tgsage.config.samplers import SamplerSettings
 from tgsage.errors import TgsageError
+from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
 from tgsage.spaces.cell_blocks import OPERATIONS, unused_blocks
 

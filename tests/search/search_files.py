@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tgsage import scoring, spaces
+from tgsage import spaces
 from tgsage.config.spaces import CellSpace
-from tgsage.scoring.rsa import as_observed
-from tgsage.search.files import read_json
+from tgsage.runs import rsa as rsa_file
+from tgsage.runs.files import read_json
+from tgsage.runs.rsa import as_observed
 from tgsage.store import write_json
 
 SPACE = CellSpace(name="cell", blocks=2, width=4, reductions=1)
@@ -90,7 +91,7 @@ def measured_slot(
         second["rsa"] = second["rsa"] / 2
         scored.update(as_observed(second))
         scored.attrs |= {"observed_teacher": "monkey", "observed_digest": "abc"}
-    scoring.save(scored, slot / "rsa.nc")
+    rsa_file.save(scored, slot / "rsa.nc")
 
 
 def measure_all(folder: Path, statuses: dict[int, str] | None = None, **changes: Any) -> list[dict[str, Any]]:

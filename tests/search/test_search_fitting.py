@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from search_files import SPACE, TARGETS, measure_all
 
-from tgsage import ledger, search
+from tgsage import search
 from tgsage.cli import main
 from tgsage.config.samplers import RandomSampler
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
-from tgsage.search import profiles
+from tgsage.runs import ledger, profiles
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ import pytest
 import xarray as xr
 from search_files import SPACE, TARGETS, measure_all
 
-from tgsage import ledger, scoring, search, spaces
+from tgsage import search, spaces
 from tgsage.config.samplers import RandomSampler, TpeSampler
 from tgsage.errors import TgsageError
-from tgsage.search import profiles
-from tgsage.search.files import read_json
+from tgsage.runs import ledger, profiles
+from tgsage.runs import rsa as rsa_file
+from tgsage.runs.files import read_json
 from tgsage.store import write_json
 
 GUIDANCE = {"name": "p_plus_tg", "alpha": 0.5}
@@ -229,7 +230,7 @@ def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):
     for row, status in enumerate(table["status"]):
         if status == "ok":
             np.testing.assert_array_equal(best[row], table.loc[row, ["tg_V4", "tg_IT"]].astype(float))
-            rsa = scoring.load(searched / f"round_{row // 4}" / f"slot_{row % 4}" / "rsa.nc")["rsa"]
+            rsa = rsa_file.load(searched / f"round_{row // 4}" / f"slot_{row % 4}" / "rsa.nc")["rsa"]
             np.testing.assert_array_equal(found["untrained"][row], rsa.sel(split="reward")[0])
         else:
             assert found["rsa"][row].isnull().all() and found["untrained"][row].isnull().all()

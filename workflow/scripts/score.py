@@ -5,7 +5,8 @@ with reporting(snakemake.log[0]):
     from tgsage.config.spaces import SpaceSource
     from tgsage.config.teacher import Scoring
     from tgsage.config.validate import section
-    from tgsage.search.files import read_json
+    from tgsage.runs import rsa as rsa_file
+    from tgsage.runs.files import read_json
     from tgsage.store import Store
 
     task = tasks.load(snakemake.input.task)
@@ -22,5 +23,5 @@ with reporting(snakemake.log[0]):
             snakemake.params.device,
             observed=next(iter(observed), None),
         )
-        scoring.save(scored, rsa)
+        rsa_file.save(scored, rsa)
         search.announce(rsa, snakemake.params.told, snakemake.log[0])

@@ -1,7 +1,7 @@
 from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
-    from tgsage.search.files import read_json
+    from tgsage.runs.files import read_json
     from tgsage.training import train_candidate
 
     told = read_json(snakemake.input.proposals)

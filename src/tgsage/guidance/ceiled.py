@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError
-from ..ledger import targets as ledger_targets
+from ..runs.ledger import targets as ledger_targets
 from .columns import Scorer, column, combined, needed, of_ok, over_targets
 
 LEAST_CEILING = 0.05

@@ -3,7 +3,7 @@
 All functions take similarities (rows, targets, layers), layers in order of depth and NaN where there is no
 such layer or it is dead, and return (rows, targets): NaN where no layer is left. A dead layer (its
 activations do not differ between images) says nothing and is passed over, as in
-:func:`tgsage.scoring.target_scores`.
+:func:`tgsage.runs.rsa.target_scores`.
 """
 
 from __future__ import annotations

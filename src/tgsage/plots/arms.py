@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..statistics import running_best, wilson_of_accuracy
 from . import style
 from .candidates import formula, inferred_alpha
-from .statistics import running_best, wilson_of_accuracy
 
 LETTERS_BELOW = 27
 """Letters of the tick labels that have room below the panel of mature networks."""

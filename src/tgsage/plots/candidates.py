@@ -11,8 +11,8 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..statistics import format_number, running_best, spearman, wilson_of_accuracy
 from . import style
-from .statistics import running_best, spearman, wilson_of_accuracy
 
 AXIS_NAMES = {
     "accuracy": "P\nvalidation accuracy",
@@ -338,7 +338,7 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
         else:
             continue
         panel.annotate(
-            style.number(score, max(1, -int(np.floor(np.log10(step))))), position, xytext=offset,
+            format_number(score, max(1, -int(np.floor(np.log10(step))))), position, xytext=offset,
             textcoords="offset points", fontsize=6.5, color=style.GREY, annotation_clip=False, **align,
         )  # fmt: skip
     panel.set_xlim(left, right)

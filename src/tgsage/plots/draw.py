@@ -12,9 +12,12 @@ import pandas as pd
 import xarray as xr
 from scipy.spatial.distance import squareform
 
+from .. import statistics
 from ..errors import TgsageError
 from ..netcdf import read_tree
-from . import arms, candidates, cells, files, similarity, statistics, style, teachers
+from ..runs import search_files
+from ..statistics import format_number
+from . import arms, candidates, cells, files, similarity, style, teachers
 from .style import Drawing
 
 PathLike = str | os.PathLike[str]
@@ -55,12 +58,14 @@ def arm_figures(
         The files. With a teacher: trajectory, p_against_tg, layers, layers_over_training, similarity, rdms,
         cell; without: trajectory and cell.
     """
-    folders = files.search_folders(arm_folder)
+    folders = search_files.search_folders(arm_folder)
     teacher = None if teacher_path is None else read_tree(teacher_path)
     written: list[Path] = []
     for folder in folders:
         out = Path(out_folder) if folder == Path(arm_folder) else Path(out_folder) / folder.name
-        drawings = search_drawings(files.read_search(folder), teacher, space, n_validation=n_validation)
+        drawings = search_drawings(
+            search_files.read_search(folder), teacher, space, n_validation=n_validation
+        )
         written += _write(drawings, out)
     return written
 
@@ -135,7 +140,7 @@ def teacher_words(teacher: xr.DataTree) -> bool | str:
 
 
 def similarity_intervals(
-    search: files.SearchFiles, teacher: xr.DataTree
+    search: search_files.SearchFiles, teacher: xr.DataTree
 ) -> dict[str, statistics.Correlation]:
     """Bootstrap intervals over stimuli of the winner's similarity with each target on report images.
 
@@ -163,7 +168,7 @@ def similarity_intervals(
 
 
 def search_drawings(
-    search: files.SearchFiles,
+    search: search_files.SearchFiles,
     teacher: xr.DataTree | None,
     space: Any,
     *,
@@ -240,13 +245,13 @@ def tg_ceiling(ledger: pd.DataFrame, teacher: xr.DataTree) -> str:
     best = float(fine["tg"].max())
     share = statistics.share_in_words(statistics.share_of_ceiling(best, lower, upper))
     return (
-        f"Noise ceiling of TG, the mean of the targets': {style.number(lower)} to {style.number(upper)}; the "
-        f"highest TG, {style.number(best)}, is {share} of it."
+        f"Noise ceiling of TG, the mean of the targets': {format_number(lower)} to "
+        f"{format_number(upper)}; the highest TG, {format_number(best)}, is {share} of it."
     )
 
 
 def _with_teacher(
-    search: files.SearchFiles,
+    search: search_files.SearchFiles,
     teacher: xr.DataTree,
     simulated: bool | str,
     n_validation: int | None,
@@ -331,11 +336,11 @@ def _with_teacher(
 def _told(one: Mapping[str, Any], interval: statistics.Correlation | None, separator: str = ", ") -> str:
     if one["report"] is None:
         return "not defined"
-    text = style.number(one["report"])
+    text = format_number(one["report"])
     if interval is not None and np.isfinite(interval.low):
-        text += f" [{style.number(interval.low)}, {style.number(interval.high)}]"
+        text += f" [{format_number(interval.low)}, {format_number(interval.high)}]"
     lower, upper = one["ceiling_lower"], one["ceiling_upper"]
-    known = [style.number(value) for value in (lower, upper) if value is not None]
+    known = [format_number(value) for value in (lower, upper) if value is not None]
     share = statistics.share_of_ceiling(one["report"], lower, upper)
     if not known:
         return f"{text}{separator}ceiling not available"
@@ -343,7 +348,7 @@ def _told(one: Mapping[str, Any], interval: statistics.Correlation | None, separ
     return f"{text}{separator}ceiling {' to '.join(known)}{reached}"
 
 
-def _cell(search: files.SearchFiles, space: Any) -> Drawing:
+def _cell(search: search_files.SearchFiles, space: Any) -> Drawing:
     if not hasattr(space, "graph"):
         from .. import spaces
 
@@ -435,7 +440,7 @@ def _reliabilities(assemblies: Mapping[str, xr.DataArray], simulated: bool) -> l
                 teachers.reliability(values, simulated=bool(assembly.attrs.get("simulated", simulated))),
                 f"Reliability of the sites of {name}.",
                 f"Histograms of split-half reliability of {values.sizes['neuroid']} sites, median "
-                f"{style.number(float(values.median()))}.",
+                f"{format_number(float(values.median()))}.",
             )
         )
     return drawings
@@ -445,7 +450,7 @@ def _ceiling_words(name: str, group: xr.Dataset) -> str:
     lower, upper = files.ceiling(group, "report")
     if not (np.isfinite(lower) or np.isfinite(upper)):
         return f"{name} not available"
-    return f"{name} {style.number(lower)} to {style.number(upper)} on report images"
+    return f"{name} {format_number(lower)} to {format_number(upper)} on report images"
 
 
 def _plain(name: str) -> str:
@@ -454,7 +459,10 @@ def _plain(name: str) -> str:
 
 
 def comparison_drawing(
-    searches: Sequence[files.SearchFiles], *, n_validation: int | None = None, simulated: bool | str = False
+    searches: Sequence[search_files.SearchFiles],
+    *,
+    n_validation: int | None = None,
+    simulated: bool | str = False,
 ) -> Drawing:
     """The figure that compares the arms of a run."""
     names = list(dict.fromkeys(search.arm for search in searches))

@@ -17,8 +17,10 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
+from .. import statistics
 from ..errors import TgsageError
-from . import files, statistics, style
+from ..statistics import format_number
+from . import files, style
 
 SPLIT_WORDS = {
     "choose": "images that chose the layer",
@@ -162,7 +164,7 @@ def _layer_map(
             panel.text(
                 column,
                 row,
-                style.number(value),
+                format_number(value),
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -201,7 +203,7 @@ def _ceiling_rows(
 
 
 def _bound(value: float) -> str:
-    return style.number(value) if np.isfinite(value) else "?"
+    return format_number(value) if np.isfinite(value) else "?"
 
 
 def order_of_stimuli(target: xr.Dataset) -> tuple[NDArray[np.int64], list[tuple[str, int, int]], str]:
@@ -375,7 +377,7 @@ def _sizes_of_dissimilarities(teacher: Mapping[str, xr.Dataset]) -> str:
     told = []
     for name, target in teacher.items():
         low, middle, high = np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95])
-        told.append(f"{name} {style.number(middle)} ({style.number(low)} to {style.number(high)})")
+        told.append(f"{name} {format_number(middle)} ({format_number(low)} to {format_number(high)})")
     return f"Median dissimilarity (5 to 95 %): {', '.join(told)}."
 
 

@@ -169,12 +169,6 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     return {name: found[name] for name in names}
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a real minus sign, and no minus before zero."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "" if not float(text) else "−")
-
-
 def method_name(method: str | None) -> str:
     """A comparison method as people write it."""
     names = {

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..errors import TgsageError
+from ..statistics import Correlation, classical_mds, format_number, share_in_words, share_of_ceiling, stress
 from . import style
 from .files import ceiling, ceiling_splits, channels, n_stimuli
 from .similarity import MOST_LABELS
-from .statistics import Correlation, classical_mds, share_in_words, share_of_ceiling, stress
 
 SPLIT_COLOURS = {
     "choose": style.PALETTE["sky"],
@@ -69,8 +69,8 @@ def reliability(values: xr.DataArray, *, simulated: bool | str = False) -> Figur
                 clip_on=False,
             )
             panel.annotate(
-                f"{one}: n = {len(own)}, median {style.number(np.median(own))}, range "
-                f"{style.number(own.min())} to {style.number(own.max())}", (0.01, 0.94 - 0.15 * line),
+                f"{one}: n = {len(own)}, median {format_number(np.median(own))}, range "
+                f"{format_number(own.min())} to {format_number(own.max())}", (0.01, 0.94 - 0.15 * line),
                 xycoords="axes fraction", fontsize=7, color=colours[one], va="top",
             )  # fmt: skip
         _headroom(panel, counted, bins)
@@ -114,7 +114,7 @@ def ceilings(
 
     Without a network's similarity, the agreement of halves that the ceiling was extrapolated from is drawn as
     a circle. With one, the raw similarity is a diamond, and beside the bar stands which part of the ceiling
-    it is (:func:`tgsage.plots.statistics.share_of_ceiling`).
+    it is (:func:`tgsage.statistics.share_of_ceiling`).
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def ceilings(
             if finite:
                 known = True
                 _bar(panel, y, width, finite, SPLIT_COLOURS.get(split, style.GREY))
-                words = f"{' to '.join(map(style.number, finite))}, {words}"
+                words = f"{' to '.join(map(format_number, finite))}, {words}"
             else:
                 lines.append(y)
                 words = words if similarity is None else f"ceiling not available, {words}"
@@ -154,7 +154,7 @@ def ceilings(
                 halves, drawn = True, [*drawn, raw]
             if own is not None and np.isfinite(own):
                 share = share_of_ceiling(own, lower, upper)
-                words += f"\n{style.number(own)}{f' is {share_in_words(share)} of it' if share else ''}"
+                words += f"\n{format_number(own)}{f' is {share_in_words(share)} of it' if share else ''}"
             panel.annotate(
                 words, (1, y), xycoords=("axes fraction", "data"),
                 xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color=style.GREY,
@@ -368,7 +368,7 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, simulated: bool | 
             "pixels as the network gets them, the others as dots.",
             "Classical MDS of the RDM read as squared distances; the two dimensions carry "
             f"{100 * share:.0f} % of the sum of its positive eigenvalues, Kruskal's stress-1 is "
-            f"{style.number(stress(target['rdm'].values, positions))}.",
+            f"{format_number(stress(target['rdm'].values, positions))}.",
         ],
         simulated,
     )

@@ -15,11 +15,12 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError, unknown
-from ..ledger import STATUSES
 from ..netcdf import read_tree
 from ..plots import files
 from ..plots.candidates import inferred_alpha
-from ..plots.statistics import Correlation, spearman, wilson
+from ..runs import search_files
+from ..runs.ledger import STATUSES
+from ..statistics import Correlation, spearman, wilson
 
 TOP = 10
 PACKAGES = (
@@ -111,7 +112,7 @@ def _target(group: xr.Dataset) -> dict[str, Any]:
 
 
 def search(
-    found: files.SearchFiles, n_validation: int, intervals: Mapping[str, Correlation] | None = None
+    found: search_files.SearchFiles, n_validation: int, intervals: Mapping[str, Correlation] | None = None
 ) -> dict[str, Any]:
     """Everything the page tells about one search.
 
@@ -231,7 +232,7 @@ def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) ->
     return rows
 
 
-def cost(found: files.SearchFiles) -> dict[str, Any]:
+def cost(found: search_files.SearchFiles) -> dict[str, Any]:
     """Training examples and seconds of the three stages; the search's from its ledger, failed ones too."""
     ledger, final = found.ledger, found.final["cost"]
     failed = ledger[ledger["status"] != "ok"]
@@ -288,7 +289,7 @@ def whole(value: Any) -> int | None:
     return None if number is None else int(number)
 
 
-def teacher_of(found: files.SearchFiles, run_folder: Path) -> tuple[str, xr.DataTree] | None:
+def teacher_of(found: search_files.SearchFiles, run_folder: Path) -> tuple[str, xr.DataTree] | None:
     """The teacher that a search was guided by or observed with, read from ``teachers/``; None without one.
 
     Raises

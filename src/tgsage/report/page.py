@@ -17,7 +17,9 @@ from markupsafe import Markup
 
 from .. import plots
 from ..errors import TgsageError, unknown
-from ..plots import draw, files, style
+from ..plots import draw, style
+from ..runs import search_files
+from ..statistics import format_number
 from ..store import write_text
 from . import numbers as count
 
@@ -90,14 +92,14 @@ def build(
     run = Path(run_folder)
     if not arms:
         raise TgsageError("report.arms: is empty; name at least one arm")
-    searches: list[files.SearchFiles] = []
+    searches: list[search_files.SearchFiles] = []
     for arm in arms:
         folder = run / "search" / arm
         if not folder.is_dir():
             raise unknown(
                 f"arm of {run}", arm, [path.name for path in (run / "search").glob("*") if path.is_dir()]
             )
-        searches += [files.read_search(one) for one in files.search_folders(folder)]
+        searches += [search_files.read_search(one) for one in search_files.search_folders(folder)]
     if not hasattr(space, "graph"):
         from .. import spaces
 
@@ -221,7 +223,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """A number with a real minus sign, and none before zero."""
-    return MISSING if value is None else style.number(value, digits)
+    return MISSING if value is None else format_number(value, digits)
 
 
 def integer(value: float | None) -> str:

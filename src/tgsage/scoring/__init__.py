@@ -9,8 +9,6 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "TargetScore": "rsa", "TeacherGuidance": "rsa", "load": "rsa", "save": "rsa", "target_scores": "rsa",
-    "observed_part": "rsa",
     "CANDIDATE_METRIC": "similarity", "score": "similarity",
     "score_candidate": "candidate", "trained_module": "candidate",
 }  # fmt: skip

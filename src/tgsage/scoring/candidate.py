@@ -12,11 +12,11 @@ import xarray as xr
 from ..config.teacher import Scoring
 from ..config.training import Recipe
 from ..errors import TgsageError
+from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
 from ..training.devices import resolve_device, threads
 from ..training.probes import evaluate
 from ..training.trained import Stored, stored_candidate
-from .rsa import SPLITS, as_observed, undefined_target
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def score_candidate(
         estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
         if some target has no layer with a finite similarity. With an observed teacher the same of its targets
         under names with ``observed_`` before them, on the dimension ``observed`` (see
-        :func:`tgsage.scoring.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
+        :func:`tgsage.runs.rsa.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
 
     Raises
     ------

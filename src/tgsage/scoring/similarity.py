@@ -12,9 +12,9 @@ import xarray as xr
 
 from ..errors import TgsageError, unknown
 from ..rdm import category_means, compare, rdm, subset
+from ..runs.rsa import SPLITS
 from ..training.devices import reproducible, resolve_device
 from ..training.probes import activations, feature_counts
-from .rsa import SPLITS
 
 CANDIDATE_METRIC = {"crossnobis": "sqeuclidean", "poisson": "sqeuclidean"}
 """Metric of a network's RDM where it is not that of the teacher's. Crossnobis is an unbiased estimate of

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from .. import guidance, ledger
-from ..scoring import rsa as scored_files
+from .. import guidance
+from ..runs import ledger
+from ..runs import profiles as profile_files
+from ..runs import rsa as scored_files
+from ..runs.files import PathLike, proposals, read_json
 from ..store import replacing
-from . import profiles as profile_files
-from .files import PathLike, proposals, read_json
 
 
 def measurement(training: PathLike, rsa: PathLike, layer_choice: str) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import ledger
 from ..errors import TgsageError
 from ..guidance import calibrated
-from . import profiles
-from .files import PathLike
+from ..runs import ledger, profiles
+from ..runs.files import PathLike
 
 
 def fit_guidance(

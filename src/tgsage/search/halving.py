@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..runs.files import PathLike, proposals, read_json
 from ..store import write_json
 from .collect import measured_round, scores_of
-from .files import PathLike, proposals, read_json
 
 
 def promote(

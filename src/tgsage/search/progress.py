@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from .. import guidance, ledger
+from .. import guidance
 from ..errors import TgsageError
-from ..scoring import rsa as scored_files
-from . import profiles as profile_files
+from ..runs import ledger
+from ..runs import profiles as profile_files
+from ..runs import rsa as scored_files
+from ..runs.files import PathLike, read_json
 from .collect import measured_round, measurement
-from .files import PathLike, read_json
 
 _ROUND = re.compile(r"round_(\d+)")
 _RUNG = re.compile(r"rung_(\d+)")

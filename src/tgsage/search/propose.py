@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from .. import ledger, samplers, spaces
+from .. import samplers, spaces
 from ..errors import TgsageError
+from ..runs import ledger
+from ..runs.files import PathLike, proposals
 from ..store import write_json
-from .files import PathLike, proposals
 
 
 def propose_round(

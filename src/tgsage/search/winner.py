@@ -12,11 +12,13 @@ import torch
 import xarray as xr
 from scipy.stats import binomtest
 
-from .. import ledger, rdm, scoring, spaces, tasks, teacher, training
+from .. import rdm, scoring, spaces, tasks, teacher, training
 from ..config.training import Recipe
 from ..errors import TgsageError
+from ..runs import ledger
+from ..runs import rsa as rsa_file
+from ..runs.files import PathLike, read_json
 from ..store import Store, replacing, write_json
-from .files import PathLike, read_json
 
 LEVEL = 0.95
 
@@ -72,11 +74,11 @@ def finish(
     layers: dict[str, str | None] = {}
     observed: dict[str, Any] = {}
     second = None
-    scored = scoring.load(folder / "final/slot_0/rsa.nc")
+    scored = rsa_file.load(folder / "final/slot_0/rsa.nc")
     if observed_path is not None:
         second = teacher.load(observed_path)
         simulated = simulated or bool(second.attrs["simulated"])
-        observed = _similarity(scoring.observed_part(scored), second, layer_choice)
+        observed = _similarity(rsa_file.observed_part(scored), second, layer_choice)
     if teacher_path is not None:
         tree = teacher.load(teacher_path)
         simulated = simulated or bool(tree.attrs["simulated"])
@@ -163,7 +165,7 @@ def _similarity(scored: xr.Dataset | None, tree: xr.DataTree, layer_choice: str)
             "score it again"
         )
     told: dict[str, Any] = {}
-    similarity = scoring.target_scores(scored, layer_choice)
+    similarity = rsa_file.target_scores(scored, layer_choice)
     for target, (reward, layer) in similarity.targets.items():
         group = tree[target]
         report = scored["rsa"].isel(checkpoint=-1).sel(split="report", target=target)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import ledger
+from ..runs import ledger
 from ..store import replacing
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tgsage import ledger
 from tgsage.errors import TgsageError
+from tgsage.runs import ledger
 
 TARGETS = ["V4", "pIT"]
 

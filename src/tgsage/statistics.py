@@ -10,11 +10,16 @@ from scipy.optimize import isotonic_regression
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import binomtest, rankdata
 
-from ..store import seed_from
-from .style import number
+from .store import seed_from
 
 LEAST = 5
 """Fewest points for which a bootstrap interval is given."""
+
+
+def format_number(value: float, digits: int = 2) -> str:
+    """A number with a real minus sign, and no minus before zero."""
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "" if not float(text) else "−")
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Correlation:
         if not np.isfinite(self.value):
             return f"not defined (n = {self.n})"
         if not np.isfinite(self.low):
-            return f"{number(self.value)} (n = {self.n}: too few for an interval)"
-        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}] (n = {self.n})"
+            return f"{format_number(self.value)} (n = {self.n}: too few for an interval)"
+        low, high = format_number(self.low), format_number(self.high)
+        return f"{format_number(self.value)} [{low}, {high}] (n = {self.n})"
 
 
 def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -228,5 +234,5 @@ def share_in_words(share: tuple[float, float] | None) -> str:
     """``27 to 35 %``; "not available" where there is no ceiling."""
     if share is None:
         return "not available"
-    low, high = (number(100 * one, 0) for one in share)
+    low, high = (format_number(100 * one, 0) for one in share)
     return f"{low} %" if low == high else f"{low} to {high} %"

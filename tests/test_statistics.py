@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
-from tgsage.plots import statistics
+from tgsage import statistics
 from tgsage.store import seed_from
 
 

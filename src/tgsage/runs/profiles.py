@@ -13,8 +13,8 @@ import xarray as xr
 
 from ..errors import TgsageError
 from ..netcdf import read_dataset
-from ..scoring import rsa as scored_files
 from ..store import replacing
+from . import rsa as scored_files
 from .files import PathLike
 
 _VARIABLES = ("rsa", "untrained", "ceiling_lower", "ceiling_upper", "weight")

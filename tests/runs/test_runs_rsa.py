@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tgsage import scoring
 from tgsage.errors import TgsageError
-from tgsage.scoring.rsa import undefined_target
+from tgsage.runs import rsa as rsa_file
+from tgsage.runs.rsa import undefined_target
 
 NAN = float("nan")
 
@@ -56,26 +56,26 @@ TWO = {
 
 
 def test_same_takes_the_largest_where_it_pays() -> None:
-    found = scoring.target_scores(make(TWO), "same")
+    found = rsa_file.target_scores(make(TWO), "same")
     assert found.targets == {"V4": (0.5, "a"), "IT": (0.6, "c")}
     assert found.tg == pytest.approx(0.55)
 
 
 def test_split_takes_the_layer_chosen_elsewhere() -> None:
-    found = scoring.target_scores(make(TWO), "split")
+    found = rsa_file.target_scores(make(TWO), "split")
     # Of equal layers the first; a layer that is dead where it is chosen is never chosen.
     assert found.targets == {"V4": (0.2, "b"), "IT": (-0.4, "a")}
     assert found.tg == pytest.approx(-0.1)
 
 
 def test_weights() -> None:
-    assert scoring.target_scores(make(TWO, [3, 1]), "same").tg == pytest.approx((3 * 0.5 + 0.6) / 4)
+    assert rsa_file.target_scores(make(TWO, [3, 1]), "same").tg == pytest.approx((3 * 0.5 + 0.6) / 4)
 
 
 def test_dead_layers_are_passed_over_and_a_dead_target_is_undefined() -> None:
     some = {"V4": {"reward": [NAN, -0.1, NAN]}, "IT": {"reward": [NAN] * 3}}
     rsa = make(some)
-    found = scoring.target_scores(rsa, "same")
+    found = rsa_file.target_scores(rsa, "same")
     assert found.targets["V4"] == (-0.1, "b")
     assert np.isnan(found.targets["IT"].tg) and found.targets["IT"].layer is None
     assert np.isnan(found.tg)
@@ -85,23 +85,23 @@ def test_dead_layers_are_passed_over_and_a_dead_target_is_undefined() -> None:
 
 def test_split_needs_stimuli_that_choose() -> None:
     with pytest.raises(TgsageError, match=r"'split' needs stimuli that choose, and target 'V4' has none"):
-        scoring.target_scores(make({"V4": {"reward": [0.1, 0.2, 0.3]}}), "split")
+        rsa_file.target_scores(make({"V4": {"reward": [0.1, 0.2, 0.3]}}), "split")
     with pytest.raises(TgsageError, match="unknown layer choice 'best'"):
-        scoring.target_scores(make(TWO), "best")
+        rsa_file.target_scores(make(TWO), "best")
 
 
 def test_no_targets_and_no_checkpoints() -> None:
-    nothing = scoring.target_scores(make({}), "same")
+    nothing = rsa_file.target_scores(make({}), "same")
     assert nothing.targets == {} and np.isnan(nothing.tg)
-    failed = scoring.target_scores(make(TWO).isel(checkpoint=slice(0)), "same")
+    failed = rsa_file.target_scores(make(TWO).isel(checkpoint=slice(0)), "same")
     assert failed.targets["V4"].layer is None and np.isnan(failed.tg)
 
 
 @pytest.mark.parametrize("rsa", [make(TWO), make({}), make(TWO).isel(checkpoint=slice(0), layer=slice(0))])
 def test_written_and_read_again(rsa: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "slot_0" / "rsa.nc"
-    scoring.save(rsa, path)
-    again = scoring.load(path)
+    rsa_file.save(rsa, path)
+    again = rsa_file.load(path)
     xr.testing.assert_identical(again, rsa)
     assert [entry.name for entry in path.parent.iterdir()] == ["rsa.nc"]
 
@@ -109,12 +109,12 @@ def test_written_and_read_again(rsa: xr.Dataset, tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rsa.nc"
     with pytest.raises(TgsageError, match=r"rsa\.nc: no such file; score the candidate first"):
-        scoring.load(path)
+        rsa_file.load(path)
     path.write_text("not netCDF")
     with pytest.raises(TgsageError, match="cannot be read as netCDF"):
-        scoring.load(path)
+        rsa_file.load(path)
     xr.Dataset({"other": ("x", [1.0])}).to_netcdf(path)
     with pytest.raises(TgsageError, match=r"variable 'rsa' .* is missing; not an rsa\.nc"):
-        scoring.load(path)
+        rsa_file.load(path)
     with pytest.raises(TgsageError, match="variable 'loss'"):
-        scoring.save(make(TWO).drop_vars("loss"), path)
+        rsa_file.save(make(TWO).drop_vars("loss"), path)
