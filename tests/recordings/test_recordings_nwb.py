@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from tgsage import recordings
 from tgsage.config.recordings import RecordingsSource
 from tgsage.errors import TgsageError
-from tgsage.recordings.readers import nwb
+from tgsage.recordings.readers.nwb import extraction
+from tgsage.recordings.readers.nwb.counting import covered
 
 pynwb = pytest.importorskip("pynwb")
 
@@ -282,7 +283,7 @@ def test_covered_against_a_slow_loop():
                 for piece in range(int(start), int(end))
             ]
             expected.append(all(pieces))
-        np.testing.assert_array_equal(nwb.covered(intervals, starts, ends), expected)
+        np.testing.assert_array_equal(covered(intervals, starts, ends), expected)
 
 
 def test_saved_and_loaded(session, tmp_path):
@@ -402,7 +403,7 @@ BAD = {
         lambda s: s.shown.__setitem__(0, "image_9"), None, {},
         r"images\.zip: holds no image for stimulus image_9",
     ),
-    "no zip": (None, lambda path: (path.parent / "images.zip").unlink(), {}, r"images\.zip: no such file"),
+    "no zip": (None, lambda path: (path.parent / "images.zip").unlink(), {}, r"images\.zip: no such folder"),
     "no such template": (
         None, None, {"image_template": "picture", "image_axes": "xy"}, "did you mean 'pictures'",
     ),
@@ -447,7 +448,7 @@ def test_a_link_within_the_file_is_no_harm(session):
 def test_series_of_external_images(session):
     session.template = "none"
     with pytest.raises(TgsageError, match="names files outside of it"):
-        nwb._template(
+        extraction._template(
             type("File", (), {
                 "stimulus": {},
                 "stimulus_template": {

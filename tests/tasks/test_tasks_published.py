@@ -12,7 +12,8 @@ from tgsage import tasks
 from tgsage.config.task import Cifar10
 from tgsage.errors import TgsageError
 from tgsage.tasks.published import Published, divided
-from tgsage.tasks.split import resized, stratified
+from tgsage.tasks.resizing import resized
+from tgsage.tasks.split import stratified
 
 CLASSES = ["a", "b", "c"]
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import __version__
+from ..archives import unpack
 from ..errors import TgsageError, unknown
 from ..store.atomic import replacing, replacing_folder
-from .archives import unpack
 from .cards import Card, CardFile, card, expected_digest, file_digest
 from .places import data_root
 

@@ -20,12 +20,12 @@ from .validation import validate, validate_published_rdm
 # By name, not by import: the digest of a stage follows imports, and one source's stage must not contain
 # the reader of another.
 _READERS = {
-    "brainio": "recordings.readers.brainio_package",
-    "cadieu2014": "recordings.readers.cadieu2014",
-    "cowley2023": "recordings.readers.cowley2023",
-    "hdf5": "recordings.readers.hdf5_layout",
-    "kriegeskorte2008": "recordings.readers.kriegeskorte2008",
-    "nwb": "recordings.readers.nwb",
+    "brainio": "recordings.readers.brainio.reader",
+    "cadieu2014": "recordings.readers.cadieu2014.reader",
+    "cowley2023": "recordings.readers.cowley2023.reader",
+    "hdf5": "recordings.readers.hdf5.reader",
+    "kriegeskorte2008": "recordings.readers.kriegeskorte2008.reader",
+    "nwb": "recordings.readers.nwb.reader",
     "simulated": "recordings.simulated",
 }
 _WITHOUT_FILES = ("simulated",)

@@ -16,13 +16,13 @@ from .task import Task, validate
 # the reader of another.
 _READERS = {
     "rendered": "tasks.readers.rendered",
-    "cifar10": "tasks.readers.cifar10",
-    "cifar100": "tasks.readers.cifar100",
-    "tiny_imagenet": "tasks.readers.tiny_imagenet",
-    "downsampled_imagenet": "tasks.readers.downsampled_imagenet",
-    "image_folder": "tasks.readers.image_folder",
-    "arrays": "tasks.readers.arrays",
-    "fashion_mnist": "tasks.readers.fashion_mnist",
+    "cifar10": "tasks.readers.cifar10.reader",
+    "cifar100": "tasks.readers.cifar100.reader",
+    "tiny_imagenet": "tasks.readers.tiny_imagenet.reader",
+    "downsampled_imagenet": "tasks.readers.downsampled_imagenet.reader",
+    "image_folder": "tasks.readers.image_folder.reader",
+    "arrays": "tasks.readers.arrays.reader",
+    "fashion_mnist": "tasks.readers.fashion_mnist.reader",
 }
 _WITHOUT_FILES = ("rendered",)
 """Sources that read nothing from outside."""

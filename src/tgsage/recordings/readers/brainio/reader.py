@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...config.recordings import BrainIORecordings
-from ...errors import TgsageError, unknown
-from ..assembly import text
-from ..files import read_assembly
-from ..images import image_names, read_images
+from ....archives import open_archive
+from ....config.recordings import BrainIORecordings
+from ....errors import TgsageError, unknown
+from ...assembly import text
+from ...files import read_assembly
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 CATEGORY_COLUMNS = ("category", "category_name", "object_name")
@@ -50,8 +50,9 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     csv_path = root / Path(settings.stimuli_csv).expanduser()
     zip_path = root / Path(settings.stimuli_zip).expanduser()
     table = _table(csv_path)
-    names = _names(table, image_names(zip_path), settings.image_column, csv_path, zip_path)
-    images = read_images(zip_path, names)
+    with open_archive(zip_path) as archive:
+        names = _names(table, archive.images, settings.image_column, csv_path, zip_path)
+        images = archive.pictures(names)
 
     columns: dict[str, tuple[str, np.ndarray]] = {}
     for name in table.columns:

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ...config.task import TinyImageNet
-from ...errors import TgsageError
-from ..published import PIECE, Piece, Published, divided
-from ..task import Task
-from ..trees import Tree, is_image, opened, tree_files
+from ....archives import ImageArchive, is_image, list_files, open_archive
+from ....config.task import TinyImageNet
+from ....errors import TgsageError
+from ...published import PIECE, Piece, Published, divided
+from ...task import Task
 
 _Labelled = list[tuple[str, int]]
 
@@ -30,7 +30,7 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
         If the tree is not the published one, an image cannot be decoded or has no label, or more images are
         asked for than there are.
     """
-    with opened(data_root / settings.path) as tree:
+    with open_archive(data_root / settings.path) as tree:
         root = _root(tree)
         wnids = [line.strip() for line in tree.lines(f"{root}wnids.txt")]
         if len(wnids) < 2 or len(set(wnids)) < len(wnids):
@@ -52,10 +52,10 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
 
 def raw_files(settings: TinyImageNet, data_root: Path) -> list[Path]:
     """The zip, or all files of the folder."""
-    return tree_files(data_root / settings.path)
+    return list_files(data_root / settings.path)
 
 
-def _root(tree: Tree) -> str:
+def _root(tree: ImageArchive) -> str:
     """What precedes ``wnids.txt``: nothing, or the folder in which zips have it."""
     found = [name for name in tree.files if PurePosixPath(name).name == "wnids.txt" and name.count("/") < 2]
     if len(found) != 1:
@@ -63,7 +63,7 @@ def _root(tree: Tree) -> str:
     return found[0].removesuffix("wnids.txt")
 
 
-def _words(tree: Tree, file: str, wnids: list[str]) -> list[str]:
+def _words(tree: ImageArchive, file: str, wnids: list[str]) -> list[str]:
     told = dict(line.split("\t", 1) for line in tree.lines(file) if "\t" in line)
     missing = [wnid for wnid in wnids if not told.get(wnid, "").strip()]
     if missing:
@@ -74,7 +74,7 @@ def _words(tree: Tree, file: str, wnids: list[str]) -> list[str]:
     ]
 
 
-def _train(tree: Tree, root: str, number: dict[str, int]) -> _Labelled:
+def _train(tree: ImageArchive, root: str, number: dict[str, int]) -> _Labelled:
     found: _Labelled = []
     for name in tree.files:
         parts = name.removeprefix(root).split("/")
@@ -88,7 +88,7 @@ def _train(tree: Tree, root: str, number: dict[str, int]) -> _Labelled:
     return found
 
 
-def _validation(tree: Tree, root: str, number: dict[str, int]) -> _Labelled:
+def _validation(tree: ImageArchive, root: str, number: dict[str, int]) -> _Labelled:
     file, folder = f"{root}val/val_annotations.txt", f"{root}val/images/"
     found: dict[str, int] = {}
     for count, line in enumerate(tree.lines(file), start=1):
@@ -111,7 +111,7 @@ def _validation(tree: Tree, root: str, number: dict[str, int]) -> _Labelled:
     return sorted(found.items())
 
 
-def _pieces(tree: Tree, images: _Labelled) -> Iterator[Piece]:
+def _pieces(tree: ImageArchive, images: _Labelled) -> Iterator[Piece]:
     for begin in range(0, len(images), PIECE):
         piece = images[begin : begin + PIECE]
         pictures = [tree.picture(name) for name, _ in piece]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...config.task import DownsampledImageNet
-from ...errors import TgsageError, nearest
-from .. import npz
-from ..published import PIECE, Piece, Published, checked_labels, divided
-from ..task import Task
-from .pickles import field, read_pickle
+from ....config.task import DownsampledImageNet
+from ....errors import TgsageError, nearest
+from ... import npz
+from ...pickles import field, read_pickle
+from ...published import PIECE, Piece, Published, checked_labels, divided
+from ...task import Task
 
 N_CLASSES = 1000
 

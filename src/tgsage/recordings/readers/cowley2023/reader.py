@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import xarray as xr
 
-from ...config.recordings import Cowley2023Recordings
-from ...errors import TgsageError
-from ..images import image_names, read_images
+from ....archives import open_archive
+from ....config.recordings import Cowley2023Recordings
+from ....errors import TgsageError
 
 FOLDERS = {"averaged": "responses_repeat_averaged", "raw": "responses_raw"}
 ANIMALS = (("190923", "190929", "WE"), ("201016", "210326", "PE"), ("210620", "211103", "RA"))
@@ -55,9 +55,9 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     """
     path = _response_file(settings, root)
     values = _responses(path, settings)
-    archive = _image_file(settings, root)
-    names = _numbered(archive, values.shape[1], path)
-    images = read_images(archive, names)
+    with open_archive(_image_file(settings, root)) as archive:
+        names = _numbered(archive.path, archive.images, values.shape[1], path)
+        images = archive.pictures(names)
     stimulus = np.asarray([PurePosixPath(item).stem for item in names])
 
     if values.ndim == 2:
@@ -139,10 +139,10 @@ def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
     return values
 
 
-def _numbered(archive: Path, n: int, responses: Path) -> list[str]:
+def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list[str]:
     """Names of the images 1 to n: position in the responses is by number."""
     numbers: dict[int, str] = {}
-    for name in image_names(archive):
+    for name in images:
         found = re.search(r"(\d+)$", PurePosixPath(name).stem)
         if found is None:
             raise TgsageError(f"{archive}: image {name} has no number, so its responses are not known")

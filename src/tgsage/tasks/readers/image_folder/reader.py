@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...config.task import ImageFolder
-from ...errors import TgsageError
-from ..published import PIECE, Piece, Published, as_used, divided
-from ..split import resized
-from ..task import Task
-from ..trees import Tree, is_image, opened, squared, tree_files
+from ....archives import ImageArchive, is_image, list_files, open_archive
+from ....config.task import ImageFolder
+from ....errors import TgsageError
+from ...published import PIECE, Piece, Published, as_used, divided
+from ...resizing import resized, squared
+from ...task import Task
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
@@ -32,7 +32,7 @@ def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) ->
         If an image lies in no class's folder or cannot be decoded, a class has no images, a part has a class
         that the training images lack, or more images are asked for than there are.
     """
-    with opened(data_root / settings.path) as tree:
+    with open_archive(data_root / settings.path) as tree:
         found = _found(tree)
         names = sorted({name for _, name in found.get("train", [])})
         if "train" in found and len(names) < 2:
@@ -59,10 +59,10 @@ def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) ->
 
 def raw_files(settings: ImageFolder, data_root: Path) -> list[Path]:
     """The zip, or all files of the folder."""
-    return tree_files(data_root / settings.path)
+    return list_files(data_root / settings.path)
 
 
-def _found(tree: Tree) -> dict[str, list[tuple[str, str]]]:
+def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
     """Images and the names of their classes, by part."""
     images = [name for name in tree.files if is_image(name)]
     if not images:
@@ -97,7 +97,7 @@ def _root(images: list[str]) -> str:
     return f"{first.pop()}/" if len(first) == 1 and lies_deep and not first & set(_PARTS) else ""
 
 
-def _pieces(tree: Tree, images: list[tuple[str, int]], settings: ImageFolder) -> Iterator[Piece]:
+def _pieces(tree: ImageArchive, images: list[tuple[str, int]], settings: ImageFolder) -> Iterator[Piece]:
     for begin in range(0, len(images), PIECE):
         piece = images[begin : begin + PIECE]
         pictures = (squared(tree.picture(name), settings.fit, settings.padding) for name, _ in piece)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from ..errors import TgsageError
+from .errors import TgsageError
 
 
 def refuse_links(path: Path) -> None:

@@ -15,10 +15,10 @@ from typing import IO, NoReturn
 
 import numpy as np
 
-from ...config.task import FashionMnist
-from ...errors import TgsageError
-from ..published import PIECE, Piece, Published, checked_labels, divided
-from ..task import Task
+from ....config.task import FashionMnist
+from ....errors import TgsageError
+from ...published import PIECE, Piece, Published, checked_labels, divided
+from ...task import Task
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 """Magic numbers: unsigned bytes in three dimensions, and in one."""

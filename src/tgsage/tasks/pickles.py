@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import TgsageError
-from ..published import checked_labels
+from ..errors import TgsageError
+from .published import checked_labels
 
 # What numpy arrays and scalars are rebuilt from; the first name is that of numpy 1, which wrote the files.
 _ALLOWED = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...config.task import Cifar10
-from ..published import Published, divided
-from ..task import Task
-from .pickles import batch, field, read_pickle, texts
+from ....config.task import Cifar10
+from ...pickles import batch, field, read_pickle, texts
+from ...published import Published, divided
+from ...task import Task
 
 BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...config.task import Cifar100
-from ..published import Published, divided
-from ..task import Task
-from .pickles import batch, field, read_pickle, texts
+from ....config.task import Cifar100
+from ...pickles import batch, field, read_pickle, texts
+from ...published import Published, divided
+from ...task import Task
 
 
 def read(settings: Cifar100, data_root: Path, scratch: Path | None = None) -> Task:

@@ -19,10 +19,11 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from ...config.recordings import Hdf5Recordings
-from ...errors import TgsageError
-from ..assembly import text
-from ..images import MAXIMAL_TOTAL_BYTES
+from ....archives import MAX_IMAGE_BYTES
+from ....config.recordings import Hdf5Recordings
+from ....errors import TgsageError
+from ....hdf5_links import refuse_links
+from ...assembly import text
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 """Names that a column of the stimuli cannot keep; it gets ``_column`` behind its own."""
@@ -58,8 +59,7 @@ def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset
         If the file is missing, damaged, or of another layout, or points to other files.
     """
     path = root / Path(settings.file).expanduser()
-    if not path.is_file():
-        raise TgsageError(f"{path}: no such file")
+    refuse_links(path)
     try:
         with h5py.File(path, "r") as file:
             attrs = _attributes(file, path)
@@ -141,7 +141,8 @@ def _columns(group: h5py.Group, path: Path, required: tuple[str, ...]) -> dict[s
 
 
 def _group(file: h5py.File, name: str, path: Path) -> h5py.Group:
-    _check_link(file, name, path)
+    if name not in file:
+        raise TgsageError(f"{path}: has no {name}; this file holds {', '.join(file) or 'nothing'}")
     item = file[name]
     if not isinstance(item, h5py.Group):
         raise TgsageError(f"{path}: {name} has to be a group of columns")
@@ -150,30 +151,21 @@ def _group(file: h5py.File, name: str, path: Path) -> h5py.Group:
 
 def _read(group: h5py.Group, name: str, path: Path) -> np.ndarray:
     """A dataset, text decoded, after a look at what it would take."""
-    _check_link(group, name, path)
+    if name not in group:
+        raise TgsageError(f"{path}: has no {name}; this file holds {', '.join(group) or 'nothing'}")
     item = group[name]
     where = item.name.strip("/")
     if not isinstance(item, h5py.Dataset):
         raise TgsageError(f"{path}: {where} has to be a dataset")
-    if item.is_virtual or item.external:
-        raise TgsageError(f"{path}: {where} lies in another file; write it into this one")
     if item.shape is None:
         raise TgsageError(f"{path}: {where} is empty")
     is_text = h5py.check_string_dtype(item.dtype) is not None
     if not is_text and item.dtype.kind not in "fiub":
         raise TgsageError(f"{path}: {where} is of type {item.dtype}, neither numbers nor text")
     size = int(np.prod(item.shape, dtype=object)) * item.dtype.itemsize
-    if size > MAXIMAL_TOTAL_BYTES:
-        raise TgsageError(f"{path}: {where} has {size} bytes, more than {MAXIMAL_TOTAL_BYTES >> 30} GiB")
+    if size > MAX_IMAGE_BYTES:
+        raise TgsageError(f"{path}: {where} has {size} bytes, more than {MAX_IMAGE_BYTES >> 30} GiB")
     return text(np.asarray(item.asstr()[()], dtype=object)) if is_text and item.ndim == 1 else item[()]
-
-
-def _check_link(group: h5py.Group, name: str, path: Path) -> None:
-    where = f"{group.name.strip('/')}/{name}".lstrip("/")
-    if name not in group.keys():  # noqa: SIM118 - "in group" resolves links
-        raise TgsageError(f"{path}: has no {where}; this file holds {', '.join(group.keys()) or 'nothing'}")
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise TgsageError(f"{path}: {where} is a link; write the data themselves into this file")
 
 
 def _stimuli(columns: dict[str, np.ndarray], degrees: Any, identifier: str, path: Path) -> xr.Dataset:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 import xarray as xr
+from numpy.typing import NDArray
 
-from ...config.recordings import Kriegeskorte2008Recordings
-from ...errors import TgsageError
+from ....config.recordings import Kriegeskorte2008Recordings
+from ....errors import TgsageError
+from ...matlab import Variable, read_variables
 
 MONKEY_FILE = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_FILE = "92_brainRDMs.mat"
@@ -23,6 +24,8 @@ DEGREES = {"monkey": 7.0, "human": 2.9}
 """Side of the images in degrees of visual angle (Kriegeskorte et al. 2008, Experimental Procedures)."""
 N_SITES = {"monkey": 674, "human": 316}
 """Neurons of both monkeys; voxels of the bilateral human IT mask."""
+MAX_FILE_BYTES = 2**28
+"""Size of one file; the larger published one has 2 million bytes."""
 FLAGS = ("human", "face", "animal", "natural")
 
 
@@ -51,12 +54,13 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
     """
     folder = root / settings.folder
     stimulus_path = folder / MONKEY_FILE
-    content = _load(stimulus_path)
-    stimuli = _stimuli(content, stimulus_path, settings)
+    names = ["stimuli_92objs"] + ["RDMs_mIT_hIT_fig1"] * (settings.species == "monkey")
+    content = _load(stimulus_path, *names)
+    stimuli = _stimuli(content["stimuli_92objs"], stimulus_path, settings)
     n = stimuli.sizes["stimulus"]
     if settings.species == "monkey":
         path = stimulus_path
-        rows = [("monkeys", 0, _monkey(content, path, n))]
+        rows = [("monkeys", 0, _monkey(content["RDMs_mIT_hIT_fig1"], path, n))]
     else:
         path = folder / HUMAN_FILE
         rows = _human(path, n)
@@ -88,27 +92,40 @@ def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
     return [root / settings.folder / name for name in names]
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, *names: str) -> dict[str, list[dict[str, Variable]]]:
+    """The elements of struct arrays, in C order."""
     if not path.is_file():
         raise TgsageError(f"{path}: no such file (neural_data/README.md says where to get it)")
-    try:
-        return scipy.io.loadmat(path)
-    except Exception as error:
-        # What scipy raises for a damaged file is whatever its parser stumbled over.
-        raise TgsageError(f"{path}: cannot be read as a .mat file, truncated or damaged ({error})") from None
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise TgsageError(f"{path}: is {path.stat().st_size} bytes, more than {MAX_FILE_BYTES >> 20} MiB")
+    variables = read_variables(path.read_bytes(), names, str(path))
+    structs = {}
+    for name, variable in variables.items():
+        if not isinstance(variable, list):
+            raise TgsageError(f"{path}: {name} is no struct array; is this the published file?")
+        if not variable:
+            raise TgsageError(f"{path}: {name} is empty")
+        structs[name] = [item for item in variable if isinstance(item, dict)]
+    return structs
 
 
-def _field(content: Any, name: str, path: Path) -> Any:
-    names = content.keys() if isinstance(content, dict) else (content.dtype.names or ())
-    if name not in names:
-        raise TgsageError(f"{path}: has no {name}; is this the published file?")
-    return content[name]
+def _field(entry: dict[str, Variable], name: str, path: Path) -> NDArray[Any]:
+    value = entry.get(name)
+    if not isinstance(value, np.ndarray):
+        raise TgsageError(f"{path}: has no plain array {name}; is this the published file?")
+    return value
 
 
-def _monkey(content: dict[str, Any], path: Path, n: int) -> np.ndarray:
-    entries = _field(content, "RDMs_mIT_hIT_fig1", path).ravel()
+def _scalar(entry: dict[str, Variable], name: str, path: Path) -> Any:
+    value = _field(entry, name, path)
+    if value.size != 1:
+        raise TgsageError(f"{path}: {name} has {value.size} values, not one; is this the published file?")
+    return value.item()
+
+
+def _monkey(entries: list[dict[str, Variable]], path: Path, n: int) -> NDArray[np.float64]:
     for entry in entries:
-        if str(np.ravel(_field(entry, "name", path))[0]).startswith("mIT"):
+        if str(_scalar(entry, "name", path)).startswith("mIT"):
             # MATLAB's squareform runs down the columns of the lower triangle, which is
             # numpy.triu_indices order.
             values = np.asarray(_field(entry, "RDM", path), dtype=np.float64).ravel()
@@ -118,10 +135,10 @@ def _monkey(content: dict[str, Any], path: Path, n: int) -> np.ndarray:
     raise TgsageError(f"{path}: RDMs_mIT_hIT_fig1 has no RDM of monkey IT")
 
 
-def _human(path: Path, n: int) -> list[tuple[str, int, np.ndarray]]:
+def _human(path: Path, n: int) -> list[tuple[str, int, NDArray[np.float64]]]:
     rows = []
-    for entry in _field(_load(path), "RDMs", path).ravel():
-        label = str(np.ravel(_field(entry, "name", path))[0])
+    for entry in _load(path, "RDMs")["RDMs"]:
+        label = str(_scalar(entry, "name", path))
         parts = [part.strip() for part in label.split("|")]
         number = parts[2].removeprefix("Session:").strip() if len(parts) == 3 else ""
         if not number.isdigit():
@@ -132,16 +149,13 @@ def _human(path: Path, n: int) -> list[tuple[str, int, np.ndarray]]:
         if not np.allclose(square, square.T, atol=1e-6, equal_nan=True):
             raise TgsageError(f"{path}: the RDM of {label} is not symmetric")
         rows.append((parts[1], int(number), square[np.triu_indices(n, 1)]))
-    if not rows:
-        raise TgsageError(f"{path}: holds no RDM")
     return rows
 
 
-def _stimuli(content: dict[str, Any], path: Path, settings: Kriegeskorte2008Recordings) -> xr.Dataset:
-    entries = _field(content, "stimuli_92objs", path).ravel()
-    if len(entries) == 0:
-        raise TgsageError(f"{path}: stimuli_92objs is empty")
-    images = [np.asarray(_field(entry, "image", path)) for entry in entries]
+def _stimuli(
+    entries: list[dict[str, Variable]], path: Path, settings: Kriegeskorte2008Recordings
+) -> xr.Dataset:
+    images = [_field(entry, "image", path) for entry in entries]
     for index, image in enumerate(images, start=1):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise TgsageError(f"{path}: image {index} is {image.dtype} {image.shape}, not uint8 in colour")
@@ -150,8 +164,8 @@ def _stimuli(content: dict[str, Any], path: Path, settings: Kriegeskorte2008Reco
                 f"{path}: images are of several sizes: image 1 is {images[0].shape[:2]} and image {index} is "
                 f"{image.shape[:2]}"
             )
-    labels = [str(np.ravel(_field(entry, "category", path))[0]) for entry in entries]
-    flags = {name: [bool(np.ravel(_field(entry, name, path))[0]) for entry in entries] for name in FLAGS}
+    labels = [str(_scalar(entry, "category", path)) for entry in entries]
+    flags = {name: [bool(_scalar(entry, name, path)) for entry in entries] for name in FLAGS}
     return xr.Dataset(
         {"images": (("stimulus", "y", "x", "rgb"), np.stack(images))},
         coords={

@@ -25,25 +25,25 @@ tests read a stand-in of this structure.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from ...config.recordings import Cadieu2014Recordings
-from ...errors import TgsageError
-from ...pictures import DAMAGED
-from ..images import image_names, read_images
-from ..matlab import read_arrays
+from ....archives import ImageArchive, open_archive
+from ....config.recordings import Cadieu2014Recordings
+from ....errors import TgsageError
+from ...matlab import Variable, read_variables
 
 ANIMALS = "monkeys"
 """The two animals; their sites are not told apart."""
 WINDOW_MS = [70, 170]
 REPEATS = {"multi": 47, "single": 6}
 """Repetitions over which the published responses are averaged."""
-MAXIMAL_FILE_BYTES = 2**28
+MAX_FILE_BYTES = 2**28
 """Size of one .mat file; the largest published one has about 2.6 million bytes of numbers."""
 
 
@@ -86,14 +86,13 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     package = root / Path(settings.package).expanduser()
     if not package.exists():
         raise TgsageError(f"{package}: no such zip or folder (neural_data/README.md says where to get it)")
-    available = image_names(package)
-    names = _file_names(package)
     chosen = _chosen(settings)
-    files = {key: _file(package, names, *key) for key in chosen}
-    first = files[chosen[0]]
-    for file in files.values():
-        _check_same_images(file, first)
-    images = read_images(package, _paths(first, available))
+    with open_archive(package) as archive:
+        files = {key: _file(archive, *key) for key in chosen}
+        first = files[chosen[0]]
+        for file in files.values():
+            _check_same_images(file, first)
+        images = archive.pictures(_paths(first, archive))
 
     stimulus = np.asarray([PurePosixPath(name).stem for name in first.images])
     responses, sites = [], []
@@ -143,8 +142,9 @@ def raw_files(settings: Cadieu2014Recordings, root: Path) -> list[Path]:
     if not package.is_dir():
         return [package]
     wanted = {f"NeuralData_{region}_{kind}units.mat" for region, kind in _chosen(settings)}
-    mats = [name for name in _file_names(package) if PurePosixPath(name).name in wanted]
-    return [package / name for name in [*mats, *image_names(package)]]
+    with open_archive(package) as archive:
+        mats = [name for name in _mat_files(archive) if PurePosixPath(name).name in wanted]
+        return [package / name for name in [*mats, *archive.images]]
 
 
 def _chosen(settings: Cadieu2014Recordings) -> list[tuple[str, str]]:
@@ -153,29 +153,23 @@ def _chosen(settings: Cadieu2014Recordings) -> list[tuple[str, str]]:
     return [(region, kind) for region in dict.fromkeys(settings.regions) for kind in kinds]
 
 
-def _file_names(package: Path) -> list[str]:
-    """Paths of the .mat files in the package, at most one folder deep."""
-    if package.is_dir():
-        found = [*package.glob("*.mat"), *package.glob("*/*.mat")]
-        return sorted(path.relative_to(package).as_posix() for path in found)
-    try:
-        with zipfile.ZipFile(package) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".mat")]
-    except DAMAGED as error:
-        raise TgsageError(f"{package}: cannot be read as a zip, truncated or damaged ({error})") from None
-    return sorted(name for name in names if name.count("/") <= 1 and not name.startswith("__MACOSX"))
+def _mat_files(archive: ImageArchive) -> list[str]:
+    """Paths of the .mat files, at most one folder deep."""
+    return [name for name in archive.files if name.endswith(".mat") and name.count("/") <= 1]
 
 
-def _file(package: Path, names: list[str], region: str, kind: str) -> _File:
+def _file(archive: ImageArchive, region: str, kind: str) -> _File:
     wanted = f"NeuralData_{region}_{kind}units.mat"
+    names = _mat_files(archive)
     found = [name for name in names if PurePosixPath(name).name == wanted]
     if len(found) != 1:
         there = ", ".join(found or names) or "none"
         what = "several files" if found else "no file"
-        raise TgsageError(f"{package}: holds {what} {wanted}; its .mat files: {there}")
-    where = str(package / found[0])
-    variables = read_arrays(_content(package, found[0], where), ("features", "meta"), where)
-    features, meta = variables["features"], variables["meta"]
+        raise TgsageError(f"{archive.path}: holds {what} {wanted}; its .mat files: {there}")
+    where = str(archive.path / found[0])
+    content = archive.read(found[0], max_bytes=MAX_FILE_BYTES)
+    variables = read_variables(content, ("features", "meta"), where)
+    features, meta = (_array(variables[name], name, where) for name in ("features", "meta"))
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
         raise TgsageError(
             f"{where}: features are {features.dtype} of shape {features.shape}; expected are numbers "
@@ -210,22 +204,10 @@ def _file(package: Path, names: list[str], region: str, kind: str) -> _File:
     return _File(where, folder, features, images, categories, np.asarray(splits, dtype=bool))
 
 
-def _content(package: Path, name: str, where: str) -> bytes:
-    """The bytes of one .mat file, no more than is sensible."""
-    too_large = f"{where}: is {{}} bytes, more than {MAXIMAL_FILE_BYTES >> 20} MiB"
-    try:
-        if package.is_dir():
-            path = package / name
-            if path.stat().st_size > MAXIMAL_FILE_BYTES:
-                raise TgsageError(too_large.format(path.stat().st_size))
-            return path.read_bytes()
-        with zipfile.ZipFile(package) as archive:
-            # A reader of zips stops at the declared size, whatever the compressed data would yield.
-            if archive.getinfo(name).file_size > MAXIMAL_FILE_BYTES:
-                raise TgsageError(too_large.format(archive.getinfo(name).file_size))
-            return archive.read(name)
-    except DAMAGED as error:
-        raise TgsageError(f"{where}: cannot be read, truncated or damaged ({error})") from None
+def _array(variable: Variable, name: str, where: str) -> NDArray[Any]:
+    if not isinstance(variable, np.ndarray):
+        raise TgsageError(f"{where}: {name} is a struct or cell array, not a plain array")
+    return variable
 
 
 def _check_same_images(file: _File, first: _File) -> None:
@@ -240,11 +222,10 @@ def _check_same_images(file: _File, first: _File) -> None:
     )
 
 
-def _paths(file: _File, available: list[str]) -> list[str]:
+def _paths(file: _File, archive: ImageArchive) -> list[str]:
     """Where the images of ``meta`` are in the package; images that ``meta`` does not name are passed over."""
-    there = set(available)
     paths = [name if file.folder == "." else f"{file.folder}/{name}" for name in file.images]
-    missing = [path for path in paths if path not in there]
+    missing = [path for path in paths if path not in archive]
     if missing:
         raise TgsageError(
             f"{file.where}: meta names the image {missing[0]}, which is not there ({len(missing)} such of "

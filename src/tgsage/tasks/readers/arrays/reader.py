@@ -10,13 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...config.task import ImageArrays
-from ...errors import TgsageError, unknown
-from .. import npz
-from ..published import PIECE, Piece, Published, as_used, checked_labels, divided
-from ..split import resized
-from ..task import Task
-from ..trees import squared
+from ....config.task import ImageArrays
+from ....errors import TgsageError, unknown
+from ....hdf5_links import refuse_links
+from ... import npz
+from ...published import PIECE, Piece, Published, as_used, checked_labels, divided
+from ...resizing import resized, squared
+from ...task import Task
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
@@ -76,7 +76,6 @@ class _Hdf5:
     def __init__(self, path: Path, file: h5py.File):
         self.path, self._file, self.names = path, file, []
         with self._reading():
-            # Links to other files are not followed by this walk.
             file.visititems(self._note)
 
     def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -88,10 +87,7 @@ class _Hdf5:
         if name not in self.names:
             raise unknown(f"array in {self.path}:", name, self.names)
         with self._reading():
-            found = self._file[name]
-            if found.is_virtual or found.external:
-                raise TgsageError(f"{self.path}: {name} has its values in another file; write one whole file")
-        return found
+            return self._file[name]
 
     def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
         found = self._dataset(name)
@@ -130,13 +126,8 @@ def _opened(path: Path) -> Iterator[_Npz | _Hdf5]:
         return
     if path.suffix not in (".h5", ".hdf5"):
         raise TgsageError(f"{path}: is no .npz, .h5 or .hdf5 by its name; name it so")
-    if not path.is_file():
-        raise TgsageError(f"{path}: no such file; put it there, or point TGSAGE_DATA to its place")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise TgsageError(f"{path}: cannot be read as HDF5, truncated or damaged ({error})") from None
-    with file:
+    refuse_links(path)
+    with h5py.File(path, "r") as file:
         yield _Hdf5(path, file)
 
 
