@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tgsage import plugins
 from tgsage.config import load
-from tgsage.config.base import Section
-from tgsage.config.recordings import RecordingsSource
-from tgsage.config.validate import section
 from tgsage.errors import TgsageError
+from tgsage.settings import Section, section
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))
@@ -153,7 +152,7 @@ def test_an_unreadable_file_is_one_line(tmp_path, content, word):
 
 def test_plain_values_come_back_as_the_same_settings(raw):
     settings = load(raw).recordings["simulated_macaque"]
-    assert section(RecordingsSource, settings.plain()) == settings
+    assert plugins.settings("recordings", settings.plain()) == settings
 
 
 def test_settings_are_immutable(raw):

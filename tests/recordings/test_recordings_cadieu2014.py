@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from tgsage import recordings
-from tgsage.config.recordings import Cadieu2014Recordings, RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
+from tgsage.recordings.make_recordings import raw_files
 from tgsage.recordings.readers.cadieu2014 import reader
-from tgsage.recordings.sources import raw_files
+from tgsage.recordings.readers.cadieu2014.plugin import Cadieu2014Recordings
 
 N_STIMULI = 12
 CATEGORIES = ("Animals", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
@@ -96,7 +96,7 @@ def package(tmp_path):
 
 
 def make(package, form="zip", **changes):
-    settings = TypeAdapter(RecordingsSource).validate_python(package.write(form) | changes)
+    settings = plugins.settings("recordings", package.write(form) | changes)
     return recordings.make(settings, package.folder)
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
-from tgsage import recordings
-from tgsage.config.recordings import Hdf5Recordings, RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
+from tgsage.recordings.make_recordings import raw_files
 from tgsage.recordings.readers.hdf5 import reader
-from tgsage.recordings.sources import raw_files
+from tgsage.recordings.readers.hdf5.plugin import Hdf5Recordings
 
 N_STIMULI, N_SITES = 9, 4
 
@@ -66,7 +65,7 @@ def recorded(tmp_path):
 
 
 def make(recorded, **changes):
-    settings = TypeAdapter(RecordingsSource).validate_python(recorded.write() | changes)
+    settings = plugins.settings("recordings", recorded.write() | changes)
     return recordings.make(settings, recorded.folder)
 
 

@@ -14,17 +14,15 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from tgsage import recordings
-from tgsage.config.recordings import RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
 from tgsage.recordings.readers.nwb import extraction
 from tgsage.recordings.readers.nwb.counting import covered
 
 pynwb = pytest.importorskip("pynwb")
 
-SOURCES = TypeAdapter(RecordingsSource)
 N_STIMULI, N_UNITS, N_ROWS = 6, 5, 24
 WRITTEN: dict[bytes, bytes] = {}
 """Files by what is in them: pynwb takes a while to write one."""
@@ -74,7 +72,7 @@ class StandIn:
                 for name, image in zip(self.stimuli, self.images, strict=True):
                     archive.writestr(f"set/{name}.png", png(image))
         images = {} if "image_template" in changes else {"images": "images.zip"}
-        return SOURCES.validate_python(self.settings | images | changes)
+        return plugins.settings("recordings", self.settings | images | changes)
 
     def file(self):
         file = pynwb.NWBFile(
@@ -229,7 +227,7 @@ def test_images_of_a_folder(session, tmp_path):
         (tmp_path / "pictures" / "a" / f"{name}.png").write_bytes(png(image))
     _, stimuli = recordings.make(settings, session.folder)
     np.testing.assert_array_equal(stimuli.images.values, session.images)
-    files = recordings.sources.raw_files(settings, session.folder)
+    files = recordings.raw_files(settings, session.folder)
     assert files == [session.path, *(tmp_path / "pictures" / "a" / f"{name}.png" for name in session.stimuli)]
 
 
@@ -459,5 +457,5 @@ def test_series_of_external_images(session):
                 },
             })(),
             np.array(["0"]), session.path,
-            SOURCES.validate_python(session.settings | {"image_template": "movie", "image_axes": "xy"}),
+            plugins.settings("recordings", session.settings | {"image_template": "movie", "image_axes": "xy"}),
         )  # fmt: skip

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import TypeAdapter
 
-from tgsage import recordings
-from tgsage.config.recordings import RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.store import stage_digest
-
-SOURCES = TypeAdapter(RecordingsSource)
 
 
 def make(package, **changes):
-    settings = SOURCES.validate_python(package.write(**changes.pop("write", {})) | changes)
+    settings = plugins.settings("recordings", package.write(**changes.pop("write", {})) | changes)
     published = settings.source == "kriegeskorte2008"
     return (recordings.make_published_rdm if published else recordings.make)(settings, package.folder)
 
@@ -136,10 +130,10 @@ def test_kriegeskorte_human(kriegeskorte_folder):
 
 
 def test_each_source_through_the_right_door(kriegeskorte_folder, brainio_package):
-    rdms = SOURCES.validate_python(kriegeskorte_folder.write())
+    rdms = plugins.settings("recordings", kriegeskorte_folder.write())
     with pytest.raises(TgsageError, match="make_published_rdm"):
         recordings.make(rdms, kriegeskorte_folder.folder)
-    responses = SOURCES.validate_python(brainio_package.write())
+    responses = plugins.settings("recordings", brainio_package.write())
     with pytest.raises(TgsageError, match="use make instead"):
         recordings.make_published_rdm(responses, brainio_package.folder)
 
@@ -339,7 +333,7 @@ def check_one_line(package, case, **write):
     spoil, damage, message = case
     if spoil:
         spoil(package)
-    settings = SOURCES.validate_python(package.write(**write))
+    settings = plugins.settings("recordings", package.write(**write))
     if damage:
         damage(package.folder)
     before = sorted(package.folder.rglob("*"))
@@ -383,38 +377,3 @@ def test_a_selection_that_a_published_rdm_cannot_have(kriegeskorte_folder):
         make(kriegeskorte_folder, selection={"equal_repeats": 3})
     with pytest.raises(TgsageError, match=r"unknown animal 'KO'.*valid: monkeys"):
         make(kriegeskorte_folder, selection={"animals": ["KO"]})
-
-
-# The code of a stage
-
-
-def test_the_stage_of_a_source_has_its_reader_and_no_other(monkeypatch):
-    # By name: the package offers a function of the same name as the module.
-    digest = importlib.import_module("tgsage.store.digest")
-    seen: dict[str, set[str]] = {}
-    original = digest._read_module
-    for source in ("brainio", "cowley2023", "kriegeskorte2008"):
-        names = seen[source] = set()
-
-        def noted(name, path, names=names):
-            names.add(name)
-            return original(name, path)
-
-        monkeypatch.setattr(digest, "_read_module", noted)
-        stage_digest(*recordings.stage_modules(source))
-    shared = set.intersection(*seen.values())
-    assert {
-        "tgsage.recordings.selection",
-        "tgsage.recordings.validation",
-        "tgsage.recordings.sources",
-    } <= shared
-    own = {source: {name for name in names - shared if ".readers." in name} for source, names in seen.items()}
-    assert own == {
-        "brainio": {"tgsage.recordings.readers.brainio.reader"},
-        "cowley2023": {"tgsage.recordings.readers.cowley2023.reader"},
-        "kriegeskorte2008": {"tgsage.recordings.readers.kriegeskorte2008.reader"},
-    }
-    assert not any("simulated" in name or "rendering" in name for name in set().union(*seen.values()))
-    assert recordings.stage_modules("simulated")[0] == "recordings.simulated"
-    with pytest.raises(TgsageError, match="did you mean 'brainio'"):
-        recordings.stage_modules("brainIO")

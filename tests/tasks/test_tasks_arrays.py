@@ -6,8 +6,8 @@ import pytest
 from task_stand_ins import noise
 
 from tgsage import tasks
-from tgsage.config.task import ImageArrays
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.arrays.plugin import ImageArrays
 
 KINDS = ["npz", "h5"]
 
@@ -40,7 +40,7 @@ def found(part):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pair_of_arrays_is_split(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr("tgsage.tasks.readers.arrays.PIECE", 7)
+    monkeypatch.setattr("tgsage.tasks.readers.arrays.reader.PIECE", 7)
     images, labels = pool()
     write(tmp_path / f"images.{kind}", images=images, labels=labels)
     task = tasks.make(settings(path=f"images.{kind}"), tmp_path)

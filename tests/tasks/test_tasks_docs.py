@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tgsage import tasks
-from tgsage.config.task import TaskSource
-from tgsage.config.validate import section
+from tgsage import plugins, tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks import sources
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
 SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)]
@@ -22,9 +18,9 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet["task"]["source"])
 def test_every_snippet_is_a_task(snippet, tmp_path):
-    settings = section(TaskSource, snippet["task"])
+    settings = plugins.settings("task", snippet["task"])
     assert settings.source == snippet["task"]["source"]
-    assert section(TaskSource, settings.plain()) == settings
+    assert plugins.settings("task", settings.plain()) == settings
     # Nothing was downloaded here: the reader gets as far as to miss it, and names the place.
     if settings.source != "rendered":
         with pytest.raises(TgsageError, match=f"{tmp_path}/.* no such (file|folder or zip)"):
@@ -37,23 +33,10 @@ def test_every_snippet_is_a_task(snippet, tmp_path):
 
 
 def test_every_source_has_a_section_a_snippet_and_a_line_of_the_table():
-    names = list(sources._READERS)
+    names = [plugin.plugin_name() for plugin in plugins.every("task")]
     assert set(re.findall(r"^## `(\w+)`$", PAGE, flags=re.M)) == set(names)
     assert {snippet["task"]["source"] for snippet in SNIPPETS} == set(names)
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, flags=re.M)) == {"source", *names}
-
-
-def test_no_reader_depends_on_another(monkeypatch):
-    digest = importlib.import_module("tgsage.store.digest")
-    read = []
-    original = digest._read_module
-    monkeypatch.setattr(digest, "_read_module", lambda name, path: read.append(name) or original(name, path))
-    for source in sources._READERS:
-        read.clear()
-        digest.stage_digest(*tasks.stage_modules(source))
-        readers = {name.rpartition(".")[2] for name in read if name.startswith("tgsage.tasks.readers.")}
-        assert readers - {"pickles"} == {source}
-        assert not any(name.startswith(("tgsage.recordings", "tgsage.training")) for name in read)
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ from PIL import Image
 from task_stand_ins import encoded, folder_files, noise, write_tree
 
 from tgsage import tasks
-from tgsage.config.task import ImageFolder
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.image_folder.plugin import ImageFolder
 from tgsage.tasks.resizing import squared
 
 PARTS = ("train", "val", "test")

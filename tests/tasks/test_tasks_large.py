@@ -15,9 +15,9 @@ import pytest
 from task_stand_ins import noise
 
 from tgsage import tasks
-from tgsage.config.task import Cifar10
 from tgsage.errors import TgsageError
 from tgsage.tasks import files
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.tasks.task import Chosen, Part, Task
 
 PARTS = ("train", "validation", "test")
@@ -208,7 +208,7 @@ def test_a_disk_that_is_full_is_one_line(cifar, tmp_path):
     program = f"""
 import resource, signal, sys
 from tgsage import tasks
-from tgsage.config.task import Cifar10
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.errors import TgsageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -229,7 +229,7 @@ import sys, threading, time
 from pathlib import Path
 import numpy as np
 from tgsage import tasks
-from tgsage.config.task import DownsampledImageNet
+from tgsage.tasks.readers.downsampled_imagenet.plugin import DownsampledImageNet
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024

@@ -9,8 +9,8 @@ from PIL import Image
 from task_stand_ins import WNIDS, encoded, noise, tiny_files, write_tree
 
 from tgsage import tasks
-from tgsage.config.task import TinyImageNet
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.tiny_imagenet.plugin import TinyImageNet
 from tgsage.tasks.resizing import resized
 
 

@@ -7,16 +7,19 @@ The layout that ``brainio`` 1.1 writes, and Brain-Score publishes. Old packages 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ....archives import open_archive
-from ....config.recordings import BrainIORecordings
 from ....errors import TgsageError, unknown
 from ...assembly import text
-from ...files import read_assembly
+from ...assembly_files import read_assembly
+
+if TYPE_CHECKING:
+    from .plugin import BrainIORecordings
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 CATEGORY_COLUMNS = ("category", "category_name", "object_name")

@@ -27,16 +27,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from ....archives import ImageArchive, open_archive
-from ....config.recordings import Cadieu2014Recordings
 from ....errors import TgsageError
 from ...matlab import Variable, read_variables
+
+if TYPE_CHECKING:
+    from .plugin import Cadieu2014Recordings
 
 ANIMALS = "monkeys"
 """The two animals; their sites are not told apart."""

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from ....archives import open_archive
-from ....config.recordings import Cowley2023Recordings
 from ....errors import TgsageError
+
+if TYPE_CHECKING:
+    from .plugin import Cowley2023Recordings
 
 FOLDERS = {"averaged": "responses_repeat_averaged", "raw": "responses_raw"}
 ANIMALS = (("190923", "190929", "WE"), ("201016", "210326", "PE"), ("210620", "211103", "RA"))

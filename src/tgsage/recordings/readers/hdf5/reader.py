@@ -13,17 +13,19 @@ The layout, which docs/recordings/hdf5.md describes with an example that writes 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import xarray as xr
 
 from ....archives import MAX_IMAGE_BYTES
-from ....config.recordings import Hdf5Recordings
 from ....errors import TgsageError
 from ....hdf5_links import refuse_links
 from ...assembly import text
+
+if TYPE_CHECKING:
+    from .plugin import Hdf5Recordings
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 """Names that a column of the stimuli cannot keep; it gets ``_column`` behind its own."""

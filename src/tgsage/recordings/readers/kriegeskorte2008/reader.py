@@ -8,15 +8,17 @@ Kiani et al. 2007), the images on their grey background and their category label
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ....config.recordings import Kriegeskorte2008Recordings
 from ....errors import TgsageError
 from ...matlab import Variable, read_variables
+
+if TYPE_CHECKING:
+    from .plugin import Kriegeskorte2008Recordings
 
 MONKEY_FILE = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_FILE = "92_brainRDMs.mat"

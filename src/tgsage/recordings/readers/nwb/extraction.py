@@ -6,15 +6,17 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ....archives import MAX_IMAGE_BYTES, opaque
-from ....config.recordings import NwbRecordings
 from ....errors import TgsageError, unknown
 from ...assembly import text
+
+if TYPE_CHECKING:
+    from .plugin import NwbRecordings
 
 
 @dataclass

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ....archives import open_archive
-from ....config.recordings import NwbRecordings
 from ....errors import TgsageError, unknown
 from ....hdf5_links import refuse_links
 from ...assembly import text
 from .counting import bin_edges, count, covered
 from .extraction import NwbContent, extract
+
+if TYPE_CHECKING:
+    from .plugin import NwbRecordings
 
 RESERVED = (
     "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from ....config.task import ImageArrays
 from ....errors import TgsageError, unknown
 from ....hdf5_links import refuse_links
 from ... import npz
 from ...published import PIECE, Piece, Published, as_used, checked_labels, divided
 from ...resizing import resized, squared
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import ImageArrays
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 

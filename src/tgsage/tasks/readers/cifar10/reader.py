@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ....config.task import Cifar10
 from ...pickles import batch, field, read_pickle, texts
 from ...published import Published, divided
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import Cifar10
 
 BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 

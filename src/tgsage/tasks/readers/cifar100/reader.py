@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ....config.task import Cifar100
 from ...pickles import batch, field, read_pickle, texts
 from ...published import Published, divided
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import Cifar100
 
 
 def read(settings: Cifar100, data_root: Path, scratch: Path | None = None) -> Task:

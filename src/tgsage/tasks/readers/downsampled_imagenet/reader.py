@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....config.task import DownsampledImageNet
 from ....errors import TgsageError, nearest
 from ... import npz
 from ...pickles import field, read_pickle
 from ...published import PIECE, Piece, Published, checked_labels, divided
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import DownsampledImageNet
 
 N_CLASSES = 1000
 

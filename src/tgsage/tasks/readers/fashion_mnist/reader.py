@@ -11,14 +11,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from ....config.task import FashionMnist
 from ....errors import TgsageError
 from ...published import PIECE, Piece, Published, checked_labels, divided
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import FashionMnist
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 """Magic numbers: unsigned bytes in three dimensions, and in one."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
-from ....config.task import ImageFolder
 from ....errors import TgsageError
 from ...published import PIECE, Piece, Published, as_used, divided
 from ...resizing import resized, squared
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import ImageFolder
 
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 

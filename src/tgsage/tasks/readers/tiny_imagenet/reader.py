@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
-from ....config.task import TinyImageNet
 from ....errors import TgsageError
 from ...published import PIECE, Piece, Published, divided
 from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import TinyImageNet
 
 _Labelled = list[tuple[str, int]]
 
