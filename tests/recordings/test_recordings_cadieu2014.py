@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import shutil
-import struct
 import warnings
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -177,14 +175,6 @@ def replace_mat(**variables):
     return lambda p: p.mat.update({("V4", "multi"): matlab(variables)})
 
 
-def hdf5_file(package):
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file["features"] = package.features["V4", "multi"].T
-    header = b"MATLAB 7.3 MAT-file".ljust(124) + struct.pack("<HH", 0x0200, 0x4D49)
-    package.mat["V4", "multi"] = header.ljust(512, b"\0") + buffer.getvalue()
-
-
 def encrypt(folder):
     """Mark the entries as encrypted, which is enough to be refused."""
     path = folder / f"{TOP}.zip"
@@ -228,12 +218,10 @@ MALFORMED = {
         None,
         "several files NeuralData_V4_multiunits",
     ),
-    "v7.3": (hdf5_file, None, r"V4_multiunits\.mat: is a MATLAB 7\.3 file"),
     ".mat truncated": (truncated, None, r"V4_multiunits\.mat: cannot be read as a MATLAB file"),
     ".mat is text": (lambda p: p.mat.update({("V4", "multi"): b"no" * 200}), None, "Unknown mat file type"),
     ".mat encrypted": (None, encrypt, r"V4_multiunits\.mat. is encrypted"),
     "no features": (replace_mat(meta=np.array(["a b"])), None, "has no features; is this the published file"),
-    "no meta": (replace_mat(features=np.ones((12, 4))), None, "has no meta"),
     "features are a cell array": (
         replace_mat(features=np.array([[1, "a"]], dtype=object), meta=np.array(["a b"])),
         None,
@@ -264,7 +252,7 @@ MALFORMED = {
         None,
         "meta is text of 7 rows.*12 images",
     ),
-    "row without category": (row(2, "images/a.png"), None, "row 3 of meta is 'images/a.png'; expected"),
+    "row without category": (row(2, "images/a.png"), None, "row 3 of meta is 'images/a.png *'; expected"),
     "row with another split": (row(2, "images/a.png Cars 1 2"), None, "row 3 of meta .*0 or 1"),
     "row with fewer splits": (row(2, "images/a.png Cars 1 0"), None, "row 3 of meta has 2 splits, row 1 10"),
     "image twice": (

@@ -38,7 +38,7 @@ def test_the_files_that_a_source_reads(request, layout):
         content = path.read_bytes()
         path.unlink()
         assert recordings.raw_files(settings, package.folder) == files
-        with pytest.raises(TgsageError, match=f"{path.name}: no such file"):
+        with pytest.raises(TgsageError, match=f"{path.name}: no such (file|folder or zip)"):
             read()
         path.write_bytes(content)
 

@@ -16,7 +16,7 @@ from task_stand_ins import noise
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks import files
+from tgsage.tasks import task_files
 from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.tasks.task import Chosen, Part, Task
 
@@ -44,7 +44,7 @@ def age(path):
 @pytest.fixture
 def later(monkeypatch):
     real = time.time_ns
-    monkeypatch.setattr(files.time, "time_ns", lambda: real() + 3_000_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3_000_000_000)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_only_tasks_above_the_limit_are_mapped(written):
     size = sum(getattr(tasks.load(written), part).images.nbytes for part in PARTS)
     assert not isinstance(tasks.load(written, mapped_bytes=size).train.images, np.memmap)
     assert isinstance(tasks.load(written, mapped_bytes=size - 1).train.images, np.memmap)
-    assert files.MAPPED_BYTES == 2**30
+    assert task_files.MAPPED_BYTES == 2**30
 
 
 def test_a_large_file_is_gone_through_once(written, later, passes):

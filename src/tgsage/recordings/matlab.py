@@ -1,8 +1,8 @@
 """Variables of MATLAB files from outside, read by scipy in a process of its own.
 
 A damaged file can make ``scipy.io.loadmat`` (1.17.1) end its process with a segmentation fault or ask for
-more memory than there is. The child process is limited in time, memory and the size of what it writes. It hands
-over plain arrays in an npz file and their arrangement as JSON. Nothing that comes back is unpickled.
+more memory than there is. The child process is limited in time, memory and the size of what it writes. It
+hands over plain arrays in an npz file and their arrangement as JSON. Nothing that comes back is unpickled.
 """
 
 from __future__ import annotations

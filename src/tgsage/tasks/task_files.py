@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,12 +13,11 @@ import numpy as np
 
 from ..errors import TgsageError
 from ..store import replacing, write_json
+from ..store.contents import file_times, is_settled
 from .task import PARTS, STEP, Part, Task, check_shapes
 
 MAPPED_BYTES = 1 << 30
 """Tasks with more bytes of images than this are memory-mapped, smaller ones are read."""
-SETTLED_NANOSECONDS = 2_000_000_000
-"""A file that changed this recently is verified again: its times might not tell a further change."""
 
 
 def save(task: Task, path: str | os.PathLike[str]) -> None:
@@ -81,7 +79,7 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
         raise TgsageError(f"{where}: no such task file; make it with the rule `task`")
     try:
         with open(path, "rb") as handle:
-            times = _times(handle)
+            times = file_times(os.fstat(handle.fileno()))
             with h5py.File(handle, "r") as file:
                 parts, told, is_mapped = _content(file, handle, where, mapped_bytes)
     except (OSError, RuntimeError, KeyError) as error:
@@ -152,7 +150,7 @@ def _verify_once(task: Task, record: Path, times: list[int]) -> None:
         task.__dict__["pixel_counts"] = np.array(known["pixel_counts"], dtype=np.int64)
         return
     found = {"times": times, "digest": task.digest, "pixel_counts": task.pixel_counts.tolist()}
-    if time.time_ns() - max(times[1:3]) > SETTLED_NANOSECONDS:
+    if is_settled(times):
         # A folder that cannot be written costs time and nothing else.
         with contextlib.suppress(OSError):
             write_json(record, found)
@@ -166,9 +164,3 @@ def _record(path: Path) -> dict[str, Any] | None:
     if not isinstance(known, dict) or not {"times", "digest", "pixel_counts"} <= set(known):
         return None
     return known if np.shape(known["pixel_counts"]) == (3, 256) else None
-
-
-def _times(handle: BinaryIO) -> list[int]:
-    """Size, time of change of content and of the entry, and inode."""
-    status = os.fstat(handle.fileno())
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
