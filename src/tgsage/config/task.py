@@ -27,24 +27,6 @@ class Task(TaskSettings):
 
 
 @register
-class RenderedObjects(Task):
-    """Rendered objects of 8 categories on unrelated 1/f backgrounds, in the manner of HvM."""
-
-    code: ClassVar[str] = "tgsage.tasks.readers.rendered"
-
-    source: Literal["rendered"]
-    """Selects this layout."""
-    n_train: int = Field(default=4000, ge=8)
-    """Training images."""
-    n_validation: int = Field(default=800, ge=1)
-    """Images on which the search is rewarded."""
-    n_test: int = Field(default=2000, ge=8)
-    """Images that test the winner, once."""
-    variation: Literal["low", "medium", "high"] = "high"
-    """Range of position, size and pose."""
-
-
-@register
 class Cifar10(Task):
     """CIFAR-10 from its standard python pickles."""
 

@@ -26,7 +26,7 @@ _READERS = {
     "hdf5": "recordings.readers.hdf5_layout",
     "kriegeskorte2008": "recordings.readers.kriegeskorte2008",
     "nwb": "recordings.readers.nwb",
-    "simulated": "recordings.simulated",
+    "simulated": "demo.simulated_macaque.reader",
 }
 _WITHOUT_FILES = ("simulated",)
 """Sources that read nothing from outside."""
@@ -98,12 +98,7 @@ def read(
         raise TgsageError(
             f"source {settings.source} publishes RDMs and no responses; use make_published_rdm instead"
         )
-    module = _module(settings.source)
-    if settings.source == "simulated":
-        assembly, stimuli = module.simulate(settings)
-        where = "simulated recordings"
-    else:
-        assembly, stimuli, where = module.read(settings, find_data_root(root))
+    assembly, stimuli, where = _module(settings.source).read(settings, find_data_root(root))
     assembly = standardise(assembly, where)
     simulated = int(settings.source == "simulated")
     assembly.attrs.update(units=units(assembly), simulated=simulated)

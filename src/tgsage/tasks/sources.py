@@ -15,7 +15,7 @@ from .task import Task, validate
 # By name, not by import: the digest of a stage follows imports, and one source's stage must not contain
 # the reader of another.
 _READERS = {
-    "rendered": "tasks.readers.rendered",
+    "rendered": "demo.rendered_objects.reader",
     "cifar10": "tasks.readers.cifar10",
     "cifar100": "tasks.readers.cifar100",
     "tiny_imagenet": "tasks.readers.tiny_imagenet",

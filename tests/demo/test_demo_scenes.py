@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tgsage.demo.rendering import CATEGORIES, OBJECTS, STREAMS, VARIATIONS, render
+from tgsage.demo.rendering.objects import numbered
+from tgsage.demo.rendering.scenes import SUPERSAMPLING, background, object_numbers
+from tgsage.demo.rendering.solids import cast
 from tgsage.errors import TgsageError
-from tgsage.rendering import CATEGORIES, OBJECTS, STREAMS, VARIATIONS, render
-from tgsage.rendering.objects import thing
-from tgsage.rendering.scenes import SUPERSAMPLING, background, object_numbers
-from tgsage.rendering.solids import cast
 from tgsage.tasks import image_hashes
 
 SETTINGS = {"resolution": 16, "variation": "high", "seed": 3, "stream": "train"}
@@ -87,7 +87,7 @@ def test_position_moves_the_object():
     rows = np.arange(48)
     assert len(balls) == 1
     for index in balls:
-        item = thing(int(scenes.object[index]))
+        item = numbered(int(scenes.object[index]))
         axis = (np.arange(48) + 0.5) / 48 - 0.5
         picture = cast(
             item.body, axis, -axis, np.eye(3)[2], scale=0.45 * scenes.size[index],
@@ -106,7 +106,7 @@ def test_every_object_is_centred_and_fits_the_unit_sphere():
     axis = np.linspace(-1.2, 1.2, 97)
     looks = set()
     for number in range(64):
-        item = thing(number)
+        item = numbered(number)
         picture = cast(item.body, axis, -axis, np.eye(3)[2])
         rows, columns = np.nonzero(picture.depth > -np.inf)
         radius = np.sqrt(axis[columns] ** 2 + axis[rows] ** 2 + picture.depth[rows, columns] ** 2).max()

@@ -5,11 +5,11 @@ import pytest
 import torch
 import xarray as xr
 from pydantic import ValidationError
+from tgsage.recordings.simulated import AREAS, VentralStream, simulate, train_ventral_stream
 
 from tgsage import recordings
 from tgsage.config.recordings import BrainIORecordings, SimulatedRecordings
-from tgsage.recordings.simulated import AREAS, VentralStream, simulate, train_ventral_stream
-from tgsage.rendering import CATEGORIES, render
+from tgsage.demo.rendering import CATEGORIES, render
 from tgsage.tasks import image_hashes
 
 SITES = {"monkey_1": {"V4": 5, "aIT": 3}, "monkey_2": {"V4": 4, "pIT": 2}}
