@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from torch import nn
+from torch.nn import functional
 
 from ...errors import TgsageError
 from ...store import seed_from
