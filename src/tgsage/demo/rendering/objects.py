@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import TgsageError
 from .solids import Body, Solid, ball, box, cast, prism, tube
 
 __all__ = ["CATEGORIES", "OBJECTS", "OBJECTS_PER_CATEGORY", "Object", "Pattern", "make_solid", "numbered"]
@@ -67,7 +68,13 @@ def _turn(axis: str, degrees: float) -> np.ndarray:
 
 
 def make_solid(line: Mapping[str, Any]) -> Solid:
-    """Make a solid from its line of the table."""
+    """Make a solid from its line of the table.
+
+    Raises
+    ------
+    TgsageError
+        If the line's keys are not those of a solid.
+    """
     albedo, pattern = line["albedo"], 0.0 if line.get("plain") else 1.0
     turns = [_turn(axis, degrees) for axis, degrees in line.get("turns", [])]
     rotation = functools.reduce(np.matmul, turns) if turns else None
@@ -82,7 +89,9 @@ def make_solid(line: Mapping[str, Any]) -> Solid:
         case {"prism": corners, "axis": axis, "reach": [low, high]}:
             solid = prism(corners, axis, low, high, albedo, pattern=pattern)
         case _:
-            raise ValueError(f"objects.toml: no solid is made of {', '.join(line)}")
+            raise TgsageError(
+                f"objects.toml: no solid has the keys {', '.join(line)}; its first lines list them"
+            )
     for normal, point in line.get("cuts", []):
         solid = solid.cut(normal, point)
     return solid

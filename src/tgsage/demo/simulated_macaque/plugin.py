@@ -30,12 +30,10 @@ class SimulatedRecordings(Recordings):
     """Side of the stimuli and of the network's input, in pixels."""
     visual_degrees: float = Field(default=8.0, gt=0)
     """Side of the stimuli in degrees of visual angle."""
-    sites: dict[str, dict[Literal["V1", "V2", "V4", "pIT", "aIT"], Annotated[int, Field(ge=0)]]] = Field(
-        default={
-            "monkey_1": {"V4": 70, "pIT": 46, "aIT": 34},
-            "monkey_2": {"V4": 58, "pIT": 52, "aIT": 36},
-        }
-    )
+    sites: dict[str, dict[Literal["V1", "V2", "V4", "pIT", "aIT"], Annotated[int, Field(ge=0)]]] = {
+        "monkey_1": {"V4": 70, "pIT": 46, "aIT": 34},
+        "monkey_2": {"V4": 58, "pIT": 52, "aIT": 36},
+    }
     """Number of sites per animal and region."""
     repeats: tuple[int, int] = (6, 10)
     """Least and largest number of repetitions of a stimulus."""
