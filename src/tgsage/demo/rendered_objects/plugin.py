@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ...config.task import Task
 from ...plugins import register
 from ...settings import Field
+from ...tasks.settings import TaskSettings
 
 
 @register
-class RenderedObjects(Task):
+class RenderedObjects(TaskSettings):
     """Rendered objects of 8 categories on unrelated 1/f backgrounds, in the manner of HvM."""
 
     code: ClassVar[str] = "tgsage.demo.rendered_objects.reader"

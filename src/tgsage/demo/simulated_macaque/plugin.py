@@ -6,18 +6,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from ...config.recordings import Recordings
 from ...plugins import register
+from ...recordings.settings import RecordingsSettings
 from ...settings import Field
 
 
 @register
-class SimulatedRecordings(Recordings):
+class SimulatedRecordings(RecordingsSettings):
     """The simulated macaque: a network trained on rendered objects, recorded through noisy sites."""
 
     code: ClassVar[str] = "tgsage.demo.simulated_macaque.reader"
-    label: ClassVar[str] = "the simulated macaque"
+    label: ClassVar[str] = "simulated macaque"
     has_files: ClassVar[bool] = False
+    simulated: ClassVar[bool] = True
 
     source: Literal["simulated"]
     """Selects this layout."""
