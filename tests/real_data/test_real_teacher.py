@@ -18,7 +18,7 @@ from tgsage import recordings, tasks
 from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.config.teacher import NetworkTeacher, RecordedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import digest
@@ -233,6 +234,25 @@ def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArr
     unknown: NDArray[np.bool_] = ~np.all(np.isfinite(means), axis=1)
     constant: NDArray[np.bool_] = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
     return unknown, constant
+
+
+def make_stimuli(
+    images: NDArray[np.uint8], stimulus_id: Sequence[str] | NDArray[np.str_], **columns: ArrayLike
+) -> xr.Dataset:
+    """Put images and what is known of them together.
+
+    Parameters
+    ----------
+    images
+        uint8 (stimulus, y, x, rgb).
+    stimulus_id
+        (stimulus,).
+    **columns
+        (stimulus,) each; without ``category`` all are "".
+    """
+    columns = {"stimulus_id": stimulus_id, "category": np.full(len(images), ""), **columns}
+    coords = {name: ("stimulus", np.asarray(values)) for name, values in columns.items()}
+    return xr.Dataset({"images": (("stimulus", "y", "x", "rgb"), images)}, coords=coords)
 
 
 def content_digest(content: xr.DataArray | xr.Dataset) -> str:

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError
+from ...assembly import make_stimuli
 from ...matlab import Variable, read_variables
 
 if TYPE_CHECKING:
@@ -124,17 +125,9 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
             "repeats_averaged": repeats,
         },
     )
-    training = {f"training_{n}": ("stimulus", column) for n, column in enumerate(first.splits.T, start=1)}
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", stimulus),
-            "category": ("stimulus", first.categories),
-            "filename": ("stimulus", first.images),
-            **training,
-        },
-        attrs={"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier},
-    )
+    training = {f"training_{n}": column for n, column in enumerate(first.splits.T, start=1)}
+    stimuli = make_stimuli(images, stimulus, category=first.categories, filename=first.images, **training)
+    stimuli.attrs = {"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier}
     return assembly, stimuli, str(package)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ....archives import open_archive
 from ....errors import TgsageError
+from ...assembly import make_stimuli
 
 if TYPE_CHECKING:
     from .plugin import Cowley2023Recordings
@@ -90,16 +91,8 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         },
         attrs=attrs,
     )
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", stimulus),
-            "category": ("stimulus", np.full(len(stimulus), "")),
-        },
-        attrs={
-            "visual_degrees": settings.visual_degrees,
-            "stimulus_set_identifier": attrs["stimulus_set_identifier"],
-        },
+    stimuli = make_stimuli(images, stimulus).assign_attrs(
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=attrs["stimulus_set_identifier"]
     )
     return assembly, stimuli, str(path)
 

@@ -22,7 +22,7 @@ import xarray as xr
 from ....archives import MAX_IMAGE_BYTES
 from ....errors import TgsageError
 from ....hdf5_links import refuse_links
-from ...assembly import text
+from ...assembly import make_stimuli, text
 
 if TYPE_CHECKING:
     from .plugin import Hdf5Recordings
@@ -178,15 +178,12 @@ def _stimuli(columns: dict[str, np.ndarray], degrees: Any, identifier: str, path
         )
     if images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
-    coords: dict[str, tuple[str, np.ndarray]] = {}
+    kept: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         if values.shape != images.shape[:1]:
             raise TgsageError(f"{path}: stimuli/{name} has shape {values.shape} for {len(images)} images")
-        kept = f"{name}_column" if name in RESERVED else name
-        coords[kept] = ("stimulus", text(values) if name in ("stimulus_id", "category") else values)
-    coords.setdefault("category", ("stimulus", np.full(len(images), "")))
-    return xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords=coords,
-        attrs={"visual_degrees": degrees, "stimulus_set_identifier": identifier},
+        is_text = name in ("stimulus_id", "category")
+        kept[f"{name}_column" if name in RESERVED else name] = text(values) if is_text else values
+    return make_stimuli(images, **kept).assign_attrs(
+        visual_degrees=degrees, stimulus_set_identifier=identifier
     )

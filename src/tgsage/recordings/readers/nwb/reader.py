@@ -10,7 +10,7 @@ Layout: NWB schema 2.x, https://nwb-schema.readthedocs.io (Units, TimeIntervals,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import xarray as xr
 from ....archives import open_archive
 from ....errors import TgsageError, unknown
 from ....hdf5_links import refuse_links
-from ...assembly import text
+from ...assembly import make_stimuli, text
 from .counting import bin_edges, count, covered
 from .extraction import NwbContent, extract
 
@@ -113,13 +113,9 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
             "window_ms": [float(value) for value in settings.window_ms],
         },
     )
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", names),
-            "category": ("stimulus", _categories(settings, content, chosen, shown, names, path)),
-        },
-        attrs={"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier},
+    category = _categories(settings, content, chosen, shown, names, path)
+    stimuli = make_stimuli(images, names, category=category).assign_attrs(
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=identifier
     )
     return assembly, stimuli, str(path)
 
@@ -274,17 +270,8 @@ def _images(
         return np.stack([template[name] for name in names]), names
     source = root / Path(settings.images).expanduser()
     with open_archive(source) as archive:
-        available = archive.images
-        fits: dict[str, list[str]] = {}
-        for name in available:
-            for key in {name, PurePosixPath(name).name, PurePosixPath(name).stem}:
-                fits.setdefault(key, []).append(name)
-        for stimulus in dict.fromkeys(shown.tolist()):
-            there = fits.get(stimulus, [])
-            if not there:
-                raise TgsageError(f"{source}: holds no image for stimulus {stimulus} of {path.name}")
-            if len(there) > 1:
-                raise TgsageError(f"{source}: images {' and '.join(there[:2])} both fit stimulus {stimulus}")
-        rank = {name: index for index, name in enumerate(available)}
-        names = sorted(stimuli, key=lambda stimulus: rank[fits[stimulus][0]])
-        return archive.pictures([fits[name][0] for name in names]), names
+        order = list(dict.fromkeys(shown.tolist()))
+        files = dict(zip(order, archive.find_images(order), strict=True))
+        rank = {name: index for index, name in enumerate(archive.images)}
+        names = sorted(order, key=lambda stimulus: rank[files[stimulus]])
+        return archive.pictures([files[name] for name in names]), names

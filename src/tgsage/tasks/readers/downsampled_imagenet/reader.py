@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import TgsageError, nearest
-from ... import npz
+from ...array_files import NpzFile
 from ...pickles import field, read_pickle
 from ...published import PIECE, Piece, Published, checked_labels, split_task
 from ...task import Task
@@ -64,9 +64,10 @@ def _paths(settings: DownsampledImageNet, data_root: Path) -> dict[str, list[Pat
 
 def _pieces(path: Path, files: str, n_classes: int, sides: dict[int, Path]) -> Iterator[Piece]:
     if files == "npz":
-        shape, dtype = npz.layout(path, "data")
-        labels = npz.whole(path, "labels")
-        rows = npz.pieces(path, "data", PIECE)
+        arrays = NpzFile(path)
+        shape, dtype = arrays.layout("data")
+        labels = arrays.whole("labels")
+        rows = arrays.pieces("data", PIECE)
     else:
         content = read_pickle(path)
         data, labels = np.asarray(field(content, "data", path)), field(content, "labels", path)
