@@ -138,15 +138,15 @@ class ImageArchive:
         for path in self.images:
             for key in {PurePosixPath(path).name, PurePosixPath(path).stem}:
                 by_name.setdefault(key, []).append(path)
-        found = []
+        paths_in_order = []
         for name in wanted:
             paths = [name] if name in self and is_image(name) else by_name.get(name, [])
             if not paths:
                 raise TgsageError(f"{self.path}: holds no image {name}")
             if len(paths) > 1:
                 raise TgsageError(f"{self.path}: images {' and '.join(paths[:2])} are both named {name}")
-            found += paths
-        return found
+            paths_in_order += paths
+        return paths_in_order
 
     def picture(self, name: str) -> NDArray[np.uint8]:
         """Decode an image to uint8 (height, width, 3); see :func:`decode`.

@@ -114,15 +114,15 @@ def card(name: str) -> Card:
         raise unknown("data set", name, files)
     path = files[name]
     try:
-        found = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise TgsageError(f"{path}: not valid YAML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise TgsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if found.name != name:
-        raise TgsageError(f"{path}: is the card of {found.name!r}; name and file name have to agree")
-    return found
+    if content.name != name:
+        raise TgsageError(f"{path}: is the card of {content.name!r}; name and file name have to agree")
+    return content
 
 
 def load(path_or_card: str | os.PathLike[str]) -> xr.DataArray:
@@ -189,18 +189,18 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
         digest.
     """
     folder = data_root(root)
-    found: dict[str, str] = {}
+    states: dict[str, str] = {}
     for file in card(name).files:
         path = folder / file.path
         expected = expected_digest(file)
         if not path.is_file():
-            found[file.path] = "absent"
+            states[file.path] = "absent"
         elif expected is None:
-            found[file.path] = "unknown"
+            states[file.path] = "unknown"
         else:
             algorithm, digest = expected
-            found[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
-    return found
+            states[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
+    return states
 
 
 def expected_digest(file: CardFile) -> tuple[str, str] | None:

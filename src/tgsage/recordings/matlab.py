@@ -97,8 +97,8 @@ def convert() -> None:
         missing = next((name for name in names if name not in content), None)
         if missing is not None:
             stream.seek(0)
-            there = ", ".join(row[0] for row in scipy.io.whosmat(stream)) or "none"
-            problem = f"has no {missing}; is this the published file? Its variables are {there}"
+            names_there = ", ".join(row[0] for row in scipy.io.whosmat(stream)) or "none"
+            problem = f"has no {missing}; is this the published file? Its variables are {names_there}"
         else:
             variables = {name: _flattened(content[name], name, arrays) for name in names}
     except MemoryError:

@@ -90,10 +90,10 @@ def _window(assembly: xr.DataArray, window: tuple[float, float], key: str) -> xr
         published = assembly.attrs.get("window_ms")
         if published is not None and list(published) == [start, end]:
             return assembly
-        known = f"the one window {list(published)} ms" if published is not None else "no time bins"
+        window_words = f"the one window {list(published)} ms" if published is not None else "no time bins"
         raise TgsageError(
-            f"selection.{key}: these recordings have {known}; leave selection.{key} out, or use recordings "
-            "with time bins"
+            f"selection.{key}: these recordings have {window_words}; leave selection.{key} out, or use "
+            "recordings with time bins"
         )
     starts, ends = assembly["time_bin_start"].values, assembly["time_bin_end"].values
     keep = (starts >= start) & (ends <= end)

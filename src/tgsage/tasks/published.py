@@ -80,12 +80,12 @@ def split_task(published: Published, settings: TaskSettings, scratch: Path | Non
     number = renumbering(published.classes, settings.classes, "task.classes")
     names = [str(name) for name in settings.classes or published.classes]
     pools: dict[str, Part] = {}
-    taken: set[str] = set()
+    in_other_parts: set[str] = set()
     for part in reversed(PARTS):
         if part in published.parts:
             pieces = published.parts[part]
-            pools[part], hashes = _gathered(pieces, settings.resolution, number, taken, scratch)
-            taken.update(hashes)
+            pools[part], hashes = _gathered(pieces, settings.resolution, number, in_other_parts, scratch)
+            in_other_parts.update(hashes)
             missing = np.setdiff1d(np.arange(len(names)), pools[part].labels)
             if len(missing):
                 raise TgsageError(
@@ -168,11 +168,11 @@ def checked_labels(
 
 
 def _gathered(
-    pieces: Iterable[Piece], side: int, number: np.ndarray, taken: set[str], scratch: Path | None
+    pieces: Iterable[Piece], side: int, number: np.ndarray, in_other_parts: set[str], scratch: Path | None
 ) -> tuple[Part, list[str]]:
     """The images of some classes at one size, each once and none of ``taken``; and their hashes."""
     # Resized first: what is told apart, and split, is what the networks will see.
-    seen = set(taken)
+    seen = set(in_other_parts)
     kept: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     hashes: list[str] = []

@@ -45,9 +45,9 @@ def save(task: Task, path: str | os.PathLike[str]) -> None:
                 file.attrs["classes"] = json.dumps(list(task.classes))
                 file.attrs["simulated"] = int(task.simulated)
             whole = all(isinstance(getattr(task, part).images, np.ndarray) for part in PARTS)
-            told = task.digest if whole else _digest_of(temporary, task)
+            content_digest = task.digest if whole else _digest_of(temporary, task)
             with h5py.File(temporary, "r+") as file:
-                file.attrs["digest"] = told
+                file.attrs["digest"] = content_digest
     except (OSError, RuntimeError) as error:
         raise TgsageError(f"{path}: cannot be written ({error}); is the disk full?") from None
 
@@ -81,20 +81,20 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
         with open(path, "rb") as handle:
             times = file_times(os.fstat(handle.fileno()))
             with h5py.File(handle, "r") as file:
-                parts, told, is_mapped = _content(file, handle, where, mapped_bytes)
+                parts, attrs, is_mapped = _content(file, handle, where, mapped_bytes)
     except (OSError, RuntimeError, KeyError) as error:
         raise TgsageError(f"{where}: cannot be read as HDF5 ({error}); delete it and run again") from None
     task = Task(
-        name=str(told["name"]),
-        classes=tuple(json.loads(told["classes"])),
+        name=str(attrs["name"]),
+        classes=tuple(json.loads(attrs["classes"])),
         train=parts["train"],
         validation=parts["validation"],
         test=parts["test"],
-        simulated=bool(told["simulated"]),
+        simulated=bool(attrs["simulated"]),
     )
     if is_mapped:
         _verify_once(task, Path(f"{where}.verified"), times)
-    if task.digest != told["digest"]:
+    if task.digest != attrs["digest"]:
         raise TgsageError(f"{where}: its content is not what its digest says; delete it and run again")
     check_shapes(task, where)
     return task
@@ -166,9 +166,9 @@ def _verify_once(task: Task, record: Path, times: list[int]) -> None:
 
 def _record(path: Path) -> dict[str, Any] | None:
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(known, dict) or not {"times", "digest", "pixel_counts"} <= set(known):
+    if not isinstance(record, dict) or not {"times", "digest", "pixel_counts"} <= set(record):
         return None
-    return known if np.shape(known["pixel_counts"]) == (3, 256) else None
+    return record if np.shape(record["pixel_counts"]) == (3, 256) else None

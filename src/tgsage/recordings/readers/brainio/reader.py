@@ -62,8 +62,8 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
         values = table[name].to_numpy()
         if values.dtype.kind not in "fiub":
             values = text(np.asarray(values, dtype=object))
-        kept = str(name).replace("/", "_")
-        columns[f"{kept}_column" if kept in RESERVED else kept] = values
+        column = str(name).replace("/", "_")
+        columns[f"{column}_column" if column in RESERVED else column] = values
     source = next((name for name in CATEGORY_COLUMNS if name in columns), None)
     if source is not None:
         columns["category"] = text(columns[source])

@@ -89,10 +89,10 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     package = root / Path(settings.package).expanduser()
     if not package.exists():
         raise TgsageError(f"{package}: no such zip or folder (tgsage fetch cadieu2014 says where to get it)")
-    chosen = _chosen(settings)
+    keys = _chosen(settings)
     with open_archive(package) as archive:
-        files = {key: _file(archive, *key) for key in chosen}
-        first = files[chosen[0]]
+        files = {key: _file(archive, *key) for key in keys}
+        first = files[keys[0]]
         for file in files.values():
             _check_same_images(file, first)
         images = archive.pictures(_paths(first, archive))
@@ -156,13 +156,13 @@ def _mat_files(archive: ImageArchive) -> list[str]:
 def _file(archive: ImageArchive, region: str, kind: str) -> _File:
     wanted = f"NeuralData_{region}_{kind}units.mat"
     names = _mat_files(archive)
-    found = [name for name in names if PurePosixPath(name).name == wanted]
-    if len(found) != 1:
-        there = ", ".join(found or names) or "none"
-        what = "several files" if found else "no file"
+    matches = [name for name in names if PurePosixPath(name).name == wanted]
+    if len(matches) != 1:
+        there = ", ".join(matches or names) or "none"
+        what = "several files" if matches else "no file"
         raise TgsageError(f"{archive.path}: holds {what} {wanted}; its .mat files: {there}")
-    where = str(archive.path / found[0])
-    content = archive.read(found[0], max_bytes=MAX_FILE_BYTES)
+    where = str(archive.path / matches[0])
+    content = archive.read(matches[0], max_bytes=MAX_FILE_BYTES)
     variables = read_variables(content, ("features", "meta"), where)
     features, meta = (_array(variables[name], name, where) for name in ("features", "meta"))
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
@@ -196,7 +196,7 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
     if len(set(images)) < len(images):
         twice = next(name for name in images if images.count(name) > 1)
         raise TgsageError(f"{where}: meta names the image {twice} more than once")
-    folder = PurePosixPath(found[0]).parent.as_posix()
+    folder = PurePosixPath(matches[0]).parent.as_posix()
     return _File(where, folder, features, images, categories, np.asarray(splits, dtype=bool))
 
 

@@ -68,8 +68,8 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     if values.ndim == 2:
         responses, shown, repetition = values, stimulus, np.zeros(len(stimulus), dtype=np.int64)
     else:
-        there = _repetitions(values, path, stimulus)
-        which, repetition = np.nonzero(there)
+        presented = _repetitions(values, path, stimulus)
+        which, repetition = np.nonzero(presented)
         responses, shown = values[:, which, repetition], stimulus[which]
     n = len(values)
     attrs = {
@@ -117,10 +117,12 @@ def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
 
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
     if not path.is_file():
-        there = sorted(item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy"))
+        sessions = sorted(
+            item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy")
+        )
         raise TgsageError(
             f"{path}: no such file; sessions with {settings.responses} responses here: "
-            f"{', '.join(there) or 'none'} (tgsage fetch cowley2023 gets the card's)"
+            f"{', '.join(sessions) or 'none'} (tgsage fetch cowley2023 gets the card's)"
         )
     try:
         # Mapped first: a header that promises more than the file holds fails before memory is taken.
@@ -140,10 +142,10 @@ def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list
     """Names of the images 1 to n: position in the responses is by number."""
     numbers: dict[int, str] = {}
     for name in images:
-        found = re.search(r"(\d+)$", PurePosixPath(name).stem)
-        if found is None:
+        match = re.search(r"(\d+)$", PurePosixPath(name).stem)
+        if match is None:
             raise TgsageError(f"{archive}: image {name} has no number, so its responses are not known")
-        number = int(found.group(1))
+        number = int(match.group(1))
         if number in numbers:
             raise TgsageError(f"{archive}: images {numbers[number]} and {name} have one number")
         numbers[number] = name
@@ -165,16 +167,16 @@ def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list
 def _repetitions(values: np.ndarray, path: Path, stimulus: np.ndarray) -> np.ndarray:
     """Which repetitions there were, (images, repetitions) bool: NaN in all neurons means none."""
     empty = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-    there: NDArray[np.bool_] = ~np.all(empty, axis=0)
-    partly = empty & there
+    presented: NDArray[np.bool_] = ~np.all(empty, axis=0)
+    partly = empty & presented
     if partly.any():
         neuron, image, repetition = np.argwhere(partly)[0]
         raise TgsageError(
             f"{path}: the response of neuron {neuron} to {stimulus[image]} is NaN in repetition "
             f"{repetition}, which other neurons have; only a repetition that no neuron has may be NaN"
         )
-    if not there.any(axis=1).all():
+    if not presented.any(axis=1).all():
         raise TgsageError(
-            f"{path}: {stimulus[np.argmin(there.any(axis=1))]} has no repetition at all; leave it out"
+            f"{path}: {stimulus[np.argmin(presented.any(axis=1))]} has no repetition at all; leave it out"
         )
-    return there
+    return presented

@@ -90,17 +90,17 @@ def raw_files(settings: Hdf5Recordings, root: Path) -> list[Path]:
 
 def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
     """The file's attributes that are text, numbers or lists of numbers."""
-    found: dict[str, Any] = {}
+    attrs: dict[str, Any] = {}
     for name, stored in file.attrs.items():
         value = stored.decode() if isinstance(stored, bytes) else stored
         if not isinstance(value, str | int | float | np.number | np.bool_) and (
             not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub"
         ):
             raise TgsageError(f"{path}: attribute {name} is neither text nor numbers; write it as text")
-        found[str(name)] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if not str(found.get("units", "")).strip():
+        attrs[str(name)] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if not str(attrs.get("units", "")).strip():
         raise TgsageError(f"{path}: has no attribute units; say 'counts', or what else the responses are")
-    return found
+    return attrs
 
 
 def _coordinates(file: h5py.File, responses: np.ndarray, path: Path) -> dict[str, tuple[str, np.ndarray]]:
@@ -112,16 +112,16 @@ def _coordinates(file: h5py.File, responses: np.ndarray, path: Path) -> dict[str
     coords: dict[str, tuple[str, np.ndarray]] = {}
     for dim, length in zip(DIMENSIONS, responses.shape, strict=False):
         for name, values in _columns(_group(file, dim, path), path, REQUIRED[dim]).items():
-            kept = _RENAMED.get(name, name) if dim == "time_bin" else name
+            coord = _RENAMED.get(name, name) if dim == "time_bin" else name
             if values.shape != (length,):
                 raise TgsageError(
                     f"{path}: {dim}/{name} has shape {values.shape}, but responses have {length} along {dim}"
                 )
-            if kept in coords or kept in (*DIMENSIONS, "data"):
+            if coord in coords or coord in (*DIMENSIONS, "data"):
                 raise TgsageError(
                     f"{path}: the column {dim}/{name} has the name of something else; rename it"
                 )
-            coords[kept] = (dim, values)
+            coords[coord] = (dim, values)
     if responses.ndim == 3:
         start, end = (np.asarray(coords[name][1]) for name in ("time_bin_start", "time_bin_end"))
         if start.dtype.kind not in "fiu" or end.dtype.kind not in "fiu" or not (start < end).all():
@@ -178,12 +178,12 @@ def _stimuli(columns: dict[str, np.ndarray], degrees: Any, identifier: str, path
         )
     if images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
-    kept: dict[str, np.ndarray] = {}
+    named: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         if values.shape != images.shape[:1]:
             raise TgsageError(f"{path}: stimuli/{name} has shape {values.shape} for {len(images)} images")
         is_text = name in ("stimulus_id", "category")
-        kept[f"{name}_column" if name in RESERVED else name] = text(values) if is_text else values
-    return make_stimuli(images, **kept).assign_attrs(
+        named[f"{name}_column" if name in RESERVED else name] = text(values) if is_text else values
+    return make_stimuli(images, **named).assign_attrs(
         visual_degrees=degrees, stimulus_set_identifier=identifier
     )

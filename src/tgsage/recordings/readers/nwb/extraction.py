@@ -120,17 +120,17 @@ def _table(file: Any, path: Path, settings: NwbRecordings) -> Any:
 
 def _columns(table: Any) -> dict[str, np.ndarray]:
     """The columns of one value per row: numbers, truth values and text."""
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for column in table.columns:
         values = np.asarray(column.data[:])
         # A ragged column is present as its index and as its values; references are objects of the file.
         if column.name not in table.colnames or values.shape != (len(table.id),) or _is_index(column, table):
             continue
         if values.dtype.kind in "fiub":
-            found[column.name] = values
+            columns[column.name] = values
         elif values.dtype.kind in "OSU" and all(isinstance(item, str | bytes) for item in values.tolist()):
-            found[column.name] = text(values.astype(object))
-    return found
+            columns[column.name] = text(values.astype(object))
+    return columns
 
 
 def _is_index(column: Any, table: Any) -> bool:
@@ -153,20 +153,20 @@ def _ragged(column: Any) -> list[np.ndarray]:
 def _observed(units: Any, path: Path) -> list[np.ndarray] | None:
     if "obs_intervals" not in units.colnames:
         return None
-    found = [np.asarray(item, float).reshape(-1, 2) for item in _ragged(units["obs_intervals"])]
-    for unit, intervals in zip(text(np.asarray(units.id[:])), found, strict=True):
+    observed = [np.asarray(item, float).reshape(-1, 2) for item in _ragged(units["obs_intervals"])]
+    for unit, intervals in zip(text(np.asarray(units.id[:])), observed, strict=True):
         if not (intervals[:, 0] <= intervals[:, 1]).all():
             raise TgsageError(f"{path}: obs_intervals of unit {unit} have one that ends before it starts")
-    return found
+    return observed
 
 
 def _regions(units: Any, path: Path, settings: NwbRecordings) -> list[set[str]]:
     """Names of the regions of every unit: one, where all is well."""
     name = settings.region_column
-    own = _columns(units)
-    if name in own:
-        return [{value} for value in text(own[name].astype(object)).tolist()]
-    available = set(own)
+    unit_columns = _columns(units)
+    if name in unit_columns:
+        return [{value} for value in text(unit_columns[name].astype(object)).tolist()]
+    available = set(unit_columns)
     if "electrodes" in units.colnames:
         column = units["electrodes"]
         region = column.target if hasattr(column, "target") else column
@@ -209,16 +209,16 @@ def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings)
             f"{path}: image_template {name} is a {type(template).__name__}; Images, ImageSeries or "
             "OpticalSeries is expected"
         )
-    found: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     total = 0
     for key in [key for key in data if key in wanted]:
         item = data[key]
         pixels = np.asarray(item[0][item[1]] if isinstance(item, tuple) else item[:])
-        found[key] = _pixels(pixels, f"{path}: image {key} of {name}", settings)
-        total += found[key].size
+        images[key] = _pixels(pixels, f"{path}: image {key} of {name}", settings)
+        total += images[key].size
         if total > MAX_IMAGE_BYTES:
             raise TgsageError(f"{path}: images of {name} are more than {MAX_IMAGE_BYTES >> 30} GiB")
-    return found
+    return images
 
 
 def _pixels(pixels: np.ndarray, where: str, settings: NwbRecordings) -> np.ndarray:

@@ -68,8 +68,8 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
         if name not in shown:
             raise unknown(f"stimulus in leave_out ({path})", name, set(shown.tolist()))
     keep &= ~np.isin(shown, settings.leave_out)
-    chosen = np.flatnonzero(keep)
-    if not len(chosen):
+    rows = np.flatnonzero(keep)
+    if not len(rows):
         raise TgsageError(
             f"{path}: no row of table {settings.table} is left; see presentations and leave_out"
         )
@@ -77,9 +77,9 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     if not len(sites):
         raise TgsageError(f"{path}: no unit is left of {len(content.unit_ids)}; see units")
 
-    onsets = _onsets(content.columns[settings.start_column], chosen, content, path, settings)
-    sites, inside = _within_observation(content, sites, chosen, onsets, path, settings)
-    chosen, onsets, shown = chosen[inside], onsets[inside], shown[chosen][inside]
+    onsets = _onsets(content.columns[settings.start_column], rows, content, path, settings)
+    sites, inside = _within_observation(content, sites, rows, onsets, path, settings)
+    rows, onsets, shown = rows[inside], onsets[inside], shown[rows][inside]
     edges = bin_edges(settings.window_ms, settings.bin_ms)
     spikes = [_sorted(content, site, path) for site in sites.tolist()]
     counts = count(spikes, onsets, edges)
@@ -113,7 +113,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
             "window_ms": [float(value) for value in settings.window_ms],
         },
     )
-    category = _categories(settings, content, chosen, shown, names, path)
+    category = _categories(settings, content, rows, shown, names, path)
     stimuli = make_stimuli(images, names, category=category).assign_attrs(
         visual_degrees=settings.visual_degrees, stimulus_set_identifier=identifier
     )
@@ -135,9 +135,9 @@ def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
 def _region(content: NwbContent, site: int, path: Path, settings: NwbRecordings) -> str:
     regions = content.regions[site] - {""}
     if len(regions) != 1:
-        found = f"lies in {' and '.join(sorted(regions))}" if regions else "has no region"
+        problem = f"lies in {' and '.join(sorted(regions))}" if regions else "has no region"
         raise TgsageError(
-            f"{path}: unit {content.unit_ids[site]} {found} (column {settings.region_column}); "
+            f"{path}: unit {content.unit_ids[site]} {problem} (column {settings.region_column}); "
             "filter it out with units, or name another region_column"
         )
     return regions.pop()
@@ -149,25 +149,25 @@ def _chosen(columns: Mapping[str, np.ndarray], wanted: Mapping[str, Sequence[Any
     for name, values in wanted.items():
         if name not in columns:
             raise unknown(f"column ({where})", name, columns)
-        there = text(columns[name].astype(object))
+        present = text(columns[name].astype(object))
         names = text(np.asarray(values, dtype=object))
         for value in names:
-            if value not in there:
-                raise unknown(f"value of column {name} ({where})", str(value), set(there.tolist()))
-        keep &= np.isin(there, names)
+            if value not in present:
+                raise unknown(f"value of column {name} ({where})", str(value), set(present.tolist()))
+        keep &= np.isin(present, names)
     return keep
 
 
 def _onsets(
-    times: np.ndarray, chosen: np.ndarray, content: NwbContent, path: Path, settings: NwbRecordings
+    times: np.ndarray, rows: np.ndarray, content: NwbContent, path: Path, settings: NwbRecordings
 ) -> np.ndarray:
     if times.dtype.kind not in "fiu":
         raise TgsageError(f"{path}: column {settings.start_column} of {settings.table} holds no times")
-    onsets: np.ndarray = times[chosen].astype(np.float64)
+    onsets: np.ndarray = times[rows].astype(np.float64)
     bad = ~np.isfinite(onsets)
     if bad.any():
         raise TgsageError(
-            f"{path}: row {content.rows[chosen[bad.argmax()]]} of {settings.table} has no "
+            f"{path}: row {content.rows[rows[bad.argmax()]]} of {settings.table} has no "
             f"{settings.start_column} ({int(bad.sum())} such); filter them out with presentations"
         )
     return onsets
@@ -181,7 +181,7 @@ def _sorted(content: NwbContent, site: int, path: Path) -> np.ndarray:
 
 
 def _within_observation(
-    content: NwbContent, sites: np.ndarray, chosen: np.ndarray, onsets: np.ndarray, path: Path,
+    content: NwbContent, sites: np.ndarray, rows: np.ndarray, onsets: np.ndarray, path: Path,
     settings: NwbRecordings,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Sites and presentations (indices into ``chosen``) of which every window was observed."""
@@ -194,20 +194,20 @@ def _within_observation(
         for index, site in enumerate(sites):
             observed[index] = covered(content.observed[site], starts, ends)
     low, high = settings.window_ms
-    shown = content.columns[settings.stimulus_column][chosen]
+    shown = content.columns[settings.stimulus_column][rows]
     advice = "set unobserved to drop_presentations or drop_units, or choose another window_ms"
     if settings.unobserved == "error":
         where = f"the window {low:g} to {high:g} ms of row"
         if not valid.all():
             row = int(np.argmin(valid))
             raise TgsageError(
-                f"{path}: {where} {content.rows[chosen[row]]} of {settings.table} (stimulus {shown[row]}) "
+                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
                 f"touches the file's invalid_times ({int((~valid).sum())} such); {advice}"
             )
         if not observed.all():
             site, row = np.argwhere(~observed)[0]
             raise TgsageError(
-                f"{path}: {where} {content.rows[chosen[row]]} of {settings.table} (stimulus {shown[row]}) "
+                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
                 f"lies outside the obs_intervals of unit {content.unit_ids[sites[site]]} "
                 f"({int((~observed).sum())} such); {advice}"
             )
@@ -224,7 +224,7 @@ def _within_observation(
 
 
 def _categories(
-    settings: NwbRecordings, content: NwbContent, chosen: np.ndarray, shown: np.ndarray, names: Sequence[str],
+    settings: NwbRecordings, content: NwbContent, rows: np.ndarray, shown: np.ndarray, names: Sequence[str],
     path: Path,
 ) -> np.ndarray:  # fmt: skip
     if settings.category_column is None:
@@ -232,7 +232,7 @@ def _categories(
     table = pd.DataFrame(
         {
             "stimulus": shown,
-            "category": text(content.columns[settings.category_column][chosen].astype(object)),
+            "category": text(content.columns[settings.category_column][rows].astype(object)),
         }
     ).drop_duplicates()
     twice = table["stimulus"].duplicated()

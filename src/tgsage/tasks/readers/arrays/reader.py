@@ -60,16 +60,16 @@ def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
 
 def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]:
     """Names of the arrays of images and labels, by part."""
-    found: dict[str, tuple[str, str]] = {}
+    parts: dict[str, tuple[str, str]] = {}
     for word, part in _PARTS.items():
         images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
         if images in file.names:
-            if part in found:
-                raise TgsageError(f"{file.path}: has {found[part][0]} and {images}; remove one")
-            found[part] = (images, labels)
-    if "train" not in found:
+            if part in parts:
+                raise TgsageError(f"{file.path}: has {parts[part][0]} and {images}; remove one")
+            parts[part] = (images, labels)
+    if "train" not in parts:
         raise unknown(f"array in {file.path}:", settings.images.replace("{part}", "train"), file.names)
-    return found
+    return parts
 
 
 def _checked(file: ArrayFile, name: str) -> tuple[int, ...]:
@@ -95,10 +95,10 @@ def _classes(
     file: ArrayFile, settings: ImageArrays, labels: dict[str, np.ndarray], counts: dict[str, int]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """Names of the classes, and every part's labels counted from 0."""
-    for part, found in labels.items():
-        if found.ndim != 1 or len(found) != counts[part] or found.dtype.kind not in "iuOUS":
+    for part, given in labels.items():
+        if given.ndim != 1 or len(given) != counts[part] or given.dtype.kind not in "iuOUS":
             raise TgsageError(
-                f"{file.path}: labels are {found.dtype} {found.shape} for {counts[part]} {part} images; "
+                f"{file.path}: labels are {given.dtype} {given.shape} for {counts[part]} {part} images; "
                 "there must be one whole number or text for each"
             )
     if settings.class_names is not None:
@@ -106,31 +106,31 @@ def _classes(
         if len(set(names)) < len(names) or len(names) < 2:
             raise TgsageError(f"{file.path}: {settings.class_names} has {len(names)} names, or one twice")
         return names, {
-            part: checked_labels(found, counts[part], len(names), f"{file.path}, {part}")
-            for part, found in labels.items()
+            part: checked_labels(given, counts[part], len(names), f"{file.path}, {part}")
+            for part, given in labels.items()
         }
     plain = {
-        part: found if found.dtype.kind in "iu" else np.array([_text(label) for label in found])
-        for part, found in labels.items()
+        part: given if given.dtype.kind in "iu" else np.array([_text(label) for label in given])
+        for part, given in labels.items()
     }
     values = np.unique(plain["train"])
     if len(values) < 2:
         raise TgsageError(f"{file.path}: labels tell {len(values)} class apart; a task needs at least 2")
-    for part, found in plain.items():
-        strange = found[~np.isin(found, values)]
+    for part, given in plain.items():
+        strange = given[~np.isin(given, values)]
         if len(strange):
             raise TgsageError(f"{file.path}: {part} images have label {strange[0]}, training images have not")
     return [str(value) for value in values], {
-        part: np.searchsorted(values, found).astype(np.int64) for part, found in plain.items()
+        part: np.searchsorted(values, given).astype(np.int64) for part, given in plain.items()
     }
 
 
 def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
     """Which images are of each part."""
-    told = file.whole(name)
-    if told.shape != (n,):
-        raise TgsageError(f"{file.path}: {name} has shape {told.shape} for {n} images")
-    words = [_text(word) for word in told]
+    part_of_image = file.whole(name)
+    if part_of_image.shape != (n,):
+        raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")
+    words = [_text(word) for word in part_of_image]
     strange = [word for word in words if word not in _PARTS]
     if strange:
         raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")

@@ -74,10 +74,10 @@ def _file(folder: Path, name: str) -> Path:
 
 def _labels(folder: Path, prefix: str) -> np.ndarray:
     path = _file(folder, f"{prefix}-{KINDS[1]}")
-    found = list(_rows(path, LABELS))
-    if not found:
+    pieces = list(_rows(path, LABELS))
+    if not pieces:
         raise TgsageError(f"{path}: holds no labels; download it again")
-    return np.concatenate(found)
+    return np.concatenate(pieces)
 
 
 def _pieces(
@@ -111,10 +111,10 @@ def _content(handle: IO[bytes], path: Path, magic: int, n: int | None) -> Iterat
     head = handle.read(4 * (1 + dimensions))
     if len(head) < 4 * (1 + dimensions):
         _truncated(path)
-    found, *shape = struct.unpack(f">{1 + dimensions}I", head)
-    if found != magic:
+    found_magic, *shape = struct.unpack(f">{1 + dimensions}I", head)
+    if found_magic != magic:
         raise TgsageError(
-            f"{path}: begins with {found:#010x} and not with {magic:#010x}; is it the right file?"
+            f"{path}: begins with {found_magic:#010x} and not with {magic:#010x}; is it the right file?"
         )
     row = shape[1] * shape[2] if dimensions == 3 else 1
     if dimensions == 3 and (shape[1] != shape[2] or not row):
