@@ -13,10 +13,8 @@ with a plateau rule, on images of its own stream; its weights are the running av
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +27,7 @@ from ..config.recordings import SimulatedRecordings
 from ..errors import TgsageError
 from ..rendering import CATEGORIES, render
 from ..store import digest, seed_from
+from ..threads import threads
 
 __all__ = ["AREAS", "VentralStream", "simulate", "train_ventral_stream"]
 
@@ -109,16 +108,6 @@ def _grey(images: np.ndarray) -> torch.Tensor:
     return ((grey.float() - 115.0) / 60.0).contiguous(memory_format=torch.channels_last)
 
 
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, dict[str, float]]:
     """Train the simulated animal's network, the same for the same settings on one processor type.
 
@@ -143,7 +132,7 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
     per_epoch = math.ceil(kept / BATCH)
     steps = max(1, round(settings.epochs * per_epoch))
     best, best_weights, record, waited, step = math.inf, None, {}, 0, 0
-    with _threads(settings.threads):
+    with threads(settings.threads):
         while step < steps:
             for rows in torch.randperm(kept, generator=generator).split(BATCH)[: steps - step]:
                 batch = _moved(images[rows], generator)
@@ -292,7 +281,7 @@ def simulate(settings: SimulatedRecordings) -> tuple[xr.DataArray, xr.Dataset]:
         seed=settings.seed,
         stream="simulated_macaque",
     ).images
-    with torch.inference_mode(), _threads(settings.threads):
+    with torch.inference_mode(), threads(settings.threads):
         shown_areas, reference_areas = (
             {area: torch.cat([part[area] for part in parts]) for area in AREAS}
             for parts in (

@@ -13,8 +13,14 @@ from ..config.base import Section
 from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import Store, write_json
+from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
-from .trained import OutOfMemory, ensure_trained
+
+TOLD = (
+    "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
+    "checkpoints", "device", "processor",
+)  # fmt: skip
+"""What of an entry's record is told in ``training.json``."""
 
 
 def train_candidate(
@@ -64,7 +70,8 @@ def train_candidate(
     dict
         What was written: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
         ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
-        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``recipe``. Unknown values are null.
+        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
+        :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
 
     Raises
     ------
@@ -114,6 +121,7 @@ def train_candidate(
         "checkpoints": [],
         "store_key": None,
         "device": None,
+        "processor": None,
         "recipe": recipe.plain(),
     }
     # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
@@ -156,11 +164,8 @@ def _train_here(
         )
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
-    told = (
-        "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum",
-        "curve", "checkpoints", "device",
-    )  # fmt: skip
-    return {**{name: stored.record[name] for name in told}, "store_key": stored.key}
+    # An entry made by an earlier version says no processor.
+    return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}
 
 
 def _recipe(recipe: Recipe | Mapping[str, Any]) -> Recipe:

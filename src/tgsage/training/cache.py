@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +32,20 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import Store, digest, stage_digest, write_json
+from ..store.processor import processor
+from ..threads import threads
 from .counts import count_flops, count_parameters
-from .devices import device_class, resolve_device, resolve_precision, threads
-from .loop import Checkpoint, Diverged, Paused, candidate_seed, initial_module, train
+from .devices import device_class, resolve_device, resolve_precision
+from .loop import Checkpoint, Diverged, TrainingState, train
+from .probes import probe_names
+from .seeds import candidate_seed, initial_module, keyed
 
 if TYPE_CHECKING:
+    from ..config.training import Recipe
     from ..spaces import Architecture, Space
-    from ..tasks import Task
+    from .data import LearningTask
 
 KIND = "trained"
 WEIGHTS = "weights.safetensors"
@@ -76,7 +81,8 @@ class Stored:
         ``status`` ("ok" or "failed"), ``reason``, ``parameters``, ``flops``, ``probes``, ``curve``,
         ``checkpoints`` (``share`` and ``examples`` of each), ``training_loss_sum``, ``examples``, ``seconds``
         (of the original run; both since the first step, however often it was continued), ``device``,
-        ``recipe``, and under ``key`` what the key was made from.
+        ``processor`` (see :func:`tgsage.store.processor.processor`), ``recipe``, and under ``key`` what the
+        key was made from.
     """
 
     folder: Path
@@ -113,12 +119,12 @@ class Stored:
 
 
 def key_content(
-    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
 ) -> dict[str, Any]:
     """Return what the key of a candidate is made from, as JSON-ready values."""
     device = resolve_device(device)
     canonical = space.canonical(arch)
-    settings = recipe.plain()
+    settings = keyed(recipe)
     # How long one waits, and the word by which a dtype was chosen, cannot change the weights.
     del settings["timeout_seconds"], settings["precision"]
     return {
@@ -130,14 +136,14 @@ def key_content(
         "dtype": str(resolve_precision(recipe.precision, device)),
         "task": task.digest,
         "n_classes": task.n_classes,
-        "code": stage_digest("training.loop"),
+        "code": stage_digest("training.loop", "training.seeds"),
         "torch": torch.__version__,
         "device": device_class(device),
     }
 
 
 def candidate_key(
-    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
 ) -> str:
     """Return the store key of a trained candidate, 64 hexadecimal digits; see the module's page.
 
@@ -160,7 +166,7 @@ def ensure_trained(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -203,8 +209,8 @@ def ensure_trained(
     _check_shares(earlier)
 
     def make(folder: Path) -> None:
-        paused = _paused(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, device, content, paused, report or (lambda _: None))
+        resume = _earlier_state(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, device, content, resume, report or (lambda _: None))
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -215,7 +221,7 @@ def stored_candidate(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -243,8 +249,8 @@ def stored_candidate(
                 f"{store.path(KIND, key)}: the trained weights are lost, and code, versions, task or device "
                 f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
             )
-        paused = _paused(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, place, content, paused, lambda _: None)
+        resume = _earlier_state(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, place, content, resume, lambda _: None)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -263,7 +269,7 @@ class _NotThere(Exception):
     """The store has no intact entry, and none is to be made."""
 
 
-def _paused(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> Paused | None:
+def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> TrainingState | None:
     """What the latest earlier stop of the same training has left in the store; None without one.
 
     An entry that another process is making is waited for. Locks are taken from later stops to earlier ones
@@ -285,7 +291,7 @@ def _paused(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> 
                 Checkpoint(kept["share"], kept["examples"], stored.load(number))
                 for number, kept in enumerate(stored.record["checkpoints"])
             ]
-            return Paused(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
+            return TrainingState(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
         except (_NotThere, FileNotFoundError):
             continue  # Never made, damaged, or pruned since it was found.
     return None
@@ -296,18 +302,18 @@ def _write_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: torch.device,
     content: dict[str, Any],
-    paused: Paused | None,
+    resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train, and write the files of an entry."""
-    states, resume, record = _train_entry(space, arch, recipe, task, device, paused, report)
+    states, tensors, record = _train_entry(space, arch, recipe, task, device, resume, report)
     if states:
         save_file(states, folder / WEIGHTS)
-    if resume:
-        save_file(resume, folder / RESUME)
+    if tensors:
+        save_file(tensors, folder / RESUME)
     write_json(folder / RECORD, {**record, "key": content})
 
 
@@ -315,9 +321,9 @@ def _train_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: torch.device,
-    paused: Paused | None,
+    resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any]]:
     """Train; return what is to be saved.
@@ -336,10 +342,11 @@ def _train_entry(
         "curve": [],
         "checkpoints": [],
         "device": device_class(device),
+        "processor": processor(str(device)),
         "recipe": recipe.plain(),
     }
     seed = candidate_seed(space, arch, recipe, task)
-    seen = 0 if paused is None else paused.checkpoints[-1].examples
+    seen = 0 if resume is None else resume.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:
         nonlocal seen
@@ -357,15 +364,16 @@ def _train_entry(
                     raise
                 return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
             known = {
+                "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
-                "probes": list(module.probe_names),
+                "probes": probe_names(module),
             }
         record.update(known)
         report(known)
-        if paused is not None:
-            report({"seconds_before": paused.seconds, "examples": seen})
-        trained = train(module, task, recipe, seed, device, paused=paused, report=watch)
+        if resume is not None:
+            report({"seconds_before": resume.seconds, "examples": seen})
+        trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
             reason=f"diverged: {error}", examples=error.examples, seconds=error.seconds, curve=error.curve
@@ -388,8 +396,8 @@ def _train_entry(
         for number, kept in enumerate(trained.checkpoints)
         for name, value in kept.state.items()
     }
-    resume = {} if trained.paused is None else dict(trained.paused.tensors)
-    return states, resume, record
+    tensors = {} if trained.resume is None else dict(trained.resume.tensors)
+    return states, tensors, record
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -416,8 +424,9 @@ def _code_of(space: Space) -> str:
         return stage_digest(module.removeprefix("tgsage."))
     # A space of the user's own that was not loaded from the configuration: its file, whole.
     try:
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(type(space))).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
+        source = inspect.getsource(sys.modules[module])
+        return hashlib.sha256(source.encode()).hexdigest()[:16]
+    except (OSError, TypeError, KeyError):
         raise TgsageError(
             f"space {space.name!r}: the source of {type(space).__name__} cannot be read, so that a change of "
             "it would go unnoticed; define the class in a file"

@@ -16,12 +16,12 @@ from tgsage.store import Store
 from tgsage.training import (
     OutOfMemory,
     Stored,
+    cache,
     candidate_key,
     candidate_seed,
     ensure_trained,
     initial_module,
     stored_candidate,
-    trained,
 )
 
 TASK = easy_task()
@@ -99,16 +99,16 @@ def test_the_rest_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys.add(candidate_key(SPACE, arch(), RECIPE, easy_task(seed=1), "cpu"))
     keys.add(candidate_key(TinySpace(TinySettings(depth=3)), arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
-        patch.setattr(trained, "stage_digest", lambda *stages: "other code")
+        patch.setattr(cache, "stage_digest", lambda *stages: "other code")
         keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
-        patch.setattr(trained, "_code_of", lambda space: "other code of the space")
+        patch.setattr(cache, "_code_of", lambda space: "other code of the space")
         keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
         patch.setattr(torch, "__version__", "9.9")
         keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
-        patch.setattr(trained, "device_class", lambda device: "NVIDIA H100 80GB HBM3")
+        patch.setattr(cache, "device_class", lambda device: "NVIDIA H100 80GB HBM3")
         keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     assert len(keys) == 8
 
