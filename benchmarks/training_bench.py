@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from tgsage import spaces
-from tgsage.config.training import Recipe
 from tgsage.training import count_parameters, initial_module, resolve_device, resolve_precision
 from tgsage.training.data import DeviceDataset, batches
 from tgsage.training.devices import autocast, reproducible
 from tgsage.training.ema import EmaCheckpointer
+from tgsage.training.settings import Recipe
 from tgsage.training.sgd import SGD
 
 RESOLUTION, CLASSES, IMAGES = 32, 8, 4096

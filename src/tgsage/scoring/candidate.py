@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
@@ -18,6 +17,7 @@ from ..training.cache import Stored, stored_candidate
 from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
 from ..training.probes import Evaluation, evaluate, probe_names
+from ..training.settings import Recipe
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:

@@ -40,12 +40,12 @@ from .counts import count_flops, count_parameters
 from .devices import device_class, resolve_device, resolve_precision
 from .loop import Checkpoint, Diverged, TrainingState, train
 from .probes import probe_names
-from .seeds import candidate_seed, initial_module, keyed
+from .seeds import candidate_seed, initial_module
 
 if TYPE_CHECKING:
-    from ..config.training import Recipe
     from ..spaces import Architecture, Space
     from .data import LearningTask
+    from .settings import Recipe
 
 KIND = "trained"
 WEIGHTS = "weights.safetensors"
@@ -124,7 +124,7 @@ def key_content(
     """Return what the key of a candidate is made from, as JSON-ready values."""
     device = resolve_device(device)
     canonical = space.canonical(arch)
-    settings = keyed(recipe)
+    settings = recipe.keyed()
     # How long one waits, and the word by which a dtype was chosen, cannot change the weights.
     del settings["timeout_seconds"], settings["precision"]
     return {
@@ -237,7 +237,6 @@ def stored_candidate(
     TgsageError
         If the entry is lost and what would be trained now has another key.
     """
-
     _check_shares(earlier)
 
     def make(folder: Path) -> None:

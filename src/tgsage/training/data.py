@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import TgsageError
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 
 if TYPE_CHECKING:
     from ..tasks.task import Chosen
@@ -29,28 +29,53 @@ class LabelledImages(Protocol):
     """A part of a task, such as :class:`tgsage.tasks.Part`."""
 
     @property
-    def images(self) -> Pixels: ...
+    def images(self) -> Pixels:
+        """uint8 (n, H, W, 3)."""
+        ...
+
     @property
-    def labels(self) -> np.ndarray: ...
+    def labels(self) -> np.ndarray:
+        """int64 (n,)."""
+        ...
 
 
 class LearningTask(Protocol):
     """What training reads of a :class:`tgsage.tasks.Task`."""
 
     @property
-    def train(self) -> LabelledImages: ...
+    def train(self) -> LabelledImages:
+        """What is learned."""
+        ...
+
     @property
-    def validation(self) -> LabelledImages: ...
+    def validation(self) -> LabelledImages:
+        """What is learned as well where the recipe says so."""
+        ...
+
     @property
-    def mean(self) -> np.ndarray: ...
+    def mean(self) -> np.ndarray:
+        """Of the training pixels by channel, (3,), a fraction of 255."""
+        ...
+
     @property
-    def std(self) -> np.ndarray: ...
+    def std(self) -> np.ndarray:
+        """Standard deviation of the training pixels by channel, (3,), a fraction of 255."""
+        ...
+
     @property
-    def n_classes(self) -> int: ...
+    def n_classes(self) -> int:
+        """Number of classes."""
+        ...
+
     @property
-    def resolution(self) -> int: ...
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        ...
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Digest of images and labels."""
+        ...
 
 
 class DeviceDataset:
@@ -236,7 +261,7 @@ def batches(
     seed
         Seed of the three streams.
     flip, crop_padding
-        As in :class:`tgsage.config.training.Recipe`.
+        As in :class:`tgsage.training.settings.Recipe`.
     device
         Where the results are put.
     skip

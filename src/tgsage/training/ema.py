@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from .batchnorm import recompute_batchnorm
 from .data import DeviceDataset
 from .devices import autocast

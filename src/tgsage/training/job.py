@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import spaces, tasks
-from ..config.base import Section
-from ..config.training import Recipe
 from ..errors import TgsageError
+from ..settings import Section
 from ..store import Store, write_json
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
+from .settings import Recipe
 
 TOLD = (
     "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",

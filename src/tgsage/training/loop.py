@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ..errors import TgsageError
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from ..threads import threads
 from .data import DeviceDataset, batches
 from .devices import (
@@ -35,8 +35,8 @@ from .ema import EmaCheckpointer
 from .sgd import SGD
 
 if TYPE_CHECKING:
-    from ..config.training import Recipe
     from .data import LearningTask, Pixels
+    from .settings import Recipe
 
 CURVE_POINTS = 20
 """Points of a learning curve (fewer where there are fewer steps)."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from .devices import own_randomness
 
 if TYPE_CHECKING:
-    from ..config.training import Recipe
     from ..spaces import Architecture, Space
     from .data import LearningTask
+    from .settings import Recipe
 
 NOT_IN_THE_SEED = frozenset(
     {
@@ -29,18 +29,13 @@ NOT_IN_THE_SEED = frozenset(
 """Fields of a recipe that say what is kept or how it is computed: they leave order and start as they were."""
 
 
-def keyed(recipe: Recipe) -> dict[str, Any]:
-    """Return the values of a recipe that seeds and keys are made from, by field."""
-    return recipe.plain()
-
-
 def candidate_seed(space: Space, arch: Architecture, recipe: Recipe, task: LearningTask) -> int:
     """Return the seed of all random streams of a candidate of the pipeline.
 
     A hash of the training seed, the canonical architecture, the task's content and the recipe (without the
     fields in :data:`NOT_IN_THE_SEED`): one architecture has one result, whichever arm, round or search asks.
     """
-    settings = {name: value for name, value in keyed(recipe).items() if name not in NOT_IN_THE_SEED}
+    settings = {name: value for name, value in recipe.keyed().items() if name not in NOT_IN_THE_SEED}
     canonical = space.canonical(arch)
     return seed_from(
         "candidate", recipe.seed, space.key(canonical), space.format(canonical), task.digest, settings

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from .base import Field, Section
+from ..settings import Field, Section
 
 
 class Recipe(Section):
@@ -65,10 +65,6 @@ class Recipe(Section):
         if shares[-1] != 1:
             raise ValueError("must end with 1: the last checkpoint is the one that is judged")
         return shares
-
-    def kept(self) -> list[float]:
-        """Return the shares after which weights are kept: the checkpoints before ``stop``, and ``stop``."""
-        return [share for share in self.checkpoints if share < self.stop] + [self.stop]
 
     @field_validator("recompute_batchnorm")
     @classmethod
