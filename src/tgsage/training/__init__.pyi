@@ -1,7 +1,6 @@
 from .batchnorm import recompute_batchnorm as recompute_batchnorm
 from .cache import OutOfMemory as OutOfMemory
 from .cache import Stored as Stored
-from .cache import candidate_key as candidate_key
 from .cache import ensure_trained as ensure_trained
 from .cache import stored_candidate as stored_candidate
 from .counts import count_flops as count_flops
@@ -13,6 +12,7 @@ from .isolation import Failure as Failure
 from .isolation import Outcome as Outcome
 from .isolation import run_isolated as run_isolated
 from .job import train_candidate as train_candidate
+from .keys import candidate_key as candidate_key
 from .loop import Checkpoint as Checkpoint
 from .loop import Diverged as Diverged
 from .loop import Trained as Trained

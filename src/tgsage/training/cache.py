@@ -1,11 +1,8 @@
 """What was trained once is never trained again.
 
 An entry of the store, kind ``trained``, is a candidate's weights at every checkpoint
-(``weights.safetensors``) and what training it said and cost (``record.json``). Its key holds everything
-that can change either, and nothing else: the canonical architecture with the settings and the code of its
-space; the recipe except its timeout; the content of the task; the code of the training loop; torch's
-version; the class of device, the dtype and, through the recipe, the number of threads. Teacher, metric,
-alpha, arm, round and slot are not in it.
+(``weights.safetensors``) and what training it said and cost (``record.json``), under the key that
+:mod:`tgsage.training.keys` makes.
 
 A training that stops before the end of its schedule (the recipe's ``stop``) also leaves all that its next
 step depends on (``resume.safetensors``), so that a later stop can continue from it. That changes what is
@@ -19,10 +16,7 @@ machine and its load, and leave no entry.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +27,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ..errors import TgsageError
-from ..store import Store, digest, stage_digest, write_json
+from ..store import Store, digest, write_json
 from ..store.processor import processor
 from ..threads import threads
 from .counts import count_flops, count_parameters
-from .devices import device_class, resolve_device, resolve_precision
+from .devices import device_class, resolve_device
+from .keys import builder, key_content
 from .loop import Checkpoint, Diverged, TrainingState, train
 from .probes import probe_names
 from .seeds import candidate_seed, initial_module
@@ -45,6 +40,7 @@ from .seeds import candidate_seed, initial_module
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
     from .data import LearningTask
+    from .seeds import CandidateSpace
     from .settings import Recipe
 
 KIND = "trained"
@@ -81,8 +77,8 @@ class Stored:
         ``status`` ("ok" or "failed"), ``reason``, ``parameters``, ``flops``, ``probes``, ``curve``,
         ``checkpoints`` (``share`` and ``examples`` of each), ``training_loss_sum``, ``examples``, ``seconds``
         (of the original run; both since the first step, however often it was continued), ``device``,
-        ``processor`` (see :func:`tgsage.store.processor.processor`), ``recipe``, and under ``key`` what the
-        key was made from.
+        ``processor`` (see :func:`tgsage.store.processor.processor`), ``recipe``, ``space`` (the settings of
+        the space that builds the network), and under ``key`` what the key was made from.
     """
 
     folder: Path
@@ -118,49 +114,6 @@ class Stored:
             }
 
 
-def key_content(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
-) -> dict[str, Any]:
-    """Return what the key of a candidate is made from, as JSON-ready values."""
-    device = resolve_device(device)
-    canonical = space.canonical(arch)
-    settings = recipe.keyed()
-    # How long one waits, and the word by which a dtype was chosen, cannot change the weights.
-    del settings["timeout_seconds"], settings["precision"]
-    return {
-        "space": space.name,
-        "space_key": space.key(canonical),
-        "architecture": space.format(canonical),
-        "space_code": _code_of(space),
-        "recipe": settings,
-        "dtype": str(resolve_precision(recipe.precision, device)),
-        "task": task.digest,
-        "n_classes": task.n_classes,
-        "code": stage_digest("training.loop", "training.seeds"),
-        "torch": torch.__version__,
-        "device": device_class(device),
-    }
-
-
-def candidate_key(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
-) -> str:
-    """Return the store key of a trained candidate, 64 hexadecimal digits; see the module's page.
-
-    Parameters
-    ----------
-    space, arch
-        The architecture; every spelling of one canonical form has one key.
-    recipe
-        How it is trained; its ``timeout_seconds`` does not count.
-    task
-        What it learns; its content counts, its file and name do not.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``; of a GPU the model counts.
-    """
-    return digest(key_content(space, arch, recipe, task, device))
-
-
 def ensure_trained(
     store: Store,
     space: Space,
@@ -183,7 +136,7 @@ def ensure_trained(
     store
         Where entries are.
     space, arch, recipe, task, device
-        As in :func:`candidate_key`.
+        As in :func:`tgsage.training.candidate_key`.
     earlier
         Shares at which this candidate may have stopped before, as a recipe's ``stop``; those that are not
         before this recipe's do not count.
@@ -308,16 +261,16 @@ def _write_entry(
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train, and write the files of an entry."""
-    states, tensors, record = _train_entry(space, arch, recipe, task, device, resume, report)
+    states, tensors, record = train_entry(space, arch, recipe, task, device, resume, report)
     if states:
         save_file(states, folder / WEIGHTS)
     if tensors:
         save_file(tensors, folder / RESUME)
-    write_json(folder / RECORD, {**record, "key": content})
+    write_json(folder / RECORD, {**record, "space": builder(space).settings.plain(), "key": content})
 
 
-def _train_entry(
-    space: Space,
+def train_entry(
+    space: CandidateSpace,
     arch: Architecture,
     recipe: Recipe,
     task: LearningTask,
@@ -410,23 +363,3 @@ def one_line(error: BaseException) -> str:
     """Return the type and the first line of what an exception says."""
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
-
-
-def _code_of(space: Space) -> str:
-    """Digest the code that builds the space's networks."""
-    # A list builds the networks of another space.
-    space = getattr(space, "of", space)
-    if space.code_digest is not None:
-        return space.code_digest
-    module = type(space).__module__
-    if module.split(".")[0] == "tgsage":
-        return stage_digest(module.removeprefix("tgsage."))
-    # A space of the user's own that was not loaded from the configuration: its file, whole.
-    try:
-        source = inspect.getsource(sys.modules[module])
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
-    except (OSError, TypeError, KeyError):
-        raise TgsageError(
-            f"space {space.name!r}: the source of {type(space).__name__} cannot be read, so that a change of "
-            "it would go unnoticed; define the class in a file"
-        ) from None

@@ -188,7 +188,7 @@ def _place(module: torch.nn.Module, device: str | torch.device | None) -> torch.
 
 
 def _probe(module: torch.nn.Module, layers: Sequence[str], source: DeviceDataset) -> dict[str, int]:
-    """Run one image through the whole module: does each layer answer once, and with how many features?"""
+    """Return the number of features of each layer, which has to answer once when one image is shown."""
     if not layers:
         raise TgsageError("no layers to probe; name at least one submodule")
     sizes: dict[str, int] = {}

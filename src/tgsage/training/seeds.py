@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -10,7 +10,7 @@ from ..store.hashing import seed_from
 from .devices import own_randomness
 
 if TYPE_CHECKING:
-    from ..spaces import Architecture, Space
+    from ..spaces import Architecture
     from .data import LearningTask
     from .settings import Recipe
 
@@ -29,7 +29,27 @@ NOT_IN_THE_SEED = frozenset(
 """Fields of a recipe that say what is kept or how it is computed: they leave order and start as they were."""
 
 
-def candidate_seed(space: Space, arch: Architecture, recipe: Recipe, task: LearningTask) -> int:
+class CandidateSpace(Protocol):
+    """What training reads of a :class:`tgsage.spaces.Space`."""
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the representative of all architectures that are the same function."""
+        ...
+
+    def key(self, arch: Architecture) -> str:
+        """Return a digest of the function."""
+        ...
+
+    def format(self, arch: Architecture) -> str:
+        """Return the architecture as text."""
+        ...
+
+    def build(self, arch: Architecture, n_classes: int, /) -> torch.nn.Module:
+        """Build the network with parameters drawn from torch's current generator."""
+        ...
+
+
+def candidate_seed(space: CandidateSpace, arch: Architecture, recipe: Recipe, task: LearningTask) -> int:
     """Return the seed of all random streams of a candidate of the pipeline.
 
     A hash of the training seed, the canonical architecture, the task's content and the recipe (without the
@@ -42,7 +62,7 @@ def candidate_seed(space: Space, arch: Architecture, recipe: Recipe, task: Learn
     )
 
 
-def initial_module(space: Space, arch: Architecture, n_classes: int, seed: int) -> torch.nn.Module:
+def initial_module(space: CandidateSpace, arch: Architecture, n_classes: int, seed: int) -> torch.nn.Module:
     """Build an architecture with parameters drawn from ``seed``, leaving torch's generator as it was."""
     with own_randomness(seed_from("initial weights", seed), torch.device("cpu")):
         return space.build(arch, n_classes)
