@@ -141,7 +141,7 @@ def test_what_is_wrong_with_the_set_up_is_raised(task_path: Path, store: Store, 
         run(tmp_path / "nowhere.h5", store)
     with pytest.raises(TgsageError, match=r"recipe\.crop_padding: 20 pixels cannot be reflected"):
         run(task_path, store, recipe=RECIPE.model_copy(update={"crop_padding": 20}))
-    with pytest.raises(TgsageError, match=r"recipe\.epochs: .*greater than 0"):
+    with pytest.raises(TgsageError, match=r"recipe: epochs: .*greater than 0"):
         run(task_path, store, recipe={"epochs": 0})
     with pytest.raises(
         TgsageError, match=r"has the key .* in this space; they were made with other settings"

@@ -43,7 +43,7 @@ class Prepared:
     parts: dict[str, _Part]
 
 
-def score(
+def score(  # noqa: PLR0913
     module: torch.nn.Module,
     stimuli: xr.Dataset | None,
     teacher: xr.DataTree,

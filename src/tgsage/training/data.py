@@ -13,9 +13,9 @@ from ..errors import TgsageError
 from ..store.hashing import seed_from
 
 if TYPE_CHECKING:
-    from ..tasks.task import Chosen
+    from ..tasks.task import Subset
 
-Pixels: TypeAlias = "np.ndarray | Chosen | torch.Tensor"
+Pixels: TypeAlias = "np.ndarray | Subset | torch.Tensor"
 """uint8 (n, H, W, 3); an array may be memory-mapped."""
 
 KEPT_APART_BYTES = 1 << 30

@@ -6,11 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from .. import spaces, tasks
 from ..errors import TgsageError
-from ..settings import Section
+from ..settings import Section, checked
 from ..store import Store, write_json
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
@@ -79,7 +77,7 @@ def train_candidate(
         For what is wrong with the set-up rather than with the candidate: no such task file, no such device, a
         proposal of another space, a recipe that does not fit the task.
     """
-    recipe = _recipe(recipe)
+    recipe = recipe if isinstance(recipe, Recipe) else checked("recipe", Recipe, recipe)
     chosen = spaces.get(space)
     arch = chosen.canonical(chosen.parse(proposal["architecture"]))
     key = chosen.key(arch)
@@ -166,14 +164,3 @@ def _train_here(
         return {"status": "failed", "reason": str(error), "examples": error.examples}
     # An entry made by an earlier version says no processor.
     return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}
-
-
-def _recipe(recipe: Recipe | Mapping[str, Any]) -> Recipe:
-    if isinstance(recipe, Recipe):
-        return recipe
-    try:
-        return Recipe.model_validate(dict(recipe))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TgsageError(f"recipe.{where}: {first['msg'].removeprefix('Value error, ')}") from None
