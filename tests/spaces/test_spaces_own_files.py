@@ -15,7 +15,7 @@ from tgsage.config import load
 from tgsage.config.spaces import PythonSpace
 from tgsage.errors import TgsageError
 from tgsage.spaces import Space
-from tgsage.training import trained
+from tgsage.training.keys import builder, versions
 
 OWN = """
 from torch import nn
@@ -78,7 +78,12 @@ def test_an_edited_file_is_another_space(folder):
     second = spaces.get(SETTINGS)
     arch = first.decode({"width": 2})
     assert first.build(arch, 3).probe_names == ("0",) and second.build(arch, 3).probe_names == ("1",)
-    assert trained._code_of(first) == first.code_digest != second.code_digest == trained._code_of(second)
+    assert (
+        versions(builder(first))["space_code"]
+        == first.code_digest
+        != second.code_digest
+        == versions(builder(second))["space_code"]
+    )
     assert spaces.source_digest(SETTINGS) == second.code_digest
 
 
@@ -100,7 +105,7 @@ def test_a_list_of_ones_own_architectures(folder):
     )
     listed = spaces.get("list", file="pool.csv", of=SETTINGS)
     assert listed.size == 4 and listed.key(listed.listed[0]) == space.key(listed.listed[0])
-    assert trained._code_of(listed) == space.code_digest
+    assert versions(builder(listed))["space_code"] == space.code_digest
 
 
 def test_code_of_tgsage_that_the_file_imports_counts(folder, monkeypatch):
@@ -246,5 +251,5 @@ def _digests(source: Path, stages) -> list[str]:
     return done.stdout.split()
 
 
-STAGES = ("training.loop", "training.candidate", "scoring.candidate", "spaces.cell", "spaces.nasbench201",
+STAGES = ("training.loop", "training.job", "scoring.candidate", "spaces.cell", "spaces.nasbench201",
           "spaces.convnet", "spaces.listed")  # fmt: skip

@@ -12,7 +12,7 @@ from training_fakes import easy_task
 from tgsage import spaces, tasks
 from tgsage.errors import TgsageError
 from tgsage.store import Store
-from tgsage.training import Failure, Outcome, candidate, count_flops, count_parameters, train_candidate
+from tgsage.training import Failure, Outcome, count_flops, count_parameters, job, train_candidate
 from tgsage.training.settings import Recipe
 
 SPACE = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
@@ -62,7 +62,7 @@ def run(task_path: Path, store: Store, **changes) -> tuple[dict, dict]:
 FIELDS = [
     "status", "reason", "candidate", "architecture", "round", "slot", "parameters", "flops", "probes",
     "n_probes", "examples", "seconds", "training_loss_sum", "curve", "checkpoints", "store_key", "device",
-    "recipe",
+    "processor", "recipe",
 ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_what_the_child_told_before_it_was_lost_is_counted(
 ) -> None:
     told = {"parameters": 10, "flops": 20, "probes": ["a", "b"], "examples": 64}
     lost = Outcome(None, Failure(kind, "why"), 1.5, told)
-    monkeypatch.setattr(candidate, "run_isolated", lambda *_, **__: lost)
+    monkeypatch.setattr(job, "run_isolated", lambda *_, **__: lost)
     _, written = run(task_path, store)
     assert (written["status"], written["reason"]) == (status, f"{kind}: why")
     assert (written["examples"], written["seconds"], written["n_probes"]) == (64, 1.5, 2)
@@ -141,7 +141,7 @@ def test_what_is_wrong_with_the_set_up_is_raised(task_path: Path, store: Store, 
         run(tmp_path / "nowhere.h5", store)
     with pytest.raises(TgsageError, match=r"recipe\.crop_padding: 20 pixels cannot be reflected"):
         run(task_path, store, recipe=RECIPE.model_copy(update={"crop_padding": 20}))
-    with pytest.raises(TgsageError, match=r"recipe\.epochs: .*greater than 0"):
+    with pytest.raises(TgsageError, match=r"recipe: epochs: .*greater than 0"):
         run(task_path, store, recipe={"epochs": 0})
     with pytest.raises(
         TgsageError, match=r"has the key .* in this space; they were made with other settings"

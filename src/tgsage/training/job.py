@@ -6,15 +6,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from .. import spaces, tasks
 from ..errors import TgsageError
-from ..settings import Section
+from ..settings import Section, checked
 from ..store import Store, write_json
+from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
 from .settings import Recipe
-from .trained import OutOfMemory, ensure_trained
+
+TOLD = (
+    "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
+    "checkpoints", "device", "processor",
+)  # fmt: skip
+"""What of an entry's record is told in ``training.json``."""
 
 
 def train_candidate(
@@ -64,7 +68,8 @@ def train_candidate(
     dict
         What was written: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
         ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
-        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``recipe``. Unknown values are null.
+        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
+        :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
 
     Raises
     ------
@@ -72,7 +77,7 @@ def train_candidate(
         For what is wrong with the set-up rather than with the candidate: no such task file, no such device, a
         proposal of another space, a recipe that does not fit the task.
     """
-    recipe = _recipe(recipe)
+    recipe = recipe if isinstance(recipe, Recipe) else checked("recipe", Recipe, recipe)
     chosen = spaces.get(space)
     arch = chosen.canonical(chosen.parse(proposal["architecture"]))
     key = chosen.key(arch)
@@ -114,6 +119,7 @@ def train_candidate(
         "checkpoints": [],
         "store_key": None,
         "device": None,
+        "processor": None,
         "recipe": recipe.plain(),
     }
     # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
@@ -156,19 +162,5 @@ def _train_here(
         )
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
-    told = (
-        "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum",
-        "curve", "checkpoints", "device",
-    )  # fmt: skip
-    return {**{name: stored.record[name] for name in told}, "store_key": stored.key}
-
-
-def _recipe(recipe: Recipe | Mapping[str, Any]) -> Recipe:
-    if isinstance(recipe, Recipe):
-        return recipe
-    try:
-        return Recipe.model_validate(dict(recipe))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TgsageError(f"recipe.{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    # An entry made by an earlier version says no processor.
+    return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}

@@ -12,6 +12,7 @@ from training_fakes import TinySettings, TinySpace, easy_task
 
 from tgsage.errors import TgsageError
 from tgsage.store import Store
+from tgsage.store.processor import processor
 from tgsage.training import (
     OutOfMemory,
     Stored,
@@ -19,9 +20,10 @@ from tgsage.training import (
     candidate_seed,
     ensure_trained,
     initial_module,
+    keys,
     stored_candidate,
-    trained,
 )
+from tgsage.training.keys import versions
 from tgsage.training.settings import Recipe
 
 TASK = easy_task()
@@ -94,23 +96,21 @@ def test_what_cannot_is_not() -> None:
 
 
 def test_the_rest_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {candidate_key(SPACE, arch(), RECIPE, TASK, "cpu")}
-    keys.add(candidate_key(SPACE, arch(width=8), RECIPE, TASK, "cpu"))
-    keys.add(candidate_key(SPACE, arch(), RECIPE, easy_task(seed=1), "cpu"))
-    keys.add(candidate_key(TinySpace(TinySettings(depth=3)), arch(), RECIPE, TASK, "cpu"))
-    with monkeypatch.context() as patch:
-        patch.setattr(trained, "stage_digest", lambda *stages: "other code")
-        keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
-    with monkeypatch.context() as patch:
-        patch.setattr(trained, "_code_of", lambda space: "other code of the space")
-        keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
+    found = {candidate_key(SPACE, arch(), RECIPE, TASK, "cpu")}
+    found.add(candidate_key(SPACE, arch(width=8), RECIPE, TASK, "cpu"))
+    found.add(candidate_key(SPACE, arch(), RECIPE, easy_task(seed=1), "cpu"))
+    found.add(candidate_key(TinySpace(TinySettings(depth=3)), arch(), RECIPE, TASK, "cpu"))
+    for part in ("code", "space_code"):
+        with monkeypatch.context() as patch:
+            patch.setattr(keys, "versions", lambda space, part=part: {**versions(space), part: "other"})
+            found.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
         patch.setattr(torch, "__version__", "9.9")
-        keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
+        found.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
     with monkeypatch.context() as patch:
-        patch.setattr(trained, "device_class", lambda device: "NVIDIA H100 80GB HBM3")
-        keys.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
-    assert len(keys) == 8
+        patch.setattr(keys, "device_class", lambda device: "NVIDIA H100 80GB HBM3")
+        found.add(candidate_key(SPACE, arch(), RECIPE, TASK, "cpu"))
+    assert len(found) == 8
 
 
 def test_what_is_kept_leaves_the_streams_alone() -> None:
@@ -138,6 +138,7 @@ def test_trained_once(store: Store) -> None:
     assert record["checkpoints"] == [{"share": 0.0, "examples": 0}, {"share": 1.0, "examples": 96}]
     assert record["probes"] == ["first", "norm", "second"] and record["parameters"] == 439
     assert record["flops"] > 0 and record["device"] == "cpu" and record["key"]["torch"] == torch.__version__
+    assert record["processor"] == processor() and record["space"] == SPACE.settings.plain()
     assert told[0]["parameters"] == 439 and told[-1] == {"examples": 96}
 
 

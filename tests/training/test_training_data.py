@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tgsage.errors import TgsageError
-from tgsage.training import images as images_module
-from tgsage.training.images import DeviceImages, draws
+from tgsage.training import data
+from tgsage.training.data import DeviceDataset, batches
 
 CPU = torch.device("cpu")
 
@@ -36,7 +36,7 @@ def slow(image: np.ndarray, mirror: bool, down: int, right: int, pad: int) -> np
 
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_augmented_is_pad_crop_mirror(pixels: np.ndarray, channels_last: bool) -> None:
-    images = DeviceImages(pixels, MEAN, STD, device=torch.device("cpu"), channels_last=channels_last)
+    images = DeviceDataset(pixels, MEAN, STD, device=torch.device("cpu"), channels_last=channels_last)
     cases = list(itertools.product([0, 3, 6], [False, True], [-3, 0, 2], [-3, 1, 3]))
     index, mirror, down, right = (torch.tensor(column) for column in zip(*cases, strict=True))
     batch = images.augmented(index, mirror, down, right)
@@ -48,7 +48,7 @@ def test_augmented_is_pad_crop_mirror(pixels: np.ndarray, channels_last: bool) -
 
 def test_plain_is_normalised_only(pixels: np.ndarray) -> None:
     pixels.flags.writeable = False
-    images = DeviceImages(pixels, MEAN, STD, device=torch.device("cpu"))
+    images = DeviceDataset(pixels, MEAN, STD, device=torch.device("cpu"))
     expected = ((pixels / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(images.plain(slice(2, 5)).numpy(), expected[2:5], atol=1e-5)
     np.testing.assert_allclose(images.plain(torch.tensor([6, 0])).numpy(), expected[[6, 0]], atol=1e-5)
@@ -56,9 +56,9 @@ def test_plain_is_normalised_only(pixels: np.ndarray) -> None:
 
 def test_other_images_are_refused() -> None:
     with pytest.raises(TgsageError, match=r"expected uint8 \(n, height, width, 3\)"):
-        DeviceImages(np.zeros((2, 3, 8, 8), np.uint8), MEAN, STD, device=torch.device("cpu"))
+        DeviceDataset(np.zeros((2, 3, 8, 8), np.uint8), MEAN, STD, device=torch.device("cpu"))
     with pytest.raises(TgsageError, match="float32"):
-        DeviceImages(np.zeros((2, 8, 8, 3), np.float32), MEAN, STD, device=torch.device("cpu"))
+        DeviceDataset(np.zeros((2, 8, 8, 3), np.float32), MEAN, STD, device=torch.device("cpu"))
 
 
 def mapped(path: Path, pixels: np.ndarray) -> np.memmap:
@@ -66,7 +66,7 @@ def mapped(path: Path, pixels: np.ndarray) -> np.memmap:
     return np.load(path, mmap_mode="r")
 
 
-def batches_of(images: DeviceImages) -> list[torch.Tensor]:
+def batches_of(images: DeviceDataset) -> list[torch.Tensor]:
     index = torch.tensor([6, 0, 3, 0])
     mirror = torch.tensor([True, False, True, False])
     down, right = torch.tensor([0, 2, -2, 1]), torch.tensor([-3, 0, 1, 3])
@@ -83,9 +83,9 @@ def test_pixels_of_a_file_are_read_where_they_are(pixels: np.ndarray, tmp_path: 
     file = mapped(tmp_path / "pixels.npy", pixels)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        images = DeviceImages(file, MEAN, STD, device=CPU)
+        images = DeviceDataset(file, MEAN, STD, device=CPU)
     assert images._pixels.data_ptr() == file.ctypes.data
-    for one, other in zip(batches_of(images), batches_of(DeviceImages(pixels.copy(), MEAN, STD, device=CPU)),
+    for one, other in zip(batches_of(images), batches_of(DeviceDataset(pixels.copy(), MEAN, STD, device=CPU)),
                           strict=True):  # fmt: skip
         assert torch.equal(one, other)
 
@@ -94,9 +94,9 @@ def test_no_copy_of_all_pixels_is_made(tmp_path: Path, monkeypatch: pytest.Monke
     large = np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.uint8, (4096, 32, 32, 3))
     large[:] = 7
     file = np.load(tmp_path / "large.npy", mmap_mode="r")
-    monkeypatch.setattr(images_module, "KEPT_APART_BYTES", 1 << 20)
+    monkeypatch.setattr(data, "KEPT_APART_BYTES", 1 << 20)
     tracemalloc.start()  # It sees numpy's memory; torch's is seen by the addresses.
-    images = DeviceImages([file, file[:100]], MEAN, STD, device=CPU)
+    images = DeviceDataset([file, file[:100]], MEAN, STD, device=CPU)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
     assert [part.data_ptr() for part in images._parts] == [file.ctypes.data] * 2
@@ -106,10 +106,10 @@ def test_no_copy_of_all_pixels_is_made(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("cuts", [[], [3], [1, 1, 6]])
 def test_where_pixels_are_changes_no_batch(pixels: np.ndarray, channels_last: bool, cuts: list[int]) -> None:
-    expected = batches_of(DeviceImages(pixels, MEAN, STD, device=CPU, channels_last=channels_last))
+    expected = batches_of(DeviceDataset(pixels, MEAN, STD, device=CPU, channels_last=channels_last))
     parts = [np.ascontiguousarray(part) for part in np.split(pixels, cuts)]
     for resident in (True, False, None):
-        images = DeviceImages(parts, MEAN, STD, device=CPU, channels_last=channels_last, resident=resident)
+        images = DeviceDataset(parts, MEAN, STD, device=CPU, channels_last=channels_last, resident=resident)
         assert images.n == 7 and images.home == CPU
         assert (images._pixels is None) == (resident is False)
         for one, other in zip(batches_of(images), expected, strict=True):
@@ -118,19 +118,19 @@ def test_where_pixels_are_changes_no_batch(pixels: np.ndarray, channels_last: bo
 
 def test_arrays_of_any_layout(pixels: np.ndarray) -> None:
     for view in (pixels[::-1], pixels[::2], pixels[:, ::-1, 1:], pixels.transpose(0, 2, 1, 3)):
-        images = DeviceImages(view, MEAN, STD, device=CPU)
-        expected = DeviceImages(view.copy(), MEAN, STD, device=CPU)
+        images = DeviceDataset(view, MEAN, STD, device=CPU)
+        expected = DeviceDataset(view.copy(), MEAN, STD, device=CPU)
         assert torch.equal(images.plain(slice(0, 4)), expected.plain(slice(0, 4)))
 
 
 def test_parts_have_images_of_one_size(pixels: np.ndarray) -> None:
     with pytest.raises(TgsageError, match=r"different sizes, \(6, 9, 3\), \(5, 9, 3\)"):
-        DeviceImages([pixels, pixels[:, 1:]], MEAN, STD, device=CPU)
+        DeviceDataset([pixels, pixels[:, 1:]], MEAN, STD, device=CPU)
 
 
 def take(number: int, **options: object) -> list[list[torch.Tensor]]:
     settings = {"flip": True, "crop_padding": 2, "device": torch.device("cpu"), **options}
-    return [list(batch) for batch in itertools.islice(draws(10, 4, 3, **settings), number)]
+    return [list(batch) for batch in itertools.islice(batches(10, 4, 3, **settings), number)]
 
 
 def test_every_image_once_per_pass() -> None:

@@ -1,11 +1,8 @@
 """What was trained once is never trained again.
 
 An entry of the store, kind ``trained``, is a candidate's weights at every checkpoint
-(``weights.safetensors``) and what training it said and cost (``record.json``). Its key holds everything
-that can change either, and nothing else: the canonical architecture with the settings and the code of its
-space; the recipe except its timeout; the content of the task; the code of the training loop; torch's
-version; the class of device, the dtype and, through the recipe, the number of threads. Teacher, metric,
-alpha, arm, round and slot are not in it.
+(``weights.safetensors``) and what training it said and cost (``record.json``), under the key that
+:mod:`tgsage.training.keys` makes.
 
 A training that stops before the end of its schedule (the recipe's ``stop``) also leaves all that its next
 step depends on (``resume.safetensors``), so that a later stop can continue from it. That changes what is
@@ -19,8 +16,6 @@ machine and its load, and leave no entry.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,15 +27,20 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ..errors import TgsageError
-from ..store import Store, digest, stage_digest, write_json
+from ..store import Store, digest, write_json
+from ..store.processor import processor
 from .counts import count_flops, count_parameters
-from .devices import device_class, resolve_device, resolve_precision, threads
-from .loop import Checkpoint, Diverged, Paused, candidate_seed, initial_module, train
-from .settings import Recipe
+from .devices import device_class, resolve_device, threads
+from .keys import builder, key_content
+from .loop import Checkpoint, Diverged, TrainingState, train
+from .probes import probe_names
+from .seeds import candidate_seed, initial_module
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
-    from ..tasks import Task
+    from .data import LearningTask
+    from .seeds import CandidateSpace
+    from .settings import Recipe
 
 KIND = "trained"
 WEIGHTS = "weights.safetensors"
@@ -76,7 +76,8 @@ class Stored:
         ``status`` ("ok" or "failed"), ``reason``, ``parameters``, ``flops``, ``probes``, ``curve``,
         ``checkpoints`` (``share`` and ``examples`` of each), ``training_loss_sum``, ``examples``, ``seconds``
         (of the original run; both since the first step, however often it was continued), ``device``,
-        ``recipe``, and under ``key`` what the key was made from.
+        ``processor`` (see :func:`tgsage.store.processor.processor`), ``recipe``, ``space`` (the settings of
+        the space that builds the network), and under ``key`` what the key was made from.
     """
 
     folder: Path
@@ -112,55 +113,12 @@ class Stored:
             }
 
 
-def key_content(
-    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
-) -> dict[str, Any]:
-    """Return what the key of a candidate is made from, as JSON-ready values."""
-    device = resolve_device(device)
-    canonical = space.canonical(arch)
-    settings = recipe.plain()
-    # How long one waits, and the word by which a dtype was chosen, cannot change the weights.
-    del settings["timeout_seconds"], settings["precision"]
-    return {
-        "space": space.name,
-        "space_key": space.key(canonical),
-        "architecture": space.format(canonical),
-        "space_code": _code_of(space),
-        "recipe": settings,
-        "dtype": str(resolve_precision(recipe.precision, device)),
-        "task": task.digest,
-        "n_classes": task.n_classes,
-        "code": stage_digest("training.loop"),
-        "torch": torch.__version__,
-        "device": device_class(device),
-    }
-
-
-def candidate_key(
-    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
-) -> str:
-    """Return the store key of a trained candidate, 64 hexadecimal digits; see the module's page.
-
-    Parameters
-    ----------
-    space, arch
-        The architecture; every spelling of one canonical form has one key.
-    recipe
-        How it is trained; its ``timeout_seconds`` does not count.
-    task
-        What it learns; its content counts, its file and name do not.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``; of a GPU the model counts.
-    """
-    return digest(key_content(space, arch, recipe, task, device))
-
-
 def ensure_trained(
     store: Store,
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -177,7 +135,7 @@ def ensure_trained(
     store
         Where entries are.
     space, arch, recipe, task, device
-        As in :func:`candidate_key`.
+        As in :func:`tgsage.training.candidate_key`.
     earlier
         Shares at which this candidate may have stopped before, as a recipe's ``stop``; those that are not
         before this recipe's do not count.
@@ -203,8 +161,8 @@ def ensure_trained(
     _check_shares(earlier)
 
     def make(folder: Path) -> None:
-        paused = _paused(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, device, content, paused, report or (lambda _: None))
+        resume = _earlier_state(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, device, content, resume, report or (lambda _: None))
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -215,7 +173,7 @@ def stored_candidate(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -242,8 +200,8 @@ def stored_candidate(
                 f"{store.path(KIND, key)}: the trained weights are lost, and code, versions, task or device "
                 f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
             )
-        paused = _paused(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, place, content, paused, lambda _: None)
+        resume = _earlier_state(store, content, earlier)
+        _write_entry(folder, space, arch, recipe, task, place, content, resume, lambda _: None)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -262,7 +220,7 @@ class _NotThere(Exception):
     """The store has no intact entry, and none is to be made."""
 
 
-def _paused(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> Paused | None:
+def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> TrainingState | None:
     """What the latest earlier stop of the same training has left in the store; None without one.
 
     An entry that another process is making is waited for. Locks are taken from later stops to earlier ones
@@ -284,7 +242,7 @@ def _paused(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> 
                 Checkpoint(kept["share"], kept["examples"], stored.load(number))
                 for number, kept in enumerate(stored.record["checkpoints"])
             ]
-            return Paused(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
+            return TrainingState(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
         except (_NotThere, FileNotFoundError):
             continue  # Never made, damaged, or pruned since it was found.
     return None
@@ -295,28 +253,28 @@ def _write_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: torch.device,
     content: dict[str, Any],
-    paused: Paused | None,
+    resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train, and write the files of an entry."""
-    states, resume, record = _train_entry(space, arch, recipe, task, device, paused, report)
+    states, tensors, record = train_entry(space, arch, recipe, task, device, resume, report)
     if states:
         save_file(states, folder / WEIGHTS)
-    if resume:
-        save_file(resume, folder / RESUME)
-    write_json(folder / RECORD, {**record, "key": content})
+    if tensors:
+        save_file(tensors, folder / RESUME)
+    write_json(folder / RECORD, {**record, "space": builder(space).settings.plain(), "key": content})
 
 
-def _train_entry(
-    space: Space,
+def train_entry(
+    space: CandidateSpace,
     arch: Architecture,
     recipe: Recipe,
-    task: Task,
+    task: LearningTask,
     device: torch.device,
-    paused: Paused | None,
+    resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any]]:
     """Train; return what is to be saved.
@@ -335,10 +293,11 @@ def _train_entry(
         "curve": [],
         "checkpoints": [],
         "device": device_class(device),
+        "processor": processor(str(device)),
         "recipe": recipe.plain(),
     }
     seed = candidate_seed(space, arch, recipe, task)
-    seen = 0 if paused is None else paused.checkpoints[-1].examples
+    seen = 0 if resume is None else resume.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:
         nonlocal seen
@@ -356,15 +315,16 @@ def _train_entry(
                     raise
                 return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
             known = {
+                "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
-                "probes": list(module.probe_names),
+                "probes": probe_names(module),
             }
         record.update(known)
         report(known)
-        if paused is not None:
-            report({"seconds_before": paused.seconds, "examples": seen})
-        trained = train(module, task, recipe, seed, device, paused=paused, report=watch)
+        if resume is not None:
+            report({"seconds_before": resume.seconds, "examples": seen})
+        trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
             reason=f"diverged: {error}", examples=error.examples, seconds=error.seconds, curve=error.curve
@@ -387,8 +347,8 @@ def _train_entry(
         for number, kept in enumerate(trained.checkpoints)
         for name, value in kept.state.items()
     }
-    resume = {} if trained.paused is None else dict(trained.paused.tensors)
-    return states, resume, record
+    tensors = {} if trained.resume is None else dict(trained.resume.tensors)
+    return states, tensors, record
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -402,22 +362,3 @@ def one_line(error: BaseException) -> str:
     """Return the type and the first line of what an exception says."""
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
-
-
-def _code_of(space: Space) -> str:
-    """Digest the code that builds the space's networks."""
-    # A list builds the networks of another space.
-    space = getattr(space, "of", space)
-    if space.code_digest is not None:
-        return space.code_digest
-    module = type(space).__module__
-    if module.split(".")[0] == "tgsage":
-        return stage_digest(module.removeprefix("tgsage."))
-    # A space of the user's own that was not loaded from the configuration: its file, whole.
-    try:
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(type(space))).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
-        raise TgsageError(
-            f"space {space.name!r}: the source of {type(space).__name__} cannot be read, so that a change of "
-            "it would go unnoticed; define the class in a file"
-        ) from None

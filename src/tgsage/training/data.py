@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import torch
 
 from ..errors import TgsageError
 from ..store.hashing import seed_from
+
+if TYPE_CHECKING:
+    from ..tasks.task import Subset
+
+Pixels: TypeAlias = "np.ndarray | Subset | torch.Tensor"
+"""uint8 (n, H, W, 3); an array may be memory-mapped."""
 
 KEPT_APART_BYTES = 1 << 30
 """Arrays that are together no larger than this are put into one; larger ones stay where they are."""
@@ -18,7 +25,60 @@ DEVICE_SHARE = 0.5
 """Share of a GPU's free memory that images may take; more of them stay on the host."""
 
 
-class DeviceImages:
+class LabelledImages(Protocol):
+    """A part of a task, such as :class:`tgsage.tasks.Part`."""
+
+    @property
+    def images(self) -> Pixels:
+        """uint8 (n, H, W, 3)."""
+        ...
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (n,)."""
+        ...
+
+
+class LearningTask(Protocol):
+    """What training reads of a :class:`tgsage.tasks.Task`."""
+
+    @property
+    def train(self) -> LabelledImages:
+        """What is learned."""
+        ...
+
+    @property
+    def validation(self) -> LabelledImages:
+        """What is learned as well where the recipe says so."""
+        ...
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Of the training pixels by channel, (3,), a fraction of 255."""
+        ...
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation of the training pixels by channel, (3,), a fraction of 255."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of images and labels."""
+        ...
+
+
+class DeviceDataset:
     """Images as uint8 tensors, normalised when a batch is taken.
 
     On the CPU the pixels are those of the array that is given, not a copy, so that a memory-mapped array of
@@ -49,7 +109,7 @@ class DeviceImages:
 
     def __init__(
         self,
-        images: np.ndarray | torch.Tensor | Sequence[np.ndarray | torch.Tensor],
+        images: Pixels | Sequence[Pixels],
         mean: np.ndarray,
         std: np.ndarray,
         *,
@@ -57,7 +117,8 @@ class DeviceImages:
         channels_last: bool = True,
         resident: bool | None = None,
     ):
-        parts = [_as_tensor(part) for part in (images if isinstance(images, list | tuple) else [images])]
+        given: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
+        parts = [_as_tensor(part) for part in given]
         if any(part.shape[1:] != parts[0].shape[1:] for part in parts):
             sizes = ", ".join(str(tuple(part.shape[1:])) for part in parts)
             raise TgsageError(f"images: parts with images of different sizes, {sizes}; resize them to one")
@@ -70,7 +131,7 @@ class DeviceImages:
         self.home = device if resident else torch.device("cpu")
         if resident and len(parts) > 1:
             joined = torch.empty((self.n, *parts[0].shape[1:]), dtype=torch.uint8, device=device)
-            for piece, part in zip(joined.split([len(part) for part in parts]), parts, strict=True):
+            for piece, part in zip(torch.split(joined, [len(part) for part in parts]), parts, strict=True):
                 piece.copy_(part)
             parts = [joined]
         elif resident:
@@ -78,12 +139,12 @@ class DeviceImages:
         # One row per pixel: crop, mirror image and choice of images become one lookup of rows.
         self._pixels = parts[0].view(-1, 3) if resident else None
         self._parts = [part.flatten(1) for part in parts]
-        mean = torch.as_tensor(np.asarray(mean, dtype=np.float64))
-        std = torch.as_tensor(np.asarray(std, dtype=np.float64))
+        centre = torch.as_tensor(np.asarray(mean, dtype=np.float64))
+        spread = torch.as_tensor(np.asarray(std, dtype=np.float64))
         pixels = self.height * self.width
         # Repeated to whole rows: broadcasting over three channels is seven times slower on a CPU.
-        self._scale = (1 / (255 * std)).float().repeat(pixels).to(device)
-        self._shift = (-mean / std).float().repeat(pixels).to(device)
+        self._scale = (1 / (255 * spread)).float().repeat(pixels).to(device)
+        self._shift = (-centre / spread).float().repeat(pixels).to(device)
         self._rows = torch.arange(self.height, device=device)
         self._columns = torch.arange(self.width, device=device)
 
@@ -145,13 +206,13 @@ class DeviceImages:
         return batch if self.channels_last else batch.contiguous()
 
 
-def _as_tensor(images: np.ndarray | torch.Tensor) -> torch.Tensor:
+def _as_tensor(images: Pixels) -> torch.Tensor:
     """Return images as a contiguous tensor, sharing memory wherever that is possible."""
     if not isinstance(images, torch.Tensor):
         with warnings.catch_warnings():
             # The pixels are read only, which a tensor cannot express, so that torch warns.
             warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
-            images = torch.from_numpy(np.ascontiguousarray(images))
+            images = torch.from_numpy(np.ascontiguousarray(images[:]))
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise TgsageError(
             f"images: expected uint8 (n, height, width, 3), got {images.dtype} {tuple(images.shape)}"
@@ -174,7 +235,7 @@ def _reflect(position: torch.Tensor, size: int) -> torch.Tensor:
     return size - 1 - (size - 1 - position.abs()).abs()
 
 
-def draws(
+def batches(
     n: int,
     batch: int,
     seed: int,
@@ -210,7 +271,7 @@ def draws(
     ------
     tuple of tensors
         index (batch,), mirror (batch,) bool, down (batch,), right (batch,): the arguments of
-        :meth:`DeviceImages.augmented`.
+        :meth:`DeviceDataset.augmented`.
     """
     order, mirrors, shifts = (
         torch.Generator().manual_seed(seed_from(purpose, seed)) for purpose in ("order", "mirror", "shift")
