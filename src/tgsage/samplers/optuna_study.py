@@ -1,4 +1,4 @@
-"""A study of Optuna, made anew from the ledger: Optuna's own state is never kept between rounds."""
+"""Optuna studies made from a ledger; no state of Optuna is kept between rounds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..spaces.base import Architecture, Space
-
 if TYPE_CHECKING:
     import optuna
+
+    from ..spaces import Architecture, Space
 
 _LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Optuna's log lines and its warnings about experimental features; restore both afterwards."""
+    """Silence Optuna's log and its warnings about experimental features, and restore both afterwards."""
     import optuna
 
-    # Verbosity and warning filters belong to the process: two threads must not restore each other's.
+    # Verbosity and warning filters are global: threads must not restore each other's.
     with _LOCK:
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -34,7 +34,7 @@ def quiet() -> Iterator[None]:
 
 
 def distributions(space: Space) -> dict[str, optuna.distributions.CategoricalDistribution]:
-    """The choices of a space as categorical distributions."""
+    """Return the choices of a space as categorical distributions."""
     import optuna
 
     return {
@@ -50,7 +50,7 @@ def trial(
     values: list[float] | None = None,
     **attributes: Any,
 ) -> optuna.trial.FrozenTrial:
-    """A trial of this architecture.
+    """Return a trial of an architecture.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from ..config import spaces as _settings
 from ..config.base import Section
 from ..config.validate import checked, given
 from ..errors import TgsageError, unknown
-from .base import Architecture, Space
+from .base import Space
 
 _SETTINGS: dict[str, type[Section]] = {
     "cell": _settings.CellSpace,
@@ -23,11 +23,11 @@ _SETTINGS: dict[str, type[Section]] = {
 }
 
 _CLASSES = {
-    "cell": ("cell", "CellSpace"),
-    "nasbench201": ("nasbench201", "NasBench201Space"),
-    "convnet10": ("convnet", "ConvNetSpace"),
-    "convnet20": ("convnet", "ConvNetSpace"),
-    "list": ("listed", "ListSpace"),
+    "cell": ("cell.space", "CellSpace"),
+    "nasbench201": ("nasbench201.space", "NasBench201Space"),
+    "convnet10": ("convnet.space", "ConvNetSpace"),
+    "convnet20": ("convnet.space", "ConvNetSpace"),
+    "list": ("listed.space", "ListSpace"),
 }
 
 _OVERRIDABLE = {"list": ("of",), "python": ("options",)}
@@ -206,8 +206,3 @@ def _changes_choices(name: str, section: Any, override: Mapping[str, Any]) -> bo
     except TgsageError:
         return False
     return changed.choices != get(section).choices
-
-
-def draw_graph(space: Space, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-    """Nodes and edges for drawing an architecture, as the space's ``graph`` describes them."""
-    return space.graph(arch)

@@ -3,48 +3,51 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.space_cell import CellSpace as Settings
-from .base import Architecture, Space, too_small
-from .cell_blocks import OPERATIONS, Block, least_equivalent, unused_blocks
-from .layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution, average_pool
+from ..base import Architecture, Graph, Option, Space, too_small
+from ..layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution, average_pool
+from .blocks import OPERATIONS, Block, least_equivalent, unused_blocks
+
+if TYPE_CHECKING:
+    from ...config.space_cell import CellSpace as Settings
 
 CELL_INPUTS = ("h-2", "h-1")
 """Output of the cell before the last, and of the last."""
 
-# These begin with a ReLU, which is computed once per state and shared.
+# These begin with a ReLU, which is computed once per state and shared between them.
 RECTIFIED = frozenset({"sep_3x3", "sep_5x5", "sep_7x7", "conv_1x7_7x1", "dil_3x3"})
 
 
 class CellSpace(Space):
-    """Cells of blocks, stacked.
+    """Stacked cells of blocks.
 
-    A block takes two inputs (of the two previous cells and the earlier blocks), applies an operation to each
-    and adds the results. The cell's output is the concatenation of the blocks that no other block uses; the
-    next cells project it back with ReLU, 1x1 convolution and batch norm. A network is: 3x3 stem convolution,
-    ``stem_reductions`` reduction cells, then stacks of ``repeats`` cells with a reduction cell between two
-    stacks, ReLU, global average pooling, a linear layer. A reduction cell applies stride 2 to the operations
-    that read a previous cell. Where the cell before the last has twice the size of the last, its projection
-    is a factorized reduction; so is an identity with stride 2.
+    A block reads two inputs (outputs of the two previous cells or of earlier blocks), applies an operation to
+    each and adds the results. The output of a cell is the concatenation of the blocks that no other block
+    reads; the next cells project it back with ReLU, 1x1 convolution and batch norm. A network consists of a
+    3x3 stem convolution, ``stem_reductions`` reduction cells, stacks of ``repeats`` cells with a reduction
+    cell between two stacks, ReLU, global average pooling and a linear layer. A reduction cell applies stride
+    2 to the operations that read a previous cell. Where the cell before the last has twice the size of the
+    last, its projection is a factorized reduction; so is an identity with stride 2.
 
     Choices: ``b<k>.input_1``, ``b<k>.operation_1``, ``b<k>.input_2``, ``b<k>.operation_2`` of every block
     k = 1, 2, ..., with the prefix ``normal.`` or ``reduction.`` where the reduction cell is searched apart.
 
-    Probes: the output of every cell, after the concatenation of its unused blocks, before the ReLU of the
+    Probes: the output of every cell, after the concatenation of its unused blocks and before the ReLU of the
     cells that follow.
 
-    Canonical form: of all lists of blocks that compute the same function, the least one (sides of a block by
-    input, then operation). Two cells are the same function if these rules, all of them exact, make them the
-    same: sums and the concatenation have no order; a block read through an identity gives its terms to the
-    sum that reads it; the average of a sum is the sum of the averages; the maximum of n times a sum is n
-    times its maximum; equal sums are equal, whichever block made them; an operation with weights belongs to
-    its side, so that one read twice differs from two. An identity of a previous cell has weights in a cell
-    that is used with stride 2, which the one cell of ``separate_reduction: false`` is.
+    Canonical form: the least of all lists of blocks that compute the same function (the sides of a block are
+    ordered by input, then by operation). Two cells compute the same function if these exact rules make them
+    equal: sums and the concatenation have no order; a block that is read through an identity contributes its
+    terms to the sum that reads it; the average of a sum is the sum of the averages; the maximum of n times a
+    sum is n times its maximum; equal sums are equal, whichever block computes them; an operation with weights
+    belongs to its side, so that one operation read twice differs from two operations. An identity of a
+    previous cell has weights in a cell that is used with stride 2, as is the only cell of
+    ``separate_reduction: false``.
     """
 
     name = "cell"
@@ -54,7 +57,7 @@ class CellSpace(Space):
         self.settings = settings
         self.cells = ("normal", "reduction") if settings.separate_reduction else ("normal",)
         self._prefixes = {cell: f"{cell}." if settings.separate_reduction else "" for cell in self.cells}
-        self.choices = {}
+        self.choices: dict[str, tuple[Option, ...]] = {}
         for prefix in self._prefixes.values():
             for block in range(settings.blocks):
                 inputs = self._inputs[: 2 + block]
@@ -78,32 +81,31 @@ class CellSpace(Space):
         )
 
     def blocks(self, arch: Architecture) -> dict[str, list[Block]]:
-        """The blocks of the normal and, where it is searched apart, of the reduction cell, as written.
+        """Return the blocks of the normal cell and, if it is searched apart, of the reduction cell.
 
         Returns
         -------
         dict
-            Cell to a list with, per block, (input, operation, input, operation); input 0 is the cell before
-            the last, 1 the last cell, 2 + k block k.
+            Name of a cell to its blocks as they are written, each as (input, operation, input, operation).
+            Input 0 is the cell before the last, 1 the last cell, 2 + k block k.
         """
         values = self.encode(arch)
         index = {name: position for position, name in enumerate(self._inputs)}
-        found: dict[str, list[Block]] = {}
-        for cell, prefix in self._prefixes.items():
-            found[cell] = []
-            for block in range(1, self.settings.blocks + 1):
-                left, right = (
-                    (
-                        index[values[f"{prefix}b{block}.input_{side}"]],
-                        values[f"{prefix}b{block}.operation_{side}"],
-                    )
-                    for side in (1, 2)
-                )
-                found[cell].append((*left, *right))
-        return found
+
+        def side(name: str) -> tuple[int, str]:
+            block, _, number = name.rpartition(".")
+            return index[str(values[f"{block}.input_{number}"])], str(values[f"{block}.operation_{number}"])
+
+        return {
+            cell: [
+                (*side(f"{prefix}b{block}.1"), *side(f"{prefix}b{block}.2"))
+                for block in range(1, self.settings.blocks + 1)
+            ]
+            for cell, prefix in self._prefixes.items()
+        }
 
     def _from_blocks(self, cells: dict[str, list[Block]]) -> Architecture:
-        choices: list[tuple[str, str]] = []
+        choices: list[tuple[str, Option]] = []
         for cell, prefix in self._prefixes.items():
             for block, (input_1, operation_1, input_2, operation_2) in enumerate(cells[cell], start=1):
                 choices += [
@@ -115,10 +117,12 @@ class CellSpace(Space):
         return Architecture(self.name, tuple(choices))
 
     def separable(self, arch: Architecture) -> Architecture:
-        """Return the variant with a 7x7 separable convolution in the place of each 1x7-7x1 pair.
+        """Replace each pair of 1x7 and 7x1 convolutions by a 7x7 separable convolution, in both cells.
 
-        In both cells, as written and not canonical; an architecture without that operation comes back equal.
-        The result is an architecture of this space like any other, for ``sep_7x7`` is one of the operations.
+        Returns
+        -------
+        Architecture
+            As written, not canonical. Equal to ``arch`` if it has no such pair.
         """
         self.check(arch)
         return Architecture(
@@ -132,7 +136,7 @@ class CellSpace(Space):
             self.settings, cells["normal"], cells.get("reduction", cells["normal"]), n_classes, in_channels
         )
 
-    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
+    def graph(self, arch: Architecture) -> Graph:
         """Describe the canonical form for drawing.
 
         Returns
@@ -140,8 +144,8 @@ class CellSpace(Space):
         dict
             ``nodes``: ``id``, ``cell`` (normal or reduction), ``kind`` (input, block, output), ``label``, and
             for blocks ``block`` (1, 2, ...) and ``operations`` (two). ``edges``: ``source``, ``target``,
-            ``cell``, ``operation`` (of a block's side, or ``concat`` into the output). Where the reduction
-            cell is searched apart there are two graphs, with ids ``normal.*`` and ``reduction.*``.
+            ``cell``, ``operation`` (of a block's side, or ``concat`` into the output). If the reduction cell
+            is searched apart, there are two graphs, with the ids ``normal.*`` and ``reduction.*``.
         """
         nodes: list[dict[str, Any]] = []
         edges: list[dict[str, Any]] = []
@@ -180,7 +184,7 @@ class CellSpace(Space):
 
 
 def _operation(name: str, channels: int, stride: int, twice: bool) -> nn.Module:
-    """An operation; those in RECTIFIED expect an input that has passed a ReLU."""
+    """Build an operation. Those in RECTIFIED expect an input that has passed a ReLU."""
     if name.startswith("sep_"):
         return SeparableConvolution(channels, int(name[4]), stride, twice)
     if name == "conv_1x7_7x1":
@@ -217,7 +221,7 @@ class Cell(nn.Module):
         self.unused = tuple(unused_blocks(blocks))
         self.outputs = channels * len(self.unused)
         used = {source for block in blocks for source in (block[0], block[2])}
-        # An input that no block reads gets no projection: it would be computed for nothing.
+        # An input that no block reads needs no projection.
         self.projections = nn.ModuleDict()
         if 0 in used:
             self.projections["h-2"] = (
@@ -228,7 +232,7 @@ class Cell(nn.Module):
         if 1 in used:
             self.projections["h-1"] = ConvolutionNorm(inputs[1], channels)
         self.operations = nn.ModuleList()
-        # Identity with stride 2 holds convolutions, and so begins with a ReLU as every other one does.
+        # An identity with stride 2 is made of convolutions, which begin with a ReLU here.
         self._rectify: list[bool] = []
         for source_1, operation_1, source_2, operation_2 in blocks:
             for source, operation in ((source_1, operation_1), (source_2, operation_2)):
@@ -237,28 +241,28 @@ class Cell(nn.Module):
                 self._rectify.append(operation in RECTIFIED or (operation == "identity" and stride == 2))
 
     def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
-        states: list[Tensor | None] = [
-            self.projections["h-2"](before_last) if "h-2" in self.projections else None,
-            self.projections["h-1"](last) if "h-1" in self.projections else None,
-        ]
+        states: dict[int, Tensor] = {}
+        if "h-2" in self.projections:
+            states[0] = self.projections["h-2"](before_last)
+        if "h-1" in self.projections:
+            states[1] = self.projections["h-1"](last)
         rectified: dict[int, Tensor] = {}
         for index, (source_1, _, source_2, _) in enumerate(self.blocks):
-            sides = []
+            terms = []
             for side, source in enumerate((source_1, source_2)):
                 x = states[source]
-                assert x is not None
                 if self._rectify[2 * index + side]:
                     if source not in rectified:
                         rectified[source] = functional.relu(x)
                     x = rectified[source]
-                sides.append(self.operations[2 * index + side](x))
-            states.append(sides[0] + sides[1])
+                terms.append(self.operations[2 * index + side](x))
+            states[2 + index] = terms[0] + terms[1]
         outputs = [states[2 + index] for index in self.unused]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 def layout(settings: Settings) -> list[tuple[bool, int]]:
-    """The cells of a network in order.
+    """Return the cells of a network in order.
 
     Returns
     -------

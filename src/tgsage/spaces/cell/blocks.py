@@ -1,4 +1,4 @@
-"""The blocks of a cell: what they compute, and the least list of blocks that computes the same."""
+"""The blocks of a cell: what they compute, and the least list of blocks that computes the same function."""
 
 from __future__ import annotations
 
@@ -28,52 +28,59 @@ Block = tuple[int, str, int, str]
 Side = tuple[int, str]
 """Input and operation."""
 
-Value = tuple[int, ...]
-"""A sum: its terms by number, in order, each as often as it is added."""
+Sum = tuple[int, ...]
+"""The numbers of the terms of a sum (see :class:`_Terms`) in ascending order, repeated as often as added."""
 
 Written = tuple[tuple[int, int], tuple[int, int]]
-"""A block as it is compared: input and rank of the operation of each side, the lesser side first."""
+"""A block as it is compared: (input, rank of the operation) of each side, the lesser side first."""
 
 _RANK = {operation: rank for rank, operation in enumerate(OPERATIONS)}
 
 
 def sides_of(block: Block) -> tuple[Side, Side]:
-    """The two sides of a block, each an input and an operation."""
+    """Return the two sides of a block, each an input and an operation."""
     return block[:2], block[2:]
 
 
 def unused_blocks(blocks: Sequence[Block]) -> list[int]:
-    """Indices of the blocks that no other block reads: their outputs are concatenated."""
+    """Return the indices of the blocks that no other block reads; their outputs are concatenated."""
     used = {source for block in blocks for source in (block[0], block[2])}
     return [index for index in range(len(blocks)) if index + 2 not in used]
 
 
 def least_equivalent(blocks: list[Block], strided: bool) -> list[Block]:
-    """Find the least list of blocks, of all that have as many blocks and compute the same function.
+    """Return the least list of as many blocks that computes the same function.
 
-    The rules by which two lists compute the same, all of them exact:
+    Two lists compute the same function by these exact rules:
 
     - a sum has no order, and neither has the concatenation of the unused blocks;
-    - a block read through ``identity`` gives its terms to the sum that reads it;
+    - a block that is read through ``identity`` contributes its terms to the sum that reads it;
     - the average of a sum is the sum of the averages of its terms;
     - the maximum of n times a sum is n times the maximum of the sum;
-    - an operation with weights belongs to its side: read twice, it is not two of its kind;
-    - sums of equal terms are equal, whichever block made them.
+    - an operation with weights belongs to its side: one that is read twice differs from two of its kind;
+    - sums of equal terms are equal, whichever block computes them.
 
     Parameters
     ----------
     blocks
         The cell; a block reads only earlier ones.
     strided
-        Whether the cell is also, or only, used with stride 2 on the previous cells, where an ``identity`` of
-        a previous cell is a factorized reduction and so has weights.
+        Whether the cell is used with stride 2 on the previous cells, where an ``identity`` of a previous cell
+        is a factorized reduction and so has weights.
 
     Returns
     -------
     list of Block
-        Sides of a block are in order (input, then place of the operation in ``OPERATIONS``), and the list
-        comes before every other list of the same function when compared block by block. Equal for two cells
-        exactly if the rules make them the same function.
+        The sides of a block are ordered by input, then by the operation's place in ``OPERATIONS``; compared
+        block by block, the list precedes every other list of the same function. It is equal for two cells
+        if and only if the rules make them the same function.
+
+    Examples
+    --------
+    >>> least_equivalent([(1, "avg_pool_3x3", 0, "sep_3x3"), (2, "identity", 1, "identity")], strided=False)
+    [(0, 'sep_3x3', 1, 'identity'), (1, 'avg_pool_3x3', 2, 'identity')]
+
+    Both lists add ``avg(h-1)``, ``sep(h-2)`` and ``h-1``.
     """
     return list(_least(tuple(blocks), strided))
 
@@ -84,10 +91,10 @@ def _least(blocks: tuple[Block, ...], strided: bool) -> tuple[Block, ...]:
 
 
 class _Terms:
-    """The terms of sums, numbered as they are met.
+    """The terms of sums, numbered in the order in which they are first seen.
 
-    A term is an input of the cell, what a side with weights computes, an average of a term, or a maximum of a
-    sum whose terms have no common multiplicity.
+    A term is an input of the cell, the output of a side with weights, the average of a term, or the maximum of
+    a sum that is no multiple of another sum.
     """
 
     def __init__(self, strided: bool):
@@ -95,26 +102,26 @@ class _Terms:
         self.numbers: dict[tuple[str, Any], int] = {}
         self.meaning: list[tuple[str, Any]] = []
 
-    def number(self, kind: str, of: int | Value) -> int:
-        term = (kind, of)
+    def number(self, kind: str, argument: int | Sum) -> int:
+        term = (kind, argument)
         if term not in self.numbers:
             self.numbers[term] = len(self.meaning)
             self.meaning.append(term)
         return self.numbers[term]
 
-    def average(self, value: Value) -> Value:
+    def average(self, value: Sum) -> Sum:
         return tuple(sorted(self.number("average", term) for term in value))
 
-    def root(self, value: Value) -> Value:
-        """The sum of which a value is a multiple, and which is no multiple itself."""
+    def root(self, value: Sum) -> Sum:
+        """Return the sum that ``value`` is a multiple of and that is no multiple itself."""
         return value[:: math.gcd(*Counter(value).values())]
 
-    def maximum(self, value: Value) -> Value:
+    def maximum(self, value: Sum) -> Sum:
         root = self.root(value)
         return (self.number("maximum", root),) * (len(value) // len(root))
 
-    def without_weights(self, source: int, operation: str, value: Value) -> Value | None:
-        """What a side makes of the value that it reads, or None if it has weights of its own."""
+    def without_weights(self, source: int, operation: str, value: Sum) -> Sum | None:
+        """Return what a side computes from the sum that it reads, or None if it has weights."""
         if operation == "avg_pool_3x3":
             return self.average(value)
         if operation == "max_pool_3x3":
@@ -123,54 +130,66 @@ class _Terms:
             return value
         return None
 
-    def swapped(self, value: Value, one: int, two: int) -> Value:
-        """A value with two sides that have weights in each other's place."""
-        found = []
+    def swapped(self, value: Sum, one: int, two: int) -> Sum:
+        """Return the sum after two sides with weights have changed places."""
+        terms = []
         for term in value:
-            kind, of = self.meaning[term]
-            if kind == "weights" and of in (one, two):
-                of = two if of == one else one
+            kind, argument = self.meaning[term]
+            if kind == "weights" and argument in (one, two):
+                argument = two if argument == one else one
             elif kind == "average":
-                of = self.swapped((of,), one, two)[0]
+                argument = self.swapped((argument,), one, two)[0]
             elif kind == "maximum":
-                of = self.swapped(of, one, two)
-            found.append(self.number(kind, of))
-        return tuple(sorted(found))
+                argument = self.swapped(argument, one, two)
+            terms.append(self.number(kind, argument))
+        return tuple(sorted(terms))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A list of blocks that is not complete.
+    """The first blocks of a list.
 
     Attributes
     ----------
-    values : tuple of Value
+    values : tuple of Sum
         What each block computes.
     read : int
-        Bit per block: whether another one reads it.
+        One bit per block: whether another block reads it.
     placed : int
-        Bit per side with weights: whether it stands in a block already.
+        One bit per side with weights: whether it stands in a block already.
     """
 
-    values: tuple[Value, ...]
+    values: tuple[Sum, ...]
     read: int
     placed: int
 
 
 class _Search:
-    """Writes a cell anew, block by block, always the least block from which the rest can be completed."""
+    """Rewrites a cell block by block, always with the least block from which the rest can be completed.
+
+    Example. Of the cell ``[(1, avg, 0, sep), (2, identity, 1, identity)]`` the terms are numbered 0: h-2,
+    1: h-1, 2: average of 1, 3: the side with weights, ``sep`` of h-2. The blocks compute (2, 3) and
+    (1, 2, 3); the latter is the only output. The search for two blocks with this output goes as follows:
+
+    1. The least side is (0, sep), which is term 3. It cannot be paired with itself, for the cell has only one
+       such side; nor with (0, identity), for 0 + 3 is part of no goal. The next side is (1, identity), and
+       1 + 3 is part of the goal (1, 2, 3). The block can be completed, so it is the first one.
+    2. A block is left, and it must add 2 to block 0: the sides (1, avg) and (2, identity).
+
+    The result is ``[(0, sep, 1, identity), (1, avg, 2, identity)]``.
+    """
 
     def __init__(self, blocks: Sequence[Block], strided: bool):
         self.n = len(blocks)
         self.terms = _Terms(strided)
-        self.inputs: tuple[Value, Value] = (
+        self.inputs: tuple[Sum, Sum] = (
             (self.terms.number("input", 0),),
             (self.terms.number("input", 1),),
         )
-        # Of each side with weights: its operation and what it reads, and the term that it makes.
-        self.weighted: list[tuple[str, Value]] = []
-        self.made: list[int] = []
-        values: list[Value] = [*self.inputs]
+        # For each side with weights: (operation, the sum that it reads), and the number of its term.
+        self.weighted: list[tuple[str, Sum]] = []
+        self.weighted_terms: list[int] = []
+        values: list[Sum] = [*self.inputs]
         for block in blocks:
             total: list[int] = []
             for source, operation in sides_of(block):
@@ -178,95 +197,94 @@ class _Search:
                 if value is None:
                     value = (self.terms.number("weights", len(self.weighted)),)
                     self.weighted.append((operation, values[source]))
-                    self.made += value
+                    self.weighted_terms += value
                 total += value
             values.append(tuple(sorted(total)))
         self.outputs = Counter(values[2 + index] for index in unused_blocks(blocks))
         read = {value for _, value in self.weighted if value not in self.inputs}
-        # There must be blocks of these values, and for each of the roots below a block that is a multiple.
+        # The list must have blocks that compute these sums, and for each needed root a multiple of it.
         self.needed = self.outputs + Counter(read)
         self.longest = max(map(len, self.needed))
         self.goals, roots = self._goals()
         self.needed_roots = roots - {self.terms.root(value) for value in (*self.inputs, *read)}
         self.twins = self._twins()
-        self._useful: dict[Value, bool] = {}
-        self._can_complete: dict[tuple[tuple[tuple[Value, int], ...], int], bool] = {}
+        self._useful: dict[Sum, bool] = {}
+        self._can_complete: dict[tuple[tuple[tuple[Sum, int], ...], int], bool] = {}
 
-    def _goals(self) -> tuple[dict[int, list[Counter[int]]], set[Value]]:
-        """Sums of which every block has to be a part, or it would be computed for nothing.
+    def _goals(self) -> tuple[dict[int, list[Counter[int]]], set[Sum]]:
+        """Return the sums that the blocks of the function are part of, and the arguments of its maxima.
 
-        They are what is concatenated, what sides with weights read, what a maximum is taken of, and what all
-        of these are the average of; by each of their terms. Beside them: the roots of what a maximum is taken
-        of.
+        A block whose sum is part of no goal is useless. The goals are the outputs, the sums that sides with
+        weights read, the sums that maxima are taken of, and the sums that these are averages of. They are
+        returned by each of their terms.
         """
-        left = [*self.outputs, *(value for _, value in self.weighted)]
-        found: dict[Value, None] = {}
-        roots: set[Value] = set()
-        while left:
-            value = left.pop()
-            if value in found:
+        todo = [*self.outputs, *(value for _, value in self.weighted)]
+        seen: dict[Sum, None] = {}
+        roots: set[Sum] = set()
+        while todo:
+            value = todo.pop()
+            if value in seen:
                 continue
-            found[value] = None
+            seen[value] = None
             counts = Counter(value)
-            inner = []
+            averaged: list[int] = []
             for term, times in counts.items():
-                kind, of = self.terms.meaning[term]
+                kind, argument = self.terms.meaning[term]
                 if kind == "average":
-                    inner += [of] * times
+                    averaged += [argument] * times
                 elif kind == "maximum":
-                    roots.add(of)
-                    left.append(tuple(sorted(of * times)))
-            if inner:
-                left.append(tuple(sorted(inner)))
+                    roots.add(argument)
+                    todo.append(tuple(sorted(argument * times)))
+            if averaged:
+                todo.append(tuple(sorted(averaged)))
         goals: dict[int, list[Counter[int]]] = {}
-        for value in found:
+        for value in seen:
             counts = Counter(value)
             for term in counts:
                 goals.setdefault(term, []).append(counts)
         return goals, roots
 
-    def _twins(self) -> dict[tuple[str, Value], list[list[int]]]:
-        """Sides with weights by operation and input, those together that are interchangeable.
+    def _twins(self) -> dict[tuple[str, Sum], list[list[int]]]:
+        """Group the sides with weights that are interchangeable, by operation and by what they read.
 
-        Interchangeable are two whose exchange leaves the function as it is. Only the first of them that has
-        no place yet is ever placed: without that, five equal blocks could be written in thousands of ways.
+        Two sides are interchangeable if exchanging them leaves the function as it is. Only the first of a
+        group that has no place yet is ever placed; otherwise five equal blocks could be written in thousands
+        of ways.
         """
-        found: dict[tuple[str, Value], list[list[int]]] = {}
-        for index, kind in enumerate(self.weighted):
-            groups = found.setdefault(kind, [])
+        groups_of: dict[tuple[str, Sum], list[list[int]]] = {}
+        for index, side in enumerate(self.weighted):
+            groups = groups_of.setdefault(side, [])
             for group in groups:
                 if self._interchangeable(group[0], index):
                     group.append(index)
                     break
             else:
                 groups.append([index])
-        return found
+        return groups_of
 
     def _interchangeable(self, one: int, two: int) -> bool:
-        def same(value: Value) -> bool:
+        def same(value: Sum) -> bool:
             return self.terms.swapped(value, one, two) == value
 
         moved = Counter({self.terms.swapped(value, one, two): n for value, n in self.outputs.items()})
         return moved == self.outputs and all(same(value) for _, value in self.weighted)
 
-    def useful(self, value: Value) -> bool:
-        """Whether a sum is part of one of the goals."""
-        found = self._useful.get(value)
-        if found is None:
+    def useful(self, value: Sum) -> bool:
+        """Return whether a sum is part of one of the goals."""
+        if value not in self._useful:
             counts = Counter(value).items()
             goals = self.goals.get(value[0], ())
-            found = any(all(goal[term] >= times for term, times in counts) for goal in goals)
-            self._useful[value] = found
-        return found
+            self._useful[value] = any(all(goal[term] >= times for term, times in counts) for goal in goals)
+        return self._useful[value]
 
-    def _sides(self, part: _Part) -> Iterator[tuple[tuple[int, int], Value, list[int]]]:
-        """Sides that may come next, least first: as written, its value, and what weights it may have."""
+    def _sides(self, part: _Part) -> Iterator[tuple[tuple[int, int], Sum, list[int]]]:
+        """Iterate over the sides that may come next, least first: (as written, its sum, its choice of weights)."""
         for source, value in enumerate((*self.inputs, *part.values)):
             for rank, operation in enumerate(OPERATIONS):
-                made = self.terms.without_weights(source, operation, value)
-                if made is not None:
-                    if self.useful(made):
-                        yield (source, rank), made, []
+                result = self.terms.without_weights(source, operation, value)
+                if result is not None:
+                    if self.useful(result):
+                        yield (source, rank), result, []
                     continue
                 for group in self.twins.get((operation, value), ()):
                     free = [index for index in group if not part.placed >> index & 1]
@@ -274,14 +292,14 @@ class _Search:
                         yield (source, rank), (), free
 
     def following(self, part: _Part) -> Iterator[tuple[Written, _Part]]:
-        """Every block that may come next, in the order of what is written, with the list that it makes."""
+        """Iterate over the blocks that may come next, least first, each with the list that it leads to."""
         sides = list(self._sides(part))
         for first, (written_1, value_1, free_1) in enumerate(sides):
             for written_2, value_2, free_2 in sides[first:]:
                 placed = part.placed
                 value = [*value_1, *value_2]
                 if free_1:
-                    value.append(self.made[free_1[0]])
+                    value.append(self.weighted_terms[free_1[0]])
                     placed |= 1 << free_1[0]
                 if free_2:
                     # Twins may read one block, or two equal ones.
@@ -289,7 +307,7 @@ class _Search:
                         free_2 = free_2[1:]
                         if not free_2:
                             continue
-                    value.append(self.made[free_2[0]])
+                    value.append(self.weighted_terms[free_2[0]])
                     placed |= 1 << free_2[0]
                 total = tuple(sorted(value))
                 if not self.useful(total):
@@ -301,7 +319,7 @@ class _Search:
                 yield (written_1, written_2), _Part((*part.values, total), read, placed)
 
     def can_complete(self, part: _Part) -> bool:
-        """Whether some further blocks make the list compute the function."""
+        """Return whether further blocks can make the list compute the function."""
         blocks = tuple(sorted((value, part.read >> index & 1) for index, value in enumerate(part.values)))
         state = (blocks, part.placed)
         if state not in self._can_complete:
@@ -313,7 +331,7 @@ class _Search:
         unread = Counter(value for index, value in enumerate(part.values) if not part.read >> index & 1)
         if not left:
             return unread == self.outputs and part.placed == (1 << len(self.weighted)) - 1
-        # A block yet to come has two sides: for what has weights, and to read what is no output.
+        # Each missing block has two sides, which must place all weights and read all blocks but the outputs.
         unplaced = [index for index in range(len(self.weighted)) if not part.placed >> index & 1]
         elsewhere = sum(self.weighted[index][1] in self.inputs for index in unplaced)
         to_read = (unread - self.outputs).total()
@@ -321,13 +339,13 @@ class _Search:
             return False
         if self._missing(part, unread) > left:
             return False
-        # A block is at most twice as long as the longest before it.
+        # A sum has at most twice as many terms as the longest before it.
         if max(map(len, part.values), default=1) << left < self.longest:
             return False
         return any(self.can_complete(longer) for _, longer in self.following(part))
 
-    def _missing(self, part: _Part, unread: Counter[Value]) -> int:
-        """The least number of blocks that the function needs beside those of ``part``."""
+    def _missing(self, part: _Part, unread: Counter[Sum]) -> int:
+        """Return the least number of blocks that the function needs in addition to those of ``part``."""
         present = Counter(part.values)
         missing = sum(
             max(times - present[value], self.outputs[value] - unread[value], 0)
@@ -337,7 +355,8 @@ class _Search:
         return missing + len(self.needed_roots - roots)
 
     def least(self) -> list[Block]:
-        # All parts that are written the same; they differ in which of the sides with weights stands where.
+        """Return the least list of blocks."""
+        # All parts that are written alike; they differ in which side with weights stands where.
         front = [_Part((), 0, 0)]
         result: list[Block] = []
         for _ in range(self.n):

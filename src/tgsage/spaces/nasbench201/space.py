@@ -6,16 +6,18 @@ import functools
 import itertools
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.space_nasbench201 import NasBench201Space as Settings
-from ..errors import TgsageError, unknown
-from .base import Architecture, Space, too_small
-from .layers import ConvolutionNorm, average_pool
+from ...errors import TgsageError, unknown
+from ..base import Architecture, Graph, Option, Space, too_small
+from ..layers import ConvolutionNorm, average_pool
+
+if TYPE_CHECKING:
+    from ...config.space_nasbench201 import NasBench201Space as Settings
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's five operations, by its own names; a convolution is ReLU, convolution, batch norm."""
@@ -30,31 +32,31 @@ Operations = tuple[str, ...]
 
 
 class NasBench201Space(Space):
-    """All 15,625 cells of NAS-Bench-201: four nodes, an operation on each of the six edges between them.
+    """All 15,625 cells of NAS-Bench-201: four nodes, and an operation on each of the six edges between them.
 
-    A node is the sum of its incoming edges. A network is: 3x3 stem convolution of ``width`` channels,
-    ``repeats`` cells, a residual block of stride 2 that doubles the channels, cells, such a block, cells,
-    batch norm, ReLU, global average pooling, a linear layer. The published networks have width 16 and 5
-    repeats.
+    A node is the sum of its incoming edges. A network consists of a 3x3 stem convolution of ``width``
+    channels, three stacks of ``repeats`` cells with a residual block of stride 2 that doubles the channels
+    between two stacks, batch norm, ReLU, global average pooling and a linear layer. The published networks
+    have width 16 and 5 repeats.
 
     Choices: ``edge_<source>_<target>``.
 
     Probes: the output node of every cell and the output of both residual blocks (``probes: cells``), before
     any ReLU that follows; or only the last of each stack (``probes: stages``).
 
-    Canonical form. Two cells are the same function if these rules, all of them exact, make them the same:
-    ``none`` edges are removed; a node without inputs is zero; ``skip_connect`` and pooling of zero are zero;
-    a sum takes the terms of a skipped sum as its own, and its terms have no order; the pooling of a sum is
-    the sum of the poolings of its terms, for it averages; a convolution belongs to its edge, so that one
-    convolution read twice differs from two convolutions; a convolution of zero is a learned constant,
-    whatever its kernel, and the pooling of a constant is that constant; an edge that does not reach the
-    output is removed. This makes 5,234 functions of the 15,625 strings, and with random weights no two of
-    them give one output. (The benchmark's own 6,466 keep zeros and nested sums apart, but hold one
-    convolution read twice to be two.) Functions that are one here give the same numbers but for rounding. The
-    representative is the string with the fewest weights, then the fewest edges, then the first in order.
+    Canonical form. Two cells compute the same function if these exact rules make them equal: ``none`` edges
+    are removed; a node without inputs is zero; ``skip_connect`` and pooling of zero are zero; a sum includes
+    the terms of a skipped sum, and its terms have no order; the (average) pooling of a sum is the sum of the
+    poolings of its terms; a convolution belongs to its edge, so that one convolution read twice differs from
+    two convolutions; a convolution of zero is a learned constant, whatever its kernel, and the pooling of a
+    constant is that constant; an edge that does not reach the output is removed. The 15,625 strings compute
+    5,234 functions by these rules; with random weights no two of them have the same output. (The benchmark's
+    own 6,466 keep zeros and nested sums apart, but take one convolution read twice for two.) Cells of the same
+    function agree up to rounding. The representative is the string with the fewest weights, then the fewest
+    edges, then the first in order.
 
-    Published accuracies belong to strings, not to functions: look them up by :meth:`format_published` of the
-    architecture as it was listed, never by key.
+    Published accuracies belong to strings, not to functions: look them up by the architecture that
+    :meth:`parse` makes of a string, never by key.
     """
 
     name = "nasbench201"
@@ -62,32 +64,39 @@ class NasBench201Space(Space):
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.choices = dict.fromkeys(CHOICES, OPERATIONS)
+        self.choices: dict[str, tuple[Option, ...]] = dict.fromkeys(CHOICES, OPERATIONS)
 
     def canonical(self, arch: Architecture) -> Architecture:
         self.check(arch)
         return self._from_operations(representatives()[self.operations(arch)])
 
     def operations(self, arch: Architecture) -> Operations:
-        """The operations of an architecture as written, in the order of ``EDGES``."""
+        """Return the operations of an architecture as written, in the order of ``EDGES``."""
         return tuple(str(value) for _, value in arch.choices)
 
     def _from_operations(self, operations: Operations) -> Architecture:
         return Architecture(self.name, tuple(zip(CHOICES, operations, strict=True)))
 
-    def parse_published(self, text: str) -> Architecture:
-        """Read a string of the benchmark, such as ``|none~0|+|none~0|none~1|+|none~0|none~1|none~2|``.
+    def parse(self, text: str) -> Architecture:
+        """Read an architecture from JSON, as :meth:`format` writes it, or from a string of the benchmark.
+
+        Parameters
+        ----------
+        text
+            A string of the benchmark looks like ``|none~0|+|none~0|none~1|+|none~0|none~1|none~2|``.
 
         Returns
         -------
         Architecture
-            As written, not canonical: :meth:`format_published` gives the same string back.
+            As written, not canonical.
 
         Raises
         ------
         TgsageError
-            If it is not such a string.
+            If it is neither.
         """
+        if not isinstance(text, str) or "|" not in text:
+            return super().parse(text)
         stripped = text.strip()
         operations = re.findall(r"\|?([a-z0-9_]+)~[0-9]", stripped)
         if len(operations) == len(EDGES):
@@ -101,16 +110,11 @@ class NasBench201Space(Space):
             "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
         )
 
-    def format_published(self, arch: Architecture) -> str:
-        """Write an architecture, as it is, as a string of the benchmark."""
-        self.check(arch)
-        return _published(self.operations(arch))
-
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
         return NasBench201Network(self.settings, self.operations(arch), n_classes, in_channels)
 
-    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-        """Describe the canonical form for drawing: nodes 0 to 3, and an edge per operation but ``none``."""
+    def graph(self, arch: Architecture) -> Graph:
+        """Describe the canonical form for drawing: four nodes, and an edge for each operation but ``none``."""
         labels = ("input", "node 1", "node 2", "output")
         kinds = ("input", "block", "block", "output")
         nodes = [
@@ -132,14 +136,14 @@ def _published(operations: Operations) -> str:
     return "+".join(nodes[target] for target in sorted(nodes))
 
 
-# A node's value is a sorted tuple of terms; a term is ("x",), ("pool", value), ("constant", edge), or
-# (operation, edge, value) of a convolution.
-Value = tuple[Any, ...]
+NodeSum = tuple[Any, ...]
+"""What a node computes: a sorted tuple of terms. A term is ``("x",)``, ``("pool", sum)``, ``("constant", edge)``,
+or ``(operation, edge, sum)`` of a convolution."""
 
 
-def value_of(operations: Operations) -> Value:
-    """What the output node computes, as a sum of terms, by the rules of :class:`NasBench201Space`."""
-    values: list[Value] = [(("x",),)]
+def value_of(operations: Operations) -> NodeSum:
+    """Return what the output node computes by the rules of :class:`NasBench201Space`."""
+    values: list[NodeSum] = [(("x",),)]
     for node in (1, 2, 3):
         terms: list[Any] = []
         for edge, (source, target) in enumerate(EDGES):
@@ -159,8 +163,8 @@ def value_of(operations: Operations) -> Value:
     return values[3]
 
 
-def _text(value: Value, label: Callable[[int], str]) -> str:
-    """A value as text that does not depend on the order of terms; ``label`` names convolutions."""
+def _text(value: NodeSum, label: Callable[[int], str]) -> str:
+    """Write a sum as text, independently of the order of its terms; ``label`` names the convolutions."""
     terms = []
     for term in value:
         if term[0] == "x":
@@ -174,27 +178,28 @@ def _text(value: Value, label: Callable[[int], str]) -> str:
     return "+".join(sorted(terms))
 
 
-def _convolutions(value: Value, found: dict[int, str]) -> dict[int, str]:
-    """Edges of the convolutions that a value needs, to what each computes (convolutions unnamed)."""
+def _convolutions(value: NodeSum) -> dict[int, str]:
+    """Map the edges of the convolutions in a sum to what each of them computes, with unnamed convolutions."""
+    texts: dict[int, str] = {}
     for term in value:
         if term[0] == "pool":
-            _convolutions(term[1], found)
+            texts |= _convolutions(term[1])
         elif term[0] != "x":
-            found[term[1]] = _text((term,), lambda edge: "")
+            texts[term[1]] = _text((term,), lambda edge: "")
             if term[0] != "constant":
-                _convolutions(term[2], found)
-    return found
+                texts |= _convolutions(term[2])
+    return texts
 
 
 def function_of(operations: Operations) -> str:
-    """The normal form of a cell's function: equal texts exactly for cells that the rules make the same.
+    """Return the normal form of a cell's function: two texts are equal if and only if the rules say so.
 
-    Convolutions are numbered; of all numberings that keep convolutions of like function together, the one
+    Convolutions are numbered. Of all numberings that keep convolutions of the same function together, the one
     with the least text is taken.
     """
     value = value_of(operations)
     groups: dict[str, list[int]] = {}
-    for edge, text in _convolutions(value, {}).items():
+    for edge, text in _convolutions(value).items():
         groups.setdefault(text, []).append(edge)
     texts = []
     for order in itertools.product(*(itertools.permutations(groups[text]) for text in sorted(groups))):
@@ -205,7 +210,7 @@ def function_of(operations: Operations) -> str:
 
 @functools.cache
 def representatives() -> dict[Operations, Operations]:
-    """Every cell to the representative of its function (15,625 entries, about 0.4 s once a process)."""
+    """Map every cell to the representative of its function: 15,625 entries, 0.4 s once per process."""
     classes: dict[str, list[Operations]] = {}
     for operations in itertools.product(OPERATIONS, repeat=len(EDGES)):
         classes.setdefault(function_of(operations), []).append(operations)
@@ -218,11 +223,12 @@ def representatives() -> dict[Operations, Operations]:
             tuple(OPERATIONS.index(operation) for operation in operations),
         )
 
-    found: dict[Operations, Operations] = {}
-    for members in classes.values():
-        representative = min(members, key=order)
-        found.update(dict.fromkeys(members, representative))
-    return found
+    return {
+        member: representative
+        for members in classes.values()
+        for representative in [min(members, key=order)]
+        for member in members
+    }
 
 
 class NasBench201Cell(nn.Module):
@@ -297,7 +303,7 @@ class NasBench201Network(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.head = nn.Linear(width, n_classes)
         every = range(len(self.cells))
-        # The last of a stack is the cell before a residual block.
+        # The last cell of a stack precedes a residual block, or the end.
         stages = [repeats - 1, 2 * repeats, 3 * repeats + 1]
         self.probe_names = tuple(
             f"cells.{index}" for index in (every if settings.probes == "cells" else stages)

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
-from ..config.space_list import ListFile as Settings
-from ..errors import TgsageError, nearest
-from .base import Architecture, Space, Value
+from ...errors import TgsageError, nearest
+from ..base import Architecture, Graph, Option, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...config.spaces import ListSpace as Settings
 
 NEIGHBOURS = 10
 """From how many of the nearest listed architectures a mutation is drawn."""
 
 
 class ListSpace(Space):
-    """Only the architectures that a file lists; everything else is as in the space that they are of.
+    """The architectures of another space that a file lists.
 
-    The file is csv with a column ``architecture`` (or as ``column`` says), or JSON: a list of architectures,
-    or of objects with such a key. An architecture is the text of ``Space.format``, the same as a JSON
-    object, or a string of NAS-Bench-201.
+    The file is csv with a column ``architecture`` (or the one that ``column`` names), or JSON: a list of
+    architectures, or of objects with such a key. An architecture is whatever ``parse`` of its space reads, or
+    the same as a JSON object.
 
-    Architectures, their text, keys and networks are those of the space ``of``. Choices are those of that
-    space too; :meth:`decode` takes the listed architecture
-    with the most choices in common (the first of them), so that every sampler can learn here, and
-    :meth:`mutate` draws among the ten nearest of another function.
+    Choices, texts, keys and networks are those of the space ``of``. :meth:`decode` returns the listed
+    architecture with the most choices in common (the first of them), so that every sampler can learn here,
+    and :meth:`mutate` draws from the ten nearest architectures with another function.
 
     Probes: those of the space ``of``.
 
-    Canonical form: the first listed architecture of the same function, so that exact strings survive.
+    Canonical form: the first listed architecture of the same function, so that listed architectures stay as
+    they are.
+
+    Parameters
+    ----------
+    settings
+        File, column, and the settings of the space ``of``.
+    of
+        The space of the listed architectures.
     """
 
     name = "list"
@@ -53,7 +62,7 @@ class ListSpace(Space):
         self._codes = np.array([self._code(dict(arch.choices)) for arch in self.listed], dtype=np.int16)
         self._keys = np.array([of.key(arch) for arch in self.listed])
 
-    def _code(self, choices: Mapping[str, Value]) -> list[int]:
+    def _code(self, choices: Mapping[str, Option]) -> list[int]:
         return [codes[choices[name]] for name, codes in zip(self.of.choices, self._options, strict=True)]
 
     @property
@@ -81,18 +90,18 @@ class ListSpace(Space):
     def key(self, arch: Architecture) -> str:
         return self.of.key(arch)
 
-    def decode(self, choices: Mapping[str, Value]) -> Architecture:
-        """The listed architecture with the most choices in common, the first of them."""
+    def decode(self, choices: Mapping[str, Option]) -> Architecture:
+        """Return the listed architecture with the most choices in common, the first of them."""
         wanted = self.of.decode(choices)
         common = (self._codes == np.array(self._code(dict(wanted.choices)))).sum(axis=1)
         return self.listed[int(common.argmax())]
 
-    def encode(self, arch: Architecture) -> dict[str, Value]:
+    def encode(self, arch: Architecture) -> dict[str, Option]:
         self.check(arch)
         return self.of.encode(arch)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Draw one of the ten nearest listed architectures of another function; itself if there is none."""
+        """Draw from the ten nearest listed architectures of another function; without any, return ``arch``."""
         self.check(arch)
         common = (self._codes == np.array(self._code(dict(arch.choices)))).sum(axis=1)
         others = np.flatnonzero(self._keys != self.key(arch))
@@ -113,21 +122,13 @@ class ListSpace(Space):
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
         return self.of.build(arch, n_classes, in_channels)
 
-    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-        """As the space ``of`` draws it."""
+    def graph(self, arch: Architecture) -> Graph:
+        """Describe an architecture as the space ``of`` does."""
         return self.of.graph(arch)
 
 
-def _path(name: str) -> Path:
-    """The file as named, else in the data folder."""
-    path = Path(name)
-    if path.is_absolute() or path.exists():
-        return path
-    return Path(os.environ.get("TGSAGE_DATA") or Path("neural_data") / "raw") / name
-
-
 def _read(settings: Settings, of: Space) -> list[Architecture]:
-    path = _path(settings.file)
+    path = Path(settings.file)
     where = str(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -152,23 +153,13 @@ def _read(settings: Settings, of: Space) -> list[Architecture]:
                 f"space list: {where}: no column {column!r}{nearest(column, reader.fieldnames or ())}"
             )
         items = [row[column] for row in reader]
-    found = []
+    architectures = []
     for number, item in enumerate(items):
         try:
-            found.append(_architecture(item, of))
+            architectures.append(of.parse(json.dumps(item) if isinstance(item, dict) else item))
         except TgsageError as error:
             raise TgsageError(f"space list: {where}: entry {number}: {error}") from None
-    if not found:
+    if not architectures:
         raise TgsageError(f"space list: {where}: lists no architecture")
-    return found
+    return architectures
 
-
-def _architecture(item: Any, of: Space) -> Architecture:
-    if isinstance(item, dict):
-        item = json.dumps(item)
-    if not isinstance(item, str):
-        raise TgsageError(f"not an architecture: {str(item)[:60]!r}")
-    published = getattr(of, "parse_published", None)
-    if published is not None and not item.lstrip().startswith("{"):
-        return published(item)
-    return of.parse(item)

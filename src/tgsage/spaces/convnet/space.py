@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config.space_convnet import ConvNetSpace as Settings
-from .base import Architecture, Space, Value
-from .layers import ConvolutionNorm
+from ..base import Architecture, Graph, Option, Space
+from ..layers import ConvolutionNorm
+
+if TYPE_CHECKING:
+    from ...config.space_convnet import ConvNetSpace as Settings
 
 Layer = tuple[int, int, int, int]
 """Filter height, filter width, number of filters, stride."""
 
 Network = tuple[list[Layer], list[list[int]]]
-"""The layers, and for each the indices of the layers that it reads."""
+"""The layers, and for each layer the indices of the layers that it reads."""
 
 
 class ConvNetSpace(Space):
-    """A sequence of convolutional layers, each of which reads any of the earlier ones.
+    """A sequence of convolutional layers, each of which may read any of the earlier ones.
 
-    Choices per layer i = 1, 2, ...: ``l<i>.height``, ``l<i>.width``, ``l<i>.filters``, ``l<i>.stride``, and a
-    binary anchor ``l<i>.from_<j>`` for every earlier layer j. A layer is convolution (zero padding that
-    keeps the size but for the stride, which rounds up, so no image shrinks below 1 pixel), batch norm, ReLU.
-    Its input is the concatenation of the layers its anchors name, the smaller ones padded with zeros around
-    to the size of the largest; without any, the image. The outputs that no layer reads are concatenated
-    likewise, averaged over the image, and read by a linear layer. (That the padding is on all sides, the odd
-    pixel at the right and below, is ours.) Random networks differ a hundredfold in FLOPs: set ``max_flops``.
+    Choices of layer i = 1, 2, ...: ``l<i>.height``, ``l<i>.width``, ``l<i>.filters``, ``l<i>.stride``, and a
+    binary anchor ``l<i>.from_<j>`` for every earlier layer j. A layer is a convolution, batch norm and ReLU.
+    Zero padding keeps the size; a stride divides it, rounding up, so that no image shrinks below 1 pixel. The
+    input of a layer is the concatenation of the layers that its anchors name, or the image if there are none;
+    the smaller ones are padded with zeros on all sides to the size of the largest (an odd pixel goes to the
+    right and below, which the paper leaves open). The outputs that no layer reads are concatenated likewise,
+    averaged over the image, and read by a linear layer. FLOPs of random networks differ by a factor of a
+    hundred: set ``max_flops``.
 
     Probes: the output of every layer, after batch norm and ReLU.
 
-    Canonical form: layers renumbered, inputs first, by a rank that does not depend on how they were numbered
-    (colour refinement of the labelled graph, every way to break a tie followed). Two networks share a key
-    exactly when they differ in nothing but the numbering of their layers.
+    Canonical form: the layers are renumbered, inputs first, by :func:`least_numbering`. Two networks share a
+    key if and only if they differ only in the numbering of their layers.
     """
 
     settings: Settings
@@ -45,7 +47,7 @@ class ConvNetSpace(Space):
         self.settings = settings
         self.name = settings.name
         self.layers = settings.layers
-        self.choices: dict[str, tuple[Value, ...]] = {}
+        self.choices: dict[str, tuple[Option, ...]] = {}
         for layer in range(1, self.layers + 1):
             self.choices[f"l{layer}.height"] = tuple(settings.heights)
             self.choices[f"l{layer}.width"] = tuple(settings.widths)
@@ -63,7 +65,7 @@ class ConvNetSpace(Space):
         return self._from_network(*least_numbering(*self.network(arch)))
 
     def network(self, arch: Architecture) -> Network:
-        """The layers, and for each the indices of the layers it reads, as written."""
+        """Return the layers and what each of them reads, as written."""
         values = self.encode(arch)
         layers, inputs = [], []
         for layer in range(1, self.layers + 1):
@@ -75,7 +77,7 @@ class ConvNetSpace(Space):
         return layers, inputs
 
     def _from_network(self, layers: list[Layer], inputs: list[list[int]]) -> Architecture:
-        choices: list[tuple[str, Value]] = []
+        choices: list[tuple[str, Option]] = []
         for index, (height, width, filters, stride) in enumerate(layers):
             prefix = f"l{index + 1}"
             choices += [
@@ -93,8 +95,8 @@ class ConvNetSpace(Space):
         layers, inputs = self.network(arch)
         return ConvNet(layers, inputs, n_classes, in_channels)
 
-    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-        """Describe the canonical form for drawing: image, layers, output, and what reads what."""
+    def graph(self, arch: Architecture) -> Graph:
+        """Describe the canonical form for drawing: image, layers and output, with an edge for each anchor."""
         layers, inputs = self.network(self.canonical(arch))
         nodes = [{"id": "image", "cell": "normal", "kind": "input", "label": "image"}]
         edges = []
@@ -114,20 +116,32 @@ class ConvNetSpace(Space):
 
 
 def unread(inputs: list[list[int]]) -> list[int]:
-    """Layers that no layer reads."""
+    """Return the indices of the layers that no layer reads."""
     read = {source for sources in inputs for source in sources}
     return [index for index in range(len(inputs)) if index not in read]
 
 
 def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
-    """Number the layers anew, inputs first, in a way that does not depend on how they were numbered.
+    """Renumber the layers, inputs first, in a way that does not depend on their numbering.
 
-    Layers are ranked by colour refinement: by their own description, then again and again by the ranks of
-    what they read and of what reads them, until no rank splits. Where ranks tie, each of the tied layers in
-    turn goes before the others, and refinement goes on; of the networks that come of it the least is taken
-    (individualisation and refinement: McKay and Piperno 2014). A tied layer is passed over if it reads, and
-    is read by, the same layers as one that was tried, or if the first network that it leads to was found
-    already: then an automorphism takes the one layer to the other, and the rest would be found again.
+    Layers are ranked by colour refinement: first by their own description, then repeatedly by the ranks of the
+    layers that they read and that read them, until no rank splits. If ranks tie, each of the tied layers in
+    turn is put before the others, and refinement continues; of all resulting networks the least is taken
+    (individualisation and refinement: McKay and Piperno 2014). A tied layer is skipped if it reads, and is
+    read by, the same layers as one that was tried, or if its first network was found already: then an
+    automorphism maps one layer to the other, and all its networks would be found again.
+
+    Examples
+    --------
+    Two equal chains: all layers look alike, layer 2 reads layer 1, and layer 3 reads layer 0.
+
+    >>> alike = (3, 3, 24, 1)
+    >>> least_numbering([alike] * 4, [[], [], [1], [0]])[1]
+    [[], [], [0], [1]]
+
+    Refinement ranks the two beginnings 0 and the two ends 2. Putting layer 0 before layer 1 splits the ends,
+    too: the layers 0, 1, 3, 2 are numbered 0, 1, 2, 3. Putting layer 1 first leads to the same network, so
+    nothing more is tried.
     """
     n = len(layers)
     readers: list[list[int]] = [[] for _ in range(n)]
@@ -153,7 +167,7 @@ def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
         return [index for index, value in enumerate(rank) if value == least]
 
     def before_others(first: int, rank: list[int]) -> list[int]:
-        # Twice the rank leaves room below the tied ones.
+        # Doubling the ranks leaves room below the tied ones.
         return refine([2 * value - (index == first) for index, value in enumerate(rank)])
 
     def numbered(rank: list[int]) -> Network:
@@ -161,8 +175,8 @@ def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
         while len(order) < n:
             ready = [i for i in range(n) if i not in order and all(source in order for source in inputs[i])]
             order.append(min(ready, key=rank.__getitem__))
-        place = {old: new for new, old in enumerate(order)}
-        return [layers[old] for old in order], [sorted(place[j] for j in inputs[old]) for old in order]
+        renumbered = {old: new for new, old in enumerate(order)}
+        return [layers[old] for old in order], [sorted(renumbered[j] for j in inputs[old]) for old in order]
 
     def first_network(rank: list[int]) -> Network:
         while len(set(rank)) < n:
@@ -172,17 +186,17 @@ def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
     def networks(rank: list[int]) -> list[Network]:
         if len(set(rank)) == n:
             return [numbered(rank)]
-        found: list[Network] = []
+        results: list[Network] = []
         tried: list[int] = []
         for layer in tied(rank):
             if any(inputs[layer] == inputs[other] and readers[layer] == readers[other] for other in tried):
                 continue
             longer = before_others(layer, rank)
-            if found and first_network(longer) in found:
+            if results and first_network(longer) in results:
                 continue
             tried.append(layer)
-            found += networks(longer)
-        return found
+            results += networks(longer)
+        return results
 
     described = sorted(layers)
     return min(networks(refine([described.index(layer) for layer in layers])))

@@ -3,57 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..config.samplers import ReinforceSampler as Settings
-from ..spaces.base import Architecture, Space
-from ..store.digest import seed_from
-from .base import Sampler, Situation, Trial
+from ...store import seed_from
+from ..base import Sampler, SearchState, Trial
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...config.samplers import ReinforceSampler as Settings
+    from ...spaces import Architecture, Space
 
 BLOCK = 16
-"""Sequences drawn at once."""
+"""Number of sequences that are drawn at once."""
 
 
 class ReinforceSampler(Sampler):
-    """A policy over the choices, one after the other, improved by the policy gradient once a round.
+    """A policy over the sequence of choices that is improved by the policy gradient once a round.
 
-    On-policy, so it may propose what it proposed before (the store then trains nothing); only what failed is
-    passed over. Nothing is kept between rounds: the controller is made anew from the seed and replays the
-    ledger. As a proposal is canonical and the policy drew one of many equal sequences, the replay draws again
-    what it drew then, and takes the gradient at the sequence that was drawn; where a row of the ledger is not
-    what this policy would have drawn (another sampler's, another processor's), at the canonical one.
+    The sampler is on-policy: it may repeat a proposal (the store then trains nothing), and skips only failed
+    candidates. Nothing is kept between rounds: the controller is initialised from the seed and replays the
+    ledger. A proposal is canonical, while the policy drew one of many sequences for it. Therefore the replay
+    repeats the draws and takes the gradient at the sequence that was drawn. If a row of the ledger is not
+    what this policy would have drawn (say, on another processor), it takes the canonical sequence.
 
     The update of a round is a step of Adam on
     - mean((score - baseline) * log p(sequence)) - entropy * mean entropy of the choices.
-    The baseline is the exponential moving average of the rounds' mean scores before the round; at first, the
-    mean of the first round. ``failed`` and ``invalid`` candidates count with the lowest score so far;
-    ``timeout`` ones not at all.
+    The baseline is the exponential moving average of the mean scores of earlier rounds; in the first round it
+    is the mean of that round. Candidates that are ``failed`` or ``invalid`` count with the lowest score so
+    far; those with status ``timeout`` do not count.
     """
 
     name = "reinforce"
     repeats = True
     settings: Settings
 
-    def begin(self, situation: Situation) -> Callable[[], Architecture]:
-        space, trials = situation.space, situation.trials
-        controller = Controller(space, self.settings, seed_from("reinforce", situation.seed))
+    def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        space, trials = state.space, state.trials
+        controller = Controller(space, self.settings, seed_from("reinforce", state.seed))
         rounds: dict[int, list[Trial]] = {}
         for trial in trials:
             rounds.setdefault(trial.round, []).append(trial)
-        lag = situation.round - trials[-1].round - 1 if trials else 0
+        lag = state.round - trials[-1].round - 1 if trials else 0
         drawn: dict[int, list[list[int]]] = {}
         learned = Learned()
-        waiting = sorted(rounds)
-        for round_ in [*sorted(rounds), situation.round]:
-            # The policy of this round had seen the rounds before it, less the lag.
-            while waiting and waiting[0] < round_ - lag:
-                past = waiting.pop(0)
+        unlearned = sorted(rounds)
+        for round_ in [*sorted(rounds), state.round]:
+            # The policy of this round had learned from the rounds before it, except for the lag.
+            while unlearned and unlearned[0] < round_ - lag:
+                past = unlearned.pop(0)
                 learned.update(controller, rounds[past], drawn[past], self.settings)
             if round_ in rounds:
-                sequences = controller.draw(_stream(situation.seed, round_))
+                sequences = controller.draw(_stream(state.seed, round_))
                 drawn[round_] = _recognise(space, controller, rounds[round_], sequences)
-        sequences = controller.draw(_stream(situation.seed, situation.round))
+        sequences = controller.draw(_stream(state.seed, state.round))
         return lambda: controller.decode(next(sequences))
 
 
@@ -62,7 +68,7 @@ def _stream(seed: int, round: int) -> np.random.Generator:
 
 
 class Learned:
-    """What is remembered between rounds beside the weights."""
+    """What the policy remembers besides its weights."""
 
     def __init__(self) -> None:
         self.baseline: float | None = None
@@ -77,29 +83,29 @@ class Learned:
             self.lowest = min(scores if self.lowest is None else [self.lowest, *scores])
         if self.lowest is None:
             return
-        rewards, taken = [], []
+        rewards, rewarded = [], []
         for trial, sequence in zip(trials, sequences, strict=True):
             if trial.ok or trial.status != "timeout":
                 rewards.append(trial.score if trial.ok else self.lowest)
-                taken.append(sequence)
+                rewarded.append(sequence)
         if not rewards:
             return
         mean = float(np.mean(rewards))
         if self.baseline is None:
             self.baseline = mean
-        controller.step(taken, [reward - self.baseline for reward in rewards])
+        controller.step(rewarded, [reward - self.baseline for reward in rewards])
         self.baseline = settings.baseline_decay * self.baseline + (1 - settings.baseline_decay) * mean
 
 
 def _recognise(
     space: Space, controller: Controller, trials: list[Trial], sequences: Iterator[list[int]]
 ) -> list[list[int]]:
-    """The sequences that the policy drew for these rows; the canonical one where it did not."""
-    found = []
+    """Return the sequence that the policy drew for each row, or the canonical one if it did not draw it."""
+    recognised = []
     foreign = False
     for trial in trials:
         match = None
-        # As many draws as the sampler could have been asked for one slot.
+        # At least as many draws as the sampler could have been asked for a slot.
         for _ in range(0 if foreign else 64):
             sequence = next(sequences)
             if space.canonical(controller.decode(sequence)) == trial.architecture:
@@ -109,12 +115,12 @@ def _recognise(
             # From here on the draws are out of step.
             foreign = True
             match = controller.encode(trial.architecture)
-        found.append(match)
-    return found
+        recognised.append(match)
+    return recognised
 
 
 class Controller:
-    """The LSTM: reads the option taken last, writes a distribution over the options of the next choice.
+    """An LSTM that reads the last chosen option and returns a distribution over the next choice's options.
 
     Parameters
     ----------
@@ -136,7 +142,7 @@ class Controller:
         generator = torch.Generator().manual_seed(seed)
 
         def parameter(*shape: int) -> torch.Tensor:
-            # Uniform in +-0.08 as in Zoph and Le. Doubles: a replay must not drift.
+            # Uniform in [-0.08, 0.08] as in Zoph and Le; in double precision, so that a replay does not drift.
             values = torch.rand(*shape, generator=generator, dtype=torch.float64) * 0.16 - 0.08
             return values.requires_grad_()
 
@@ -148,7 +154,7 @@ class Controller:
         self.gates_b = parameter(4 * hidden)
         self.heads = parameter(steps, hidden, widest)
         self.heads_b = parameter(steps, widest)
-        # Options that a choice does not have.
+        # The options that a choice lacks.
         self.absent = torch.tensor(
             [[index >= len(options) for index in range(widest)] for options in self.options]
         )
@@ -166,21 +172,21 @@ class Controller:
         )
 
     def draw(self, rng: np.random.Generator) -> Iterator[list[int]]:
-        """Draw sequences (option index per choice) from the policy as it is now, without end."""
+        """Return an endless iterator over sequences (option index per choice) drawn from the current policy."""
         names = ("start", "embedding", "gates_x", "gates_h", "gates_b", "heads", "heads_b", "absent")
         weights = {name: getattr(self, name).detach().numpy().copy() for name in names}
         return self._draw(weights, rng)
 
-    def _draw(self, weights: dict[str, np.ndarray], rng: np.random.Generator) -> Iterator[list[int]]:
-        # In numpy: for so small a network torch would spend ten times as long on its own overhead.
+    def _draw(self, weights: dict[str, NDArray[Any]], rng: np.random.Generator) -> Iterator[list[int]]:
+        # With numpy, for torch takes ten times as long for such a small network.
         hidden, steps = self.settings.hidden, len(self.options)
 
-        def sigmoid(values: np.ndarray) -> np.ndarray:
-            return 1 / (1 + np.exp(-values))
+        def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(1 / (1 + np.exp(-values)))
 
         while True:
             uniform = rng.random((steps, BLOCK, 1))
-            taken = np.empty((BLOCK, steps), dtype=int)
+            sequences = np.empty((BLOCK, steps), dtype=int)
             x = np.broadcast_to(weights["start"], (BLOCK, hidden))
             h = cell = np.zeros((BLOCK, hidden))
             for step in range(steps):
@@ -192,27 +198,27 @@ class Controller:
                 logits[:, weights["absent"][step]] = -np.inf
                 cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
                 options = (cumulative < uniform[step] * cumulative[:, -1:]).sum(axis=1)
-                taken[:, step] = np.minimum(options, len(self.options[step]) - 1)
-                x = weights["embedding"][step, taken[:, step]]
-            yield from taken.tolist()
+                sequences[:, step] = np.minimum(options, len(self.options[step]) - 1)
+                x = weights["embedding"][step, sequences[:, step]]
+            yield from sequences.tolist()
 
     def step(self, sequences: list[list[int]], advantages: list[float]) -> None:
-        """One step of Adam on the policy gradient of these sequences, with the entropy bonus."""
+        """Take one step of Adam on the policy gradient of these sequences, with the entropy bonus."""
         import torch
 
-        taken = torch.tensor(sequences)
-        n, steps = taken.shape
+        options = torch.tensor(sequences)
+        n, steps = options.shape
         x = self.start.expand(n, -1)
         h = cell = torch.zeros(n, self.settings.hidden, dtype=torch.float64)
         states = []
         for step in range(steps):
             h, cell = torch.lstm_cell(x, (h, cell), self.gates_x, self.gates_h, self.gates_b)
             states.append(h)
-            x = self.embedding[step, taken[:, step]]
+            x = self.embedding[step, options[:, step]]
         logits = torch.einsum("snh,sho->sno", torch.stack(states), self.heads) + self.heads_b[:, None]
         log_p = torch.log_softmax(logits.masked_fill(self.absent[:, None], -torch.inf), dim=2)
-        likelihood = log_p.gather(2, taken.T[:, :, None]).sum(dim=(0, 2))
-        # 0 * log 0 of absent options is 0.
+        likelihood = log_p.gather(2, options.T[:, :, None]).sum(dim=(0, 2))
+        # Absent options count as 0 * log 0 = 0.
         entropy = -(log_p.exp() * log_p.masked_fill(self.absent[:, None], 0.0)).sum(dim=(0, 2)) / steps
         loss = -(torch.tensor(advantages, dtype=torch.float64) * likelihood).mean()
         loss = loss - self.settings.entropy * entropy.mean()
@@ -221,7 +227,7 @@ class Controller:
         self.optimizer.step()
 
     def decode(self, sequence: list[int]) -> Architecture:
-        """The architecture of a sequence of option indices."""
+        """Return the architecture of a sequence of option indices."""
         return self.space.decode(
             {
                 name: options[index]
@@ -230,6 +236,6 @@ class Controller:
         )
 
     def encode(self, arch: Architecture) -> list[int]:
-        """The option index per choice."""
+        """Return the option index of each choice."""
         values = self.space.encode(arch)
         return [options.index(values[name]) for name, options in self.space.choices.items()]
