@@ -97,9 +97,9 @@ class RunConfig(Section):
                 name = getattr(settings, field)
                 if name is not None:
                     check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
-            if settings.teacher is None and settings.guidance.name not in ("p_only", "calibrated"):
+            if settings.teacher is None and settings.guidance.needs_teacher:
                 raise ValueError(
-                    f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
+                    f"search.arms.{arm}: guidance {settings.guidance.plugin_name()!r} needs a teacher; "
                     "name one or choose p_only"
                 )
             if settings.observe is not None and settings.observe == settings.teacher:
@@ -107,15 +107,15 @@ class RunConfig(Section):
                     f"search.arms.{arm}.observe: {settings.observe!r} is the teacher already; name another "
                     "one or leave it out"
                 )
-            if getattr(settings.guidance, "match_variance", False) and settings.observe is None:
+            if settings.guidance.needs_observed and settings.observe is None:
                 raise ValueError(
-                    f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be "
-                    "matched; name it under observe"
+                    f"search.arms.{arm}: this guidance needs the TG with a second teacher, e.g. the one whose "
+                    "variance is to be matched; name it under observe"
                 )
-            if getattr(settings.guidance, "reading", None) == "gain" and self.search.premature.checkpoints[0]:
+            if settings.guidance.needs_untrained and self.search.premature.checkpoints[0]:
                 raise ValueError(
-                    f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; "
-                    "add 0 to search.premature.checkpoints"
+                    f"search.arms.{arm}: this guidance compares with the untrained network; add 0 to "
+                    "search.premature.checkpoints"
                 )
         for arm in self.report.arms:
             check("arm", "report.arms", arm, self.search.arms)

@@ -16,8 +16,8 @@ from ..store import seed_from
 from .cost import admitted
 
 if TYPE_CHECKING:
-    from ..config.samplers import SamplerSettings
     from ..spaces import Architecture, Space
+    from .settings import SamplerSettings
 
 ASKS = 50
 """How often a sampler is asked for a slot before the slot is filled at random."""
@@ -88,22 +88,25 @@ class Sampler(ABC):
 
     A subclass defines one method, :meth:`begin`.
 
+    Parameters
+    ----------
+    settings
+        Settings of the sampler.
+
     Attributes
     ----------
     name : str
-        Name of the sampler.
+        Name of the sampler, as in the configuration.
     settings : SamplerSettings
         The settings that the sampler was made from.
     """
 
-    name: str
-    settings: SamplerSettings
     repeats = False
     """Whether an architecture may be proposed again, as on-policy samplers require."""
 
-    def __init__(self, settings: SamplerSettings | None = None):
-        if settings is not None:
-            self.settings = settings
+    def __init__(self, settings: SamplerSettings):
+        self.settings = settings
+        self.name = settings.plugin_name()
 
     @abstractmethod
     def begin(self, state: SearchState) -> Callable[[], Architecture]:

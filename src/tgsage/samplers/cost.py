@@ -11,8 +11,8 @@ from ..errors import TgsageError
 if TYPE_CHECKING:
     import torch
 
-    from ..config.samplers import SamplerSettings
     from ..spaces import Architecture, Space
+    from .settings import SamplerSettings
 
 
 def admitted(space: Space, arch: Architecture, settings: SamplerSettings) -> bool:

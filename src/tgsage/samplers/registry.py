@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config import samplers as _settings
-from ..config.base import Section
-from ..config.validate import checked, given
-from ..errors import TgsageError, unknown
-from .base import Sampler
+from .. import plugins
 
-_SAMPLERS: dict[str, type[_settings.SamplerSettings]] = {
-    "random": _settings.RandomSampler,
-    "tpe": _settings.TpeSampler,
-    "evolution": _settings.EvolutionSampler,
-    "reinforce": _settings.ReinforceSampler,
-    "nsga2": _settings.Nsga2Sampler,
-}
-
-NAMES = (*_SAMPLERS, "python")
-"""Names of the samplers; ``python`` stands for those of the user's own."""
+if TYPE_CHECKING:
+    from .base import Sampler
+    from .settings import SamplerSettings
 
 
-def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Sampler:
+def get(settings: SamplerSettings | Mapping[str, Any] | str, **options: Any) -> Sampler:
     """Return a sampler.
 
     Parameters
     ----------
     settings
-        The settings of a sampler (``tgsage.config.samplers``), the same as a mapping, or a sampler's name.
+        The settings of a sampler, the same as a mapping, or a sampler's name.
     **options
         Settings that differ from the default, or from ``settings``.
 
     Raises
     ------
     TgsageError
-        If there is no such sampler, a setting is unknown or out of range, or the user's own file or class
-        cannot be used.
+        If there is no such sampler, or a setting is unknown or out of range.
     """
-    values = given(settings, options)
-    name = str(values.get("name"))
-    if name == "python":
-        return _from_file(checked("sampler python", _settings.PythonSampler, values))
-    if name not in _SAMPLERS:
-        raise unknown("sampler", name, NAMES)
-    module = importlib.import_module(f"tgsage.samplers.{name}.sampler")
-    sampler: type[Sampler] = getattr(module, _SAMPLERS[name].__name__)
-    return sampler(checked(f"sampler {name}", _SAMPLERS[name], values))
-
-
-def _from_file(section: Any) -> Sampler:
-    source = _user_class().read(section.file, "sampler python")
-    class_name = getattr(section, "class")
-    made = _user_class().make(source, class_name, section.options, Sampler, "tgsage.samplers.Sampler")
-    if not isinstance(getattr(made, "name", None), str) or not made.name:
-        raise TgsageError(
-            f"{source.what}: {source.file}: {class_name}: has no name; write `name = ...` in the class"
-        )
-    made.settings = section
-    return made
-
-
-def source_digest(settings: Section | Mapping[str, Any]) -> str:
-    """Digest of the user's own file that a sampler is read from, and of what it imports of tgsage.
-
-    Empty for the samplers of tgsage.
-
-    Raises
-    ------
-    TgsageError
-        If the file cannot be read.
-    """
-    values = given(settings, {})
-    if values.get("name") != "python":
-        return ""
-    section = checked("sampler python", _settings.PythonSampler, values)
-    return _user_class().read(section.file, "sampler python").digest
-
-
-def _user_class() -> Any:
-    # By name: only a sampler of the user's own needs it.
-    return importlib.import_module("tgsage.spaces.user_class")
+    section: SamplerSettings = plugins.settings("sampler", settings, **options)
+    sampler: Sampler = section.load()(section)
+    return sampler

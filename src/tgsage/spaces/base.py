@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TgsageError, unknown
-from ..settings import Section
-from ..store.hashing import digest
+from ..store import digest
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .settings import SpaceSettings
 
 Option = str | int
 """What can be chosen at a choice."""
@@ -56,26 +57,29 @@ class Architecture:
 class Space(ABC):
     """A search space.
 
-    A subclass sets ``name``, ``settings`` and ``choices`` in its constructor and defines :meth:`canonical`
-    and :meth:`_assemble`.
+    A subclass sets ``choices`` in its constructor and defines :meth:`canonical` and :meth:`_assemble`.
+
+    Parameters
+    ----------
+    settings
+        Settings of the space.
 
     Attributes
     ----------
     name : str
         Name of the space, as in the configuration.
-    settings : Section
+    settings : SpaceSettings
         The settings that the space was made from.
     choices : dict
         Name of each choice, in order, to its options. All choices are categorical, and every combination
         of options is an architecture.
-    code_digest : str or None
-        Of a space in a file of the user's own: digest of that file and of what it imports of tgsage.
     """
 
-    name: str
-    settings: Section
     choices: dict[str, tuple[Option, ...]]
-    code_digest: str | None = None
+
+    def __init__(self, settings: SpaceSettings):
+        self.settings = settings
+        self.name = settings.plugin_name()
 
     @abstractmethod
     def canonical(self, arch: Architecture) -> Architecture:
@@ -278,7 +282,7 @@ class Space(ABC):
     @functools.cached_property
     def signature(self) -> dict[str, Any]:
         """What decides the function besides the choices: all settings of the space."""
-        return self.settings.plain()
+        return self.settings.keyed()
 
     @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
     def _key(self, canonical: Architecture) -> str:

@@ -1,30 +1,33 @@
-"""P + alpha * TG with the similarity of each target as a share of what its recordings allow."""
+"""P + alpha * TG with the similarity with each target as a share of its noise ceiling."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import TgsageError
-from ..runs.ledger import targets as ledger_targets
-from .columns import Scorer, column, combined, needed, of_ok, over_targets
+from ...errors import TgsageError
+from ...runs.ledger import targets as ledger_targets
+from ..columns import Array, Scorer, column, combined, needed, of_ok, over_targets
+
+if TYPE_CHECKING:
+    from .plugin import CeiledGuidance
 
 LEAST_CEILING = 0.05
-"""A smaller ceiling would make a target of noise the heaviest of all."""
+"""Division by a smaller ceiling would give the noisiest target the greatest weight."""
 
 
-def divisors(profiles: xr.Dataset, settings: Any) -> np.ndarray:
-    """What the similarity with each target is divided by, (targets,).
+def divisors(profiles: xr.Dataset, settings: CeiledGuidance) -> Array:
+    """Return what the similarity with each target is divided by, (targets,).
 
     Raises
     ------
     TgsageError
-        If a target has no ceiling and that was not declared, or one too small to divide by.
+        If a target lacks a ceiling and the settings do not allow it, or if a ceiling is too small.
     """
-    found = []
+    ceilings = []
     for target, value in zip(
         profiles["target"].values, profiles[f"ceiling_{settings.ceiling}"].values, strict=True
     ):
@@ -42,14 +45,14 @@ def divisors(profiles: xr.Dataset, settings: Any) -> np.ndarray:
                 f"{value:.3g}, less than {LEAST_CEILING}: its recordings hold no reliable RDM; leave the "
                 "target out, or choose another guidance"
             )
-        found.append(float(value))
-    return np.array(found)
+        ceilings.append(float(value))
+    return np.array(ceilings)
 
 
-def make(settings: Any) -> Scorer:
-    """P + alpha * the weighted mean over targets of S_i / ceiling_i.
+def make(settings: CeiledGuidance) -> Scorer:
+    """Return P + alpha * the weighted mean over targets of S_i / ceiling_i.
 
-    S_i is the ledger's ``tg_<target>``. A share above 1 is possible and is kept.
+    S_i is the ledger's ``tg_<target>``. Shares above 1 are possible and are kept.
     """
 
     def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:

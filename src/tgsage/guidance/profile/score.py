@@ -1,39 +1,46 @@
-"""P and a reading of the whole profile, layers by targets, instead of its maximum."""
+"""P and a reading of the whole profile (layers by targets) instead of its maximum."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
-from ..errors import TgsageError
-from . import readings
-from .columns import Scorer, column, combined, is_ok, needed, of_ok, over_targets, zscores
+from ...errors import TgsageError
+from .. import layer_pooling
+from ..columns import Array, Scorer, column, combined, is_ok, needed, of_ok, over_targets, zscores
+
+if TYPE_CHECKING:
+    from .plugin import ProfileGuidance
 
 
-def reading(ledger: pd.DataFrame, profiles: xr.Dataset, settings: Any) -> np.ndarray:
-    """The reading of every candidate: per target, then the weighted mean over targets; (rows,)."""
+def reading(ledger: pd.DataFrame, profiles: xr.Dataset, settings: ProfileGuidance) -> Array:
+    """Return the reading of every candidate, (rows,): the weighted mean over targets of pooled similarities."""
     values = profiles["rsa"].transpose("row", "target", "layer").values
     if settings.reading == "max":
-        found = readings.largest(values)
+        pooled = layer_pooling.largest(values)
     elif settings.reading == "first":
-        found = readings.first(values)
+        pooled = layer_pooling.first(values)
     elif settings.reading == "mean":
-        found = readings.mean(values)
+        pooled = layer_pooling.mean(values)
     elif settings.reading == "gain":
         untrained = profiles["untrained"].transpose("row", "target", "layer").values
-        gained = readings.gains(values, untrained, is_ok(ledger))
-        found = readings.largest(gained) if settings.over == "max" else readings.mean(gained)
+        gained = layer_pooling.gains(values, untrained, is_ok(ledger))
+        pooled = layer_pooling.largest(gained) if settings.over == "max" else layer_pooling.mean(gained)
     else:
+        assert settings.weights is not None
         numbers = _numbers(ledger, values.shape[2])
-        found = readings.weighted(values, readings.depth_weights(settings.weights, numbers, values.shape[2]))
-    return over_targets(found, profiles["weight"].values)
+        pooled = layer_pooling.weighted(
+            values, layer_pooling.depth_weights(settings.weights, numbers, values.shape[2])
+        )
+    return over_targets(pooled, profiles["weight"].values)
 
 
-def _numbers(ledger: pd.DataFrame, depth: int) -> np.ndarray:
-    """How many layers each ok candidate has; 0 for the others."""
+def _numbers(ledger: pd.DataFrame, depth: int) -> NDArray[np.int_]:
+    """Return the number of layers of each ok candidate, and 0 for the others."""
     numbers = column(ledger, "probes").to_numpy()
     ok = is_ok(ledger)
     wrong = np.flatnonzero(ok & ~((numbers >= 1) & (numbers <= depth)))
@@ -45,8 +52,8 @@ def _numbers(ledger: pd.DataFrame, depth: int) -> np.ndarray:
     return np.where(ok, numbers, 0).astype(int)
 
 
-def make(settings: Any) -> Scorer:
-    """z(P) + alpha * z(reading), z-scores over the ok rows that have both; or the raw values."""
+def make(settings: ProfileGuidance) -> Scorer:
+    """Return z(P) + alpha * z(reading) with z-scores over the ok rows that have both, or with raw values."""
 
     def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
         profiles = needed(profiles, "profile")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..base import Sampler, SearchState
 
 if TYPE_CHECKING:
-    from ...config.samplers import EvolutionSampler as Settings
     from ...spaces import Architecture
+    from .plugin import EvolutionSampler as Settings
 
 
 class EvolutionSampler(Sampler):
@@ -21,7 +21,6 @@ class EvolutionSampler(Sampler):
     of them is mutated. All proposals of a round come from the same population.
     """
 
-    name = "evolution"
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:

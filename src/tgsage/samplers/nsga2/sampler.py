@@ -10,8 +10,8 @@ from .. import optuna_study
 from ..base import Sampler, SearchState, Trial
 
 if TYPE_CHECKING:
-    from ...config.samplers import Nsga2Sampler as Settings
     from ...spaces import Architecture
+    from .plugin import Nsga2Sampler as Settings
 
 
 class Nsga2Sampler(Sampler):
@@ -22,7 +22,6 @@ class Nsga2Sampler(Sampler):
     rounds that were known then. Candidates without a score or a size are failed trials of no generation.
     """
 
-    name = "nsga2"
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:

@@ -14,7 +14,5 @@ if TYPE_CHECKING:
 class RandomSampler(Sampler):
     """Draws every choice uniformly. The ledger only says what was seen."""
 
-    name = "random"
-
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
         return lambda: state.space.sample(state.rng)

@@ -14,8 +14,8 @@ from ..base import Sampler, SearchState, Trial
 if TYPE_CHECKING:
     import torch
 
-    from ...config.samplers import ReinforceSampler as Settings
     from ...spaces import Architecture, Space
+    from .plugin import ReinforceSampler as Settings
 
 BLOCK = 16
 """Number of sequences that are drawn at once."""
@@ -37,7 +37,6 @@ class ReinforceSampler(Sampler):
     far; those with status ``timeout`` do not count.
     """
 
-    name = "reinforce"
     repeats = True
     settings: Settings
 

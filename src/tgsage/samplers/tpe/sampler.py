@@ -9,8 +9,8 @@ from .. import optuna_study
 from ..base import Sampler, SearchState
 
 if TYPE_CHECKING:
-    from ...config.samplers import TpeSampler as Settings
     from ...spaces import Architecture
+    from .plugin import TpeSampler as Settings
 
 
 class TpeSampler(Sampler):
@@ -22,7 +22,6 @@ class TpeSampler(Sampler):
     it ignores, since a time limit depends on the machine. Pending ones are running trials.
     """
 
-    name = "tpe"
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:

@@ -14,7 +14,7 @@ from ..layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution,
 from .blocks import OPERATIONS, Block, least_equivalent, unused_blocks
 
 if TYPE_CHECKING:
-    from ...config.space_cell import CellSpace as Settings
+    from .plugin import CellSpace as Settings
 
 CELL_INPUTS = ("h-2", "h-1")
 """Output of the cell before the last, and of the last."""
@@ -50,11 +50,10 @@ class CellSpace(Space):
     ``separate_reduction: false``.
     """
 
-    name = "cell"
     settings: Settings
 
     def __init__(self, settings: Settings):
-        self.settings = settings
+        super().__init__(settings)
         self.cells = ("normal", "reduction") if settings.separate_reduction else ("normal",)
         self._prefixes = {cell: f"{cell}." if settings.separate_reduction else "" for cell in self.cells}
         self.choices: dict[str, tuple[Option, ...]] = {}

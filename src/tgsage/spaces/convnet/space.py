@@ -14,7 +14,7 @@ from ..base import Architecture, Graph, Option, Space
 from ..layers import ConvolutionNorm
 
 if TYPE_CHECKING:
-    from ...config.space_convnet import ConvNetSpace as Settings
+    from .plugin import ConvNetSpace as Settings
 
 Layer = tuple[int, int, int, int]
 """Filter height, filter width, number of filters, stride."""
@@ -44,8 +44,7 @@ class ConvNetSpace(Space):
     settings: Settings
 
     def __init__(self, settings: Settings):
-        self.settings = settings
-        self.name = settings.name
+        super().__init__(settings)
         self.layers = settings.layers
         self.choices: dict[str, tuple[Option, ...]] = {}
         for layer in range(1, self.layers + 1):

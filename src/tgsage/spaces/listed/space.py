@@ -12,11 +12,12 @@ import numpy as np
 
 from ...errors import TgsageError, nearest
 from ..base import Architecture, Graph, Option, Space
+from ..registry import get
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ...config.spaces import ListSpace as Settings
+    from .plugin import ListSpace as Settings
 
 NEIGHBOURS = 10
 """From how many of the nearest listed architectures a mutation is drawn."""
@@ -37,21 +38,13 @@ class ListSpace(Space):
 
     Canonical form: the first listed architecture of the same function, so that listed architectures stay as
     they are.
-
-    Parameters
-    ----------
-    settings
-        File, column, and the settings of the space ``of``.
-    of
-        The space of the listed architectures.
     """
 
-    name = "list"
     settings: Settings
 
-    def __init__(self, settings: Settings, of: Space):
-        self.settings = settings
-        self.of = of
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.of = of = get(settings.of)
         self.choices = of.choices
         self.listed = tuple(dict.fromkeys(_read(settings, of)))
         self._first: dict[str, Architecture] = {}
@@ -162,4 +155,3 @@ def _read(settings: Settings, of: Space) -> list[Architecture]:
     if not architectures:
         raise TgsageError(f"space list: {where}: lists no architecture")
     return architectures
-

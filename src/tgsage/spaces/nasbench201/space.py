@@ -17,7 +17,7 @@ from ..base import Architecture, Graph, Option, Space, too_small
 from ..layers import ConvolutionNorm, average_pool
 
 if TYPE_CHECKING:
-    from ...config.space_nasbench201 import NasBench201Space as Settings
+    from .plugin import NasBench201Space as Settings
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's five operations, by its own names; a convolution is ReLU, convolution, batch norm."""
@@ -59,11 +59,10 @@ class NasBench201Space(Space):
     :meth:`parse` makes of a string, never by key.
     """
 
-    name = "nasbench201"
     settings: Settings
 
     def __init__(self, settings: Settings):
-        self.settings = settings
+        super().__init__(settings)
         self.choices: dict[str, tuple[Option, ...]] = dict.fromkeys(CHOICES, OPERATIONS)
 
     def canonical(self, arch: Architecture) -> Architecture:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ..plugin_bases import SpaceSettings
-from ..plugins import register
-from ..settings import Field
+from ...plugins import register
+from ...settings import Field
+from ..settings import SpaceSettings
 
 
 @register
 class NasBench201Space(SpaceSettings):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang 2020) in the benchmark's macro skeleton."""
 
-    code: ClassVar[str] = "tgsage.spaces.nasbench201:NasBench201Space"
+    code: ClassVar[str] = "tgsage.spaces.nasbench201.space:NasBench201Space"
+    label: ClassVar[str] = "NAS-Bench-201"
+    notation: ClassVar[str] = "|"
 
     name: Literal["nasbench201"]
     """Selects this one."""

@@ -6,12 +6,16 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from ..plugin_bases import SpaceSettings
-from ..plugins import register
+from ...plugins import register
+from ..settings import SpaceSettings
 
 
 class ConvNetSpace(SpaceSettings):
-    """What the convnets of Zoph and Le 2017 have in common: options of every layer."""
+    """What the convnets of Zoph and Le 2017 have in common: the options of every layer."""
+
+    code: ClassVar[str] = "tgsage.spaces.convnet.space:ConvNetSpace"
+    layers: ClassVar[int]
+    """Number of layers."""
 
     heights: tuple[int, ...] = (1, 3, 5, 7)
     """Filter heights, odd."""
@@ -32,29 +36,24 @@ class ConvNetSpace(SpaceSettings):
                 raise ValueError(f"{field}: filter sizes must be odd")
         return self
 
-    layers: ClassVar[int]
-    """Number of layers."""
-
 
 @register
 class ConvNet10Space(ConvNetSpace):
     """Convnets of 10 layers with searched skip connections."""
 
-    code: ClassVar[str] = "tgsage.spaces.convnet:ConvNetSpace"
+    label: ClassVar[str] = "convnets of 10 layers"
+    layers: ClassVar[int] = 10
 
     name: Literal["convnet10"]
     """Selects this one."""
-
-    layers: ClassVar[int] = 10
 
 
 @register
 class ConvNet20Space(ConvNetSpace):
     """Convnets of 20 layers with searched skip connections."""
 
-    code: ClassVar[str] = "tgsage.spaces.convnet:ConvNetSpace"
+    label: ClassVar[str] = "convnets of 20 layers"
+    layers: ClassVar[int] = 20
 
     name: Literal["convnet20"]
     """Selects this one."""
-
-    layers: ClassVar[int] = 20
