@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import TgsageError
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 class Scorer(Protocol):
@@ -95,9 +95,10 @@ def combined(ledger: pd.DataFrame, other: Array, alpha: float) -> tuple[Array, A
 
 
 def moments(values: Array) -> tuple[float, float]:
-    """Return the mean and the population standard deviation, which is 0 if the values are equal up to rounding.
+    """Return the mean and the population standard deviation.
 
-    The sums are exact (``math.fsum``), so that the order of the values does not matter.
+    The deviation is 0 if the values are equal up to rounding. The sums are exact (``math.fsum``), so that the
+    order of the values does not matter.
     """
     mean = math.fsum(values) / len(values)
     if np.ptp(values) <= EQUAL * np.abs(values).max():

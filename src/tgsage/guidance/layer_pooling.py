@@ -2,8 +2,8 @@
 
 All functions take similarities (rows, targets, layers), with layers in the order of depth and NaN for layers
 that are absent or dead (their activations do not differ between images). Dead layers are ignored, as in
-:func:`tgsage.runs.rsa.target_scores`. Unless stated otherwise, they return (rows, targets), NaN if no layer is
-left.
+:func:`tgsage.runs.rsa.target_scores`. Unless stated otherwise, they return (rows, targets), NaN if no layer
+is left.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TgsageError
-
-Array = NDArray[np.float64]
+from .columns import Array
 
 
 def largest(similarities: Array) -> Array:
@@ -36,7 +35,8 @@ def first(similarities: Array) -> Array:
     if similarities.shape[2] == 0:
         return np.full(similarities.shape[:2], np.nan)
     index = np.isfinite(similarities).argmax(axis=2)
-    return np.take_along_axis(similarities, index[:, :, None], axis=2)[:, :, 0]
+    values: Array = np.take_along_axis(similarities, index[:, :, None], axis=2)[:, :, 0]
+    return values
 
 
 def last(similarities: Array) -> Array:
@@ -58,7 +58,7 @@ def weighted(similarities: Array, weights: Array) -> Array:
     live_weights = np.where(live, np.broadcast_to(weights[:, None, :], similarities.shape), 0.0)
     total = live_weights.sum(axis=2)
     values = (live_weights * np.where(live, similarities, 0.0)).sum(axis=2)
-    return np.divide(values, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(values, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 def depth_weights(weights: list[float], numbers: NDArray[np.int_], depth: int) -> Array:

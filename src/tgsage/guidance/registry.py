@@ -30,9 +30,10 @@ def get(settings: GuidanceSettings | Mapping[str, Any] | str, **options: Any) ->
     callable
         Pure. Takes a ledger and, if ``settings.needs_profiles``, its profiles: an ``xarray.Dataset`` aligned
         to the ledger's rows with ``rsa`` and ``untrained`` (row, target, layer), ``ceiling_lower`` and
-        ``ceiling_upper`` (target), and the coordinates ``round`` and ``slot`` (row), ``target`` and ``weight``
-        (target). Returns scores (float64, named ``score``) on the ledger's index, NaN for candidates that are
-        not ok or lack a measurement that the score needs. A ``"note"`` in ``attrs`` is a remark for people.
+        ``ceiling_upper`` (target), and the coordinates ``round`` and ``slot`` (row), ``target`` and
+        ``weight`` (target). Returns scores (float64, named ``score``) on the ledger's index, NaN for
+        candidates that are not ok or lack a measurement that the score needs. A ``"note"`` in ``attrs`` is a
+        remark for people.
 
     Raises
     ------

@@ -204,11 +204,12 @@ class _Fallback:
             if fits(arch):
                 return arch
         if self.space.size <= ENUMERABLE:
-            left = sorted({self.space.canonical(arch) for arch in self.space.all()})
+            left: list[Architecture] = sorted({self.space.canonical(arch) for arch in self.space.all()})
             left = [arch for arch in left if self.space.key(arch) not in seen]
             for index in self.rng.permutation(len(left)):
-                if fits(left[index]):
-                    return left[index]
+                arch = left[int(index)]
+                if fits(arch):
+                    return arch
             tried = f"all {self.space.size} of the space"
         else:
             tried = f"{DRAWS} random draws"

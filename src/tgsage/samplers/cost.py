@@ -82,7 +82,7 @@ def cost(
                 part.register_forward_hook(count)
             elif isinstance(part, nn.BatchNorm2d):
                 # Batch norm changes no shape and counts no FLOPs, but is slow on the meta device.
-                part.forward = _same
+                setattr(part, "forward", _same)  # noqa: B010
         try:
             with torch.no_grad():
                 module(torch.empty(1, 3, resolution, resolution))

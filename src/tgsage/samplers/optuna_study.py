@@ -33,7 +33,7 @@ def quiet() -> Iterator[None]:
             optuna.logging.set_verbosity(verbosity)
 
 
-def distributions(space: Space) -> dict[str, optuna.distributions.CategoricalDistribution]:
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     """Return the choices of a space as categorical distributions."""
     import optuna
 
@@ -46,7 +46,7 @@ def trial(
     space: Space,
     arch: Architecture,
     state: str,
-    options: dict[str, optuna.distributions.CategoricalDistribution],
+    options: dict[str, optuna.distributions.BaseDistribution],
     values: list[float] | None = None,
     **attributes: Any,
 ) -> optuna.trial.FrozenTrial:
@@ -79,6 +79,7 @@ def trial(
 def ask(study: optuna.Study, space: Space) -> Architecture:
     """Ask a study for one architecture."""
     asked = study.ask()
-    return space.decode(
-        {name: asked.suggest_categorical(name, options) for name, options in space.choices.items()}
-    )
+    choices: dict[str, Any] = {
+        name: asked.suggest_categorical(name, options) for name, options in space.choices.items()
+    }
+    return space.decode(choices)

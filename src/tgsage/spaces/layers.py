@@ -26,12 +26,13 @@ def convolution(
 class StridedPointwise(nn.Conv2d):
     """Strided 1x1 convolution that drops the unused pixels first.
 
-    The results are the same as torch's, whose CPU kernel for a strided 1x1 convolution in channels_last writes
-    past its buffer in the backward pass if there are fewer input channels than a vector register holds (oneDNN
-    issue 6035; with torch 2.13 this corrupts the heap with fewer than 8 channels on AVX2).
+    The results are the same as torch's, whose CPU kernel for a strided 1x1 convolution in channels_last
+    writes past its buffer in the backward pass if there are fewer input channels than a vector register holds
+    (oneDNN issue 6035; with torch 2.13 this corrupts the heap with fewer than 8 channels on AVX2).
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
         rows, columns = self.stride
         return functional.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)
 
@@ -58,9 +59,9 @@ class ConvolutionNorm(nn.Sequential):
 
 
 class SeparableConvolution(nn.Sequential):
-    """Depthwise convolution, 1x1 convolution, batch norm; ``twice`` appends a ReLU and the same with stride 1.
+    """Depthwise convolution, 1x1 convolution, batch norm.
 
-    NASNet and PNAS apply separable convolutions twice.
+    With ``twice``, a ReLU and the same with stride 1 follow, as in NASNet and PNAS.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int, twice: bool):
@@ -97,11 +98,13 @@ class FactorizedReduction(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
         height, width = x.shape[-2:]
         shifted = x[:, :, 1:, 1:]
         if height % 2 or width % 2:
             shifted = functional.pad(shifted, (0, width % 2, 0, height % 2))
-        return self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        halves: Tensor = self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        return halves
 
 
 def average_pool(stride: int) -> nn.Module:

@@ -30,7 +30,7 @@ def get(settings: SpaceSettings | Mapping[str, Any] | str, **options: Any) -> Sp
         If there is no such space, a setting is unknown or out of range, a file cannot be read, or the choices
         of the space are not valid.
     """
-    section = plugins.settings("space", settings, **options)
+    section: SpaceSettings = plugins.settings("space", settings, **options)
     if section.files():  # their content may change
         return _make(section)
     return _remembered(type(section), section.model_dump_json())
@@ -104,7 +104,8 @@ def as_in_ledgers(text: str) -> str:
     TgsageError
         If it is written in the notation of a benchmark, but is no architecture of it.
     """
-    for kind in plugins.every("space"):
+    kinds: tuple[Any, ...] = plugins.every("space")
+    for kind in kinds:
         if kind.notation and text.startswith(kind.notation):
             space = get(kind.plugin_name())
             return space.format(space.parse(text))

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from .. import layer_pooling
-from ..columns import column
-
-Array = NDArray[np.float64]
+from ..columns import Array, column
 
 # Name of the setting to name of the feature and how it is made from the ledger's column. More is better.
 _OF_THE_LEDGER: dict[str, tuple[str, Callable[[Array], Any]]] = {

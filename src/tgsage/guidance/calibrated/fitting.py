@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from ... import plugins
 from ...errors import TgsageError
 from ...store import seed_from
-from ..columns import EQUAL, column, is_ok
+from ..columns import EQUAL, Array, column, is_ok
 from . import ridge
 from .features import GROUPS, OF_THE_TEACHER, feature_names, feature_table
 from .fitted import Fitted, TeacherWorth
@@ -100,12 +99,12 @@ def fit(
 
 
 def _regression(
-    x: ridge.Array, y: ridge.Array, of_teacher: list[bool], sizes: ridge.Array, settings: CalibratedGuidance
+    x: Array, y: Array, of_teacher: list[bool], sizes: Array, settings: CalibratedGuidance
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Fitted` that the regression decides."""
     fold = ridge.random_folds(len(y), settings.folds, seed_from("calibrated guidance", settings.seed))
 
-    def held_out(columns: NDArray[np.int_]) -> ridge.Array:
+    def held_out(columns: NDArray[np.int_]) -> Array:
         return ridge.predict_held_out(x[:, columns], y, fold, settings.folds, settings.seed)
 
     with_teacher = ridge.performance(y, held_out(np.arange(x.shape[1])))
@@ -152,14 +151,14 @@ def _groups_and_targets(
     targets = [] if profiles is None or not taught else [str(name) for name in profiles["target"].values]
     if taught and not targets and settings.features is not None:
         raise TgsageError(
-            f"guidance calibrated: the features {', '.join(taught)} need the profiles beside the ledger, with "
-            "at least one target"
+            f"guidance calibrated: the features {', '.join(taught)} need the profiles beside the ledger, "
+            "with at least one target"
         )
     return groups, targets
 
 
 def _matching_rows(ledger: pd.DataFrame, known: pd.Series) -> NDArray[np.int_]:
-    """Return the positions of each architecture's first ok row with a known accuracy, sorted by their texts."""
+    """Return the position of the first ok row of each known architecture, sorted by their texts."""
     table = ledger[["round", "slot", "architecture"]].reset_index(drop=True)
     table = table[is_ok(ledger) & ledger["architecture"].isin(known.index).to_numpy()]
     first = table.sort_values(["round", "slot"], kind="stable").drop_duplicates("architecture")

@@ -9,8 +9,9 @@ the mean and population standard deviation of the n fitted rows, and y is centre
 the largest of several. Each fold is standardised separately. The quality of the fit is estimated by a second
 K-fold cross-validation around the first, so that no penalty is chosen on the rows that judge it.
 
-The predictive standard deviation is that of the Bayesian linear model whose posterior mean is ridge regression
-(prior :math:`w \sim N(0, \sigma^2 / \lambda)`, flat prior of the intercept; Bishop 2006, equations 3.53-3.59):
+The predictive standard deviation is that of the Bayesian linear model whose posterior mean is ridge
+regression (prior :math:`w \sim N(0, \sigma^2 / \lambda)`, flat prior of the intercept; Bishop 2006, equations
+3.53-3.59):
 
 .. math:: s_i^2 = \sigma^2 (1 + 1 / n + x_i^T (X^T X + \lambda I)^{-1} x_i),
 
@@ -29,10 +30,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ...store import seed_from
-from ..columns import EQUAL
+from ..columns import EQUAL, Array
 from .fitted import Performance
-
-Array = NDArray[np.float64]
 
 PENALTIES = tuple(10.0 ** (half / 2) for half in range(-10, 5))
 """Ridge penalties per fitted row that cross-validation chooses from, 1e-5 to 100."""
@@ -56,7 +55,7 @@ def regress(x: Array, y: Array, penalty: float) -> tuple[Array, Array, Array, fl
     means, sds = _moments(x)
     z = (x - means) / sds
     intercept = float(y.mean())
-    weights = np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T @ (y - intercept))
+    weights: Array = np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T @ (y - intercept))
     return means, sds, weights, intercept
 
 
@@ -122,16 +121,18 @@ def partial_spearman(a: Array, b: Array, given: Array) -> float | None:
 
 
 def uncertainty(x: Array, y: Array, penalty: float, fallback: float) -> tuple[Array, float]:
-    """Return :math:`(X^T X + \\lambda I)^{-1}` and :math:`\\sigma` of a regression.
+    r"""Return :math:`(X^T X + \lambda I)^{-1}` and :math:`\sigma` of a regression.
 
     Parameters
     ----------
+    x, y, penalty
+        As for :func:`regress`.
     fallback
-        :math:`\\sigma` if fewer than one degree of freedom is left.
+        :math:`\sigma` if fewer than one degree of freedom is left.
     """
     means, sds, weights, intercept = regress(x, y, penalty)
     z = (x - means) / sds
-    inverse = np.linalg.inv(z.T @ z + penalty * np.eye(x.shape[1]))
+    inverse: Array = np.linalg.inv(z.T @ z + penalty * np.eye(x.shape[1]))
     freedom = len(y) - 1 - float((inverse * (z.T @ z)).sum())
     residual = y - intercept - z @ weights
     return inverse, math.sqrt(float(residual @ residual) / freedom) if freedom >= 1 else fallback

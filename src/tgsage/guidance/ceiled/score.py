@@ -28,9 +28,10 @@ def divisors(profiles: xr.Dataset, settings: CeiledGuidance) -> Array:
         If a target lacks a ceiling and the settings do not allow it, or if a ceiling is too small.
     """
     ceilings = []
-    for target, value in zip(
+    for target, ceiling in zip(
         profiles["target"].values, profiles[f"ceiling_{settings.ceiling}"].values, strict=True
     ):
+        value = float(ceiling)
         if not np.isfinite(value):
             if settings.without_ceiling == "error":
                 raise TgsageError(
@@ -45,7 +46,7 @@ def divisors(profiles: xr.Dataset, settings: CeiledGuidance) -> Array:
                 f"{value:.3g}, less than {LEAST_CEILING}: its recordings hold no reliable RDM; leave the "
                 "target out, or choose another guidance"
             )
-        ceilings.append(float(value))
+        ceilings.append(value)
     return np.array(ceilings)
 
 

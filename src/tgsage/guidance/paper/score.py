@@ -69,11 +69,11 @@ def scheduled(ledger: pd.DataFrame, schedule: dict[float, float]) -> Array:
     examples = column(ledger, "examples").to_numpy()
     for row in np.flatnonzero(is_ok(ledger) & ~np.isfinite(examples)):
         raise TgsageError(
-            f"guidance.schedule: row {ledger.index[row]} of the ledger does not say how many examples it was "
-            "trained on; use a fixed alpha"
+            f"guidance.schedule: row {ledger.index[int(row)]} of the ledger does not say how many examples "
+            "it was trained on; use a fixed alpha"
         )
     amounts = sorted(schedule)
-    return np.interp(examples, amounts, [schedule[amount] for amount in amounts])
+    return np.asarray(np.interp(examples, amounts, [schedule[amount] for amount in amounts]))
 
 
 def matched(ledger: pd.DataFrame) -> Array:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def reading(ledger: pd.DataFrame, profiles: xr.Dataset, settings: ProfileGuidance) -> Array:
-    """Return the reading of every candidate, (rows,): the weighted mean over targets of pooled similarities."""
+    """Return the weighted mean over targets of the pooled similarities of every candidate, (rows,)."""
     values = profiles["rsa"].transpose("row", "target", "layer").values
     if settings.reading == "max":
         pooled = layer_pooling.largest(values)

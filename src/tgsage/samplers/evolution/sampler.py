@@ -16,14 +16,15 @@ class EvolutionSampler(Sampler):
     """Mutates the best of a few candidates that are drawn from the youngest.
 
     The population consists of the last ``population`` candidates with a score, in the order of rounds and
-    slots; older ones die, whatever their score. Until there are that many, candidates are drawn at random. For
-    each proposal, ``tournament`` of the population are drawn without replacement, and one choice of the best
-    of them is mutated. All proposals of a round come from the same population.
+    slots; older ones die, whatever their score. Until there are that many, candidates are drawn at random.
+    For each proposal, ``tournament`` of the population are drawn without replacement, and one choice of the
+    best of them is mutated. All proposals of a round come from the same population.
     """
 
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger; see the class for how."""
         space, rng = state.space, state.rng
         population = [trial for trial in state.trials if trial.ok][-self.settings.population :]
         if len(population) < self.settings.population:

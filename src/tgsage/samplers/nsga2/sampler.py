@@ -18,13 +18,14 @@ class Nsga2Sampler(Sampler):
     """Optuna's NSGA-II over two objectives: the score, and parameters or FLOPs.
 
     Optuna finds its generations through an attribute of each trial, and draws at random if that is absent.
-    Hence each candidate of the ledger is given the generation in which it was proposed, which follows from the
-    rounds that were known then. Candidates without a score or a size are failed trials of no generation.
+    Hence each candidate of the ledger is given the generation in which it was proposed, which follows from
+    the rounds that were known then. Candidates without a score or a size are failed trials of no generation.
     """
 
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger; see the class for how."""
         import optuna
 
         space = state.space

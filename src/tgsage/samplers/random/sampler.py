@@ -15,4 +15,5 @@ class RandomSampler(Sampler):
     """Draws every choice uniformly. The ledger only says what was seen."""
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger; see the class for how."""
         return lambda: state.space.sample(state.rng)

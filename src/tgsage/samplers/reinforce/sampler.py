@@ -41,6 +41,7 @@ class ReinforceSampler(Sampler):
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger; see the class for how."""
         space, trials = state.space, state.trials
         controller = Controller(space, self.settings, seed_from("reinforce", state.seed))
         rounds: dict[int, list[Trial]] = {}
@@ -141,7 +142,7 @@ class Controller:
         generator = torch.Generator().manual_seed(seed)
 
         def parameter(*shape: int) -> torch.Tensor:
-            # Uniform in [-0.08, 0.08] as in Zoph and Le; in double precision, so that a replay does not drift.
+            # Uniform in [-0.08, 0.08] as in Zoph and Le; in double precision, so that no replay drifts.
             values = torch.rand(*shape, generator=generator, dtype=torch.float64) * 0.16 - 0.08
             return values.requires_grad_()
 
@@ -171,7 +172,7 @@ class Controller:
         )
 
     def draw(self, rng: np.random.Generator) -> Iterator[list[int]]:
-        """Return an endless iterator over sequences (option index per choice) drawn from the current policy."""
+        """Return an endless iterator over sequences (option index per choice) from the current policy."""
         names = ("start", "embedding", "gates_x", "gates_h", "gates_b", "heads", "heads_b", "absent")
         weights = {name: getattr(self, name).detach().numpy().copy() for name in names}
         return self._draw(weights, rng)
@@ -222,7 +223,7 @@ class Controller:
         loss = -(torch.tensor(advantages, dtype=torch.float64) * likelihood).mean()
         loss = loss - self.settings.entropy * entropy.mean()
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
 
     def decode(self, sequence: list[int]) -> Architecture:

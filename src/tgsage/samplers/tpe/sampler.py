@@ -25,6 +25,7 @@ class TpeSampler(Sampler):
     settings: Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger; see the class for how."""
         import optuna
 
         space = state.space

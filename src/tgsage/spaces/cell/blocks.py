@@ -93,8 +93,8 @@ def _least(blocks: tuple[Block, ...], strided: bool) -> tuple[Block, ...]:
 class _Terms:
     """The terms of sums, numbered in the order in which they are first seen.
 
-    A term is an input of the cell, the output of a side with weights, the average of a term, or the maximum of
-    a sum that is no multiple of another sum.
+    A term is an input of the cell, the output of a side with weights, the average of a term, or the maximum
+    of a sum that is no multiple of another sum.
     """
 
     def __init__(self, strided: bool):
@@ -278,7 +278,7 @@ class _Search:
         return self._useful[value]
 
     def _sides(self, part: _Part) -> Iterator[tuple[tuple[int, int], Sum, list[int]]]:
-        """Iterate over the sides that may come next, least first: (as written, its sum, its choice of weights)."""
+        """Iterate over the sides that may come next, least first: as written, their sums, their weights."""
         for source, value in enumerate((*self.inputs, *part.values)):
             for rank, operation in enumerate(OPERATIONS):
                 result = self.terms.without_weights(source, operation, value)
@@ -296,22 +296,16 @@ class _Search:
         sides = list(self._sides(part))
         for first, (written_1, value_1, free_1) in enumerate(sides):
             for written_2, value_2, free_2 in sides[first:]:
-                placed = part.placed
-                value = [*value_1, *value_2]
-                if free_1:
-                    value.append(self.weighted_terms[free_1[0]])
-                    placed |= 1 << free_1[0]
+                weights = free_1[:1]
                 if free_2:
                     # Twins may read one block, or two equal ones.
-                    if free_1[:1] == free_2[:1]:
-                        free_2 = free_2[1:]
-                        if not free_2:
-                            continue
-                    value.append(self.weighted_terms[free_2[0]])
-                    placed |= 1 << free_2[0]
-                total = tuple(sorted(value))
+                    weights += free_2[1:2] if weights == free_2[:1] else free_2[:1]
+                    if len(weights) < 1 + bool(free_1):
+                        continue
+                total = tuple(sorted((*value_1, *value_2, *(self.weighted_terms[k] for k in weights))))
                 if not self.useful(total):
                     continue
+                placed = part.placed | sum(1 << k for k in weights)
                 read = part.read
                 for source, _ in (written_1, written_2):
                     if source >= 2:

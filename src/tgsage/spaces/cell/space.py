@@ -69,6 +69,7 @@ class CellSpace(Space):
         return CELL_INPUTS + tuple(f"b{block + 1}" for block in range(self.settings.blocks))
 
     def canonical(self, arch: Architecture) -> Architecture:
+        """Return the canonical form; see the class for its rules."""
         self.check(arch)
         return self._from_blocks(
             {
@@ -240,6 +241,7 @@ class Cell(nn.Module):
                 self._rectify.append(operation in RECTIFIED or (operation == "identity" and stride == 2))
 
     def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
+        """Compute the output."""
         states: dict[int, Tensor] = {}
         if "h-2" in self.projections:
             states[0] = self.projections["h-2"](before_last)
@@ -315,6 +317,7 @@ class CellNetwork(nn.Module):
         self.least_size = settings.stem_stride * 2 ** sum(reduce for reduce, _ in cells)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits."""
         size = (int(images.shape[-2]), int(images.shape[-1]))
         if min(size) < self.least_size:
             raise too_small(
@@ -323,4 +326,5 @@ class CellNetwork(nn.Module):
         before_last = last = functional.relu(self.stem(images))
         for cell in self.cells:
             before_last, last = last, functional.relu(cell(before_last, last))
-        return self.head(last.mean(dim=(2, 3)))
+        logits: Tensor = self.head(last.mean(dim=(2, 3)))
+        return logits

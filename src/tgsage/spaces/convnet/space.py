@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,15 +11,10 @@ from torch.nn import functional
 
 from ..base import Architecture, Graph, Option, Space
 from ..layers import ConvolutionNorm
+from .numbering import Layer, Network, least_numbering
 
 if TYPE_CHECKING:
     from .plugin import ConvNetSpace as Settings
-
-Layer = tuple[int, int, int, int]
-"""Filter height, filter width, number of filters, stride."""
-
-Network = tuple[list[Layer], list[list[int]]]
-"""The layers, and for each layer the indices of the layers that it reads."""
 
 
 class ConvNetSpace(Space):
@@ -56,6 +50,7 @@ class ConvNetSpace(Space):
                 self.choices[f"l{layer}.from_{earlier}"] = (0, 1)
 
     def canonical(self, arch: Architecture) -> Architecture:
+        """Return the canonical form; see the class for its rules."""
         self.check(arch)
         return self._canonical(arch)
 
@@ -120,87 +115,6 @@ def unread(inputs: list[list[int]]) -> list[int]:
     return [index for index in range(len(inputs)) if index not in read]
 
 
-def least_numbering(layers: list[Layer], inputs: list[list[int]]) -> Network:
-    """Renumber the layers, inputs first, in a way that does not depend on their numbering.
-
-    Layers are ranked by colour refinement: first by their own description, then repeatedly by the ranks of the
-    layers that they read and that read them, until no rank splits. If ranks tie, each of the tied layers in
-    turn is put before the others, and refinement continues; of all resulting networks the least is taken
-    (individualisation and refinement: McKay and Piperno 2014). A tied layer is skipped if it reads, and is
-    read by, the same layers as one that was tried, or if its first network was found already: then an
-    automorphism maps one layer to the other, and all its networks would be found again.
-
-    Examples
-    --------
-    Two equal chains: all layers look alike, layer 2 reads layer 1, and layer 3 reads layer 0.
-
-    >>> alike = (3, 3, 24, 1)
-    >>> least_numbering([alike] * 4, [[], [], [1], [0]])[1]
-    [[], [], [0], [1]]
-
-    Refinement ranks the two beginnings 0 and the two ends 2. Putting layer 0 before layer 1 splits the ends,
-    too: the layers 0, 1, 3, 2 are numbered 0, 1, 2, 3. Putting layer 1 first leads to the same network, so
-    nothing more is tried.
-    """
-    n = len(layers)
-    readers: list[list[int]] = [[] for _ in range(n)]
-    for index, sources in enumerate(inputs):
-        for source in sources:
-            readers[source].append(index)
-
-    def refine(rank: list[int]) -> list[int]:
-        while True:
-            colours = [
-                (rank[i], sorted(rank[j] for j in inputs[i]), sorted(rank[j] for j in readers[i]))
-                for i in range(n)
-            ]
-            ordered = sorted(colours)
-            finer = [ordered.index(colour) for colour in colours]
-            if len(set(finer)) == len(set(rank)):
-                return finer
-            rank = finer
-
-    def tied(rank: list[int]) -> list[int]:
-        counts = Counter(rank)
-        least = min(value for value in rank if counts[value] > 1)
-        return [index for index, value in enumerate(rank) if value == least]
-
-    def before_others(first: int, rank: list[int]) -> list[int]:
-        # Doubling the ranks leaves room below the tied ones.
-        return refine([2 * value - (index == first) for index, value in enumerate(rank)])
-
-    def numbered(rank: list[int]) -> Network:
-        order: list[int] = []
-        while len(order) < n:
-            ready = [i for i in range(n) if i not in order and all(source in order for source in inputs[i])]
-            order.append(min(ready, key=rank.__getitem__))
-        renumbered = {old: new for new, old in enumerate(order)}
-        return [layers[old] for old in order], [sorted(renumbered[j] for j in inputs[old]) for old in order]
-
-    def first_network(rank: list[int]) -> Network:
-        while len(set(rank)) < n:
-            rank = before_others(tied(rank)[0], rank)
-        return numbered(rank)
-
-    def networks(rank: list[int]) -> list[Network]:
-        if len(set(rank)) == n:
-            return [numbered(rank)]
-        results: list[Network] = []
-        tried: list[int] = []
-        for layer in tied(rank):
-            if any(inputs[layer] == inputs[other] and readers[layer] == readers[other] for other in tried):
-                continue
-            longer = before_others(layer, rank)
-            if results and first_network(longer) in results:
-                continue
-            tried.append(layer)
-            results += networks(longer)
-        return results
-
-    described = sorted(layers)
-    return min(networks(refine([described.index(layer) for layer in layers])))
-
-
 class ConvNet(nn.Module):
     """The layers of a :class:`ConvNetSpace` architecture; ``probe_names`` are the layers."""
 
@@ -218,6 +132,7 @@ class ConvNet(nn.Module):
         self.probe_names = tuple(f"layers.{index}" for index in range(len(layers)))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits."""
         outputs: list[Tensor] = []
         for layer, sources in zip(self.layers, self.inputs, strict=True):
             outputs.append(layer(concatenate([outputs[source] for source in sources]) if sources else images))
@@ -226,7 +141,8 @@ class ConvNet(nn.Module):
         width = max(item.shape[3] for item in last)
         # The mean over the padded image, without padding it.
         features = [item.sum(dim=(2, 3)) / (height * width) for item in last]
-        return self.head(torch.cat(features, dim=1))
+        logits: Tensor = self.head(torch.cat(features, dim=1))
+        return logits
 
 
 def concatenate(parts: list[Tensor]) -> Tensor:
@@ -234,9 +150,8 @@ def concatenate(parts: list[Tensor]) -> Tensor:
     height = max(item.shape[2] for item in parts)
     width = max(item.shape[3] for item in parts)
     padded = []
-    for item in parts:
-        above, left = height - item.shape[2], width - item.shape[3]
-        if above or left:
-            item = functional.pad(item, (left // 2, left - left // 2, above // 2, above - above // 2))
-        padded.append(item)
+    for part in parts:
+        rows, columns = height - part.shape[2], width - part.shape[3]
+        margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        padded.append(functional.pad(part, margins) if any(margins) else part)
     return padded[0] if len(padded) == 1 else torch.cat(padded, dim=1)

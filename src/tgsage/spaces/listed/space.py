@@ -60,9 +60,11 @@ class ListSpace(Space):
 
     @property
     def size(self) -> int:
+        """Number of listed architectures."""
         return len(self.listed)
 
     def all(self) -> Iterator[Architecture]:
+        """Iterate over the listed architectures, in order."""
         yield from self.listed
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -70,6 +72,7 @@ class ListSpace(Space):
         return self.listed[int(rng.integers(len(self.listed)))]
 
     def check(self, arch: Architecture) -> None:
+        """Raise a TgsageError unless the file lists ``arch``."""
         if arch not in self._members:
             self.of.check(arch)
             raise TgsageError(
@@ -77,10 +80,12 @@ class ListSpace(Space):
             )
 
     def canonical(self, arch: Architecture) -> Architecture:
+        """Return the canonical form; see the class for its rules."""
         self.check(arch)
         return self._first[self.of.key(arch)]
 
     def key(self, arch: Architecture) -> str:
+        """Return the key in the space ``of``."""
         return self.of.key(arch)
 
     def decode(self, choices: Mapping[str, Option]) -> Architecture:
@@ -90,11 +95,12 @@ class ListSpace(Space):
         return self.listed[int(common.argmax())]
 
     def encode(self, arch: Architecture) -> dict[str, Option]:
+        """Return the choices of an architecture by name."""
         self.check(arch)
         return self.of.encode(arch)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Draw from the ten nearest listed architectures of another function; without any, return ``arch``."""
+        """Draw from the ten nearest listed architectures of another function; return ``arch`` if none."""
         self.check(arch)
         common = (self._codes == np.array(self._code(dict(arch.choices)))).sum(axis=1)
         others = np.flatnonzero(self._keys != self.key(arch))
@@ -104,10 +110,12 @@ class ListSpace(Space):
         return self.canonical(self.listed[int(near[rng.integers(len(near))])])
 
     def format(self, arch: Architecture) -> str:
+        """Return the text of an architecture in the space ``of``."""
         self.check(arch)
         return self.of.format(arch)
 
     def parse(self, text: str) -> Architecture:
+        """Read the text of a listed architecture."""
         arch = self.of.parse(text)
         self.check(arch)
         return arch

@@ -51,9 +51,9 @@ class NasBench201Space(Space):
     two convolutions; a convolution of zero is a learned constant, whatever its kernel, and the pooling of a
     constant is that constant; an edge that does not reach the output is removed. The 15,625 strings compute
     5,234 functions by these rules; with random weights no two of them have the same output. (The benchmark's
-    own 6,466 keep zeros and nested sums apart, but take one convolution read twice for two.) Cells of the same
-    function agree up to rounding. The representative is the string with the fewest weights, then the fewest
-    edges, then the first in order.
+    own 6,466 keep zeros and nested sums apart, but take one convolution read twice for two.) Cells of the
+    same function agree up to rounding. The representative is the string with the fewest weights, then the
+    fewest edges, then the first in order.
 
     Published accuracies belong to strings, not to functions: look them up by the architecture that
     :meth:`parse` makes of a string, never by key.
@@ -66,6 +66,7 @@ class NasBench201Space(Space):
         self.choices: dict[str, tuple[Option, ...]] = dict.fromkeys(CHOICES, OPERATIONS)
 
     def canonical(self, arch: Architecture) -> Architecture:
+        """Return the canonical form; see the class for its rules."""
         self.check(arch)
         return self._from_operations(representatives()[self.operations(arch)])
 
@@ -113,7 +114,7 @@ class NasBench201Space(Space):
         return NasBench201Network(self.settings, self.operations(arch), n_classes, in_channels)
 
     def graph(self, arch: Architecture) -> Graph:
-        """Describe the canonical form for drawing: four nodes, and an edge for each operation but ``none``."""
+        """Describe the canonical form for drawing: four nodes, and an edge per operation but ``none``."""
         labels = ("input", "node 1", "node 2", "output")
         kinds = ("input", "block", "block", "output")
         nodes = [
@@ -136,8 +137,8 @@ def _published(operations: Operations) -> str:
 
 
 NodeSum = tuple[Any, ...]
-"""What a node computes: a sorted tuple of terms. A term is ``("x",)``, ``("pool", sum)``, ``("constant", edge)``,
-or ``(operation, edge, sum)`` of a convolution."""
+"""What a node computes: a sorted tuple of terms. A term is ``("x",)``, ``("pool", sum)``, ``("constant",
+edge)``, or ``(operation, edge, sum)`` of a convolution."""
 
 
 def value_of(operations: Operations) -> NodeSum:
@@ -184,7 +185,7 @@ def _convolutions(value: NodeSum) -> dict[int, str]:
         if term[0] == "pool":
             texts |= _convolutions(term[1])
         elif term[0] != "x":
-            texts[term[1]] = _text((term,), lambda edge: "")
+            texts[term[1]] = _text((term,), lambda _: "")
             if term[0] != "constant":
                 texts |= _convolutions(term[2])
     return texts
@@ -245,6 +246,7 @@ class NasBench201Cell(nn.Module):
                 self.edges[name] = average_pool(1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
         # None stands for zero.
         nodes: list[Tensor | None] = [x, None, None, None]
         rectified: dict[int, Tensor] = {}
@@ -281,7 +283,9 @@ class ResidualReduction(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.second(functional.relu(self.first(functional.relu(x))))
+        """Compute the output."""
+        total: Tensor = self.shortcut(x) + self.second(functional.relu(self.first(functional.relu(x))))
+        return total
 
 
 class NasBench201Network(nn.Module):
@@ -309,10 +313,12 @@ class NasBench201Network(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits."""
         size = (int(images.shape[-2]), int(images.shape[-1]))
         if min(size) < self.least_size:
             raise too_small("nasbench201", size, self.least_size, "choose another space")
         x = self.stem(images)
         for cell in self.cells:
             x = cell(x)
-        return self.head(functional.relu(self.norm(x)).mean(dim=(2, 3)))
+        logits: Tensor = self.head(functional.relu(self.norm(x)).mean(dim=(2, 3)))
+        return logits
