@@ -19,8 +19,6 @@ machine and its load, and leave no entry.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -407,17 +405,4 @@ def one_line(error: BaseException) -> str:
 def _code_of(space: Space) -> str:
     """Digest the code that builds the space's networks."""
     # A list builds the networks of another space.
-    space = getattr(space, "of", space)
-    if space.code_digest is not None:
-        return space.code_digest
-    module = type(space).__module__
-    if module.split(".")[0] == "tgsage":
-        return stage_digest(module.removeprefix("tgsage."))
-    # A space of the user's own that was not loaded from the configuration: its file, whole.
-    try:
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(type(space))).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
-        raise TgsageError(
-            f"space {space.name!r}: the source of {type(space).__name__} cannot be read, so that a change of "
-            "it would go unnoticed; define the class in a file"
-        ) from None
+    return stage_digest(settings=[getattr(space, "of", space).settings])

@@ -40,9 +40,9 @@ class ListSpace(SpaceSettings):
 
     def overridden(self, overrides: Mapping[str, Any]) -> Self:
         """Return the settings with some settings of the space ``of`` changed."""
+        from ..registry import with_overrides
+
         of = overrides.get("of", {})
         if not isinstance(of, Mapping):
             raise TgsageError(f"of: an override of space list must be a mapping, not {of!r}")
-        if of:
-            overrides = {**overrides, "of": self.of.overridden(of).plain()}
-        return super().overridden(overrides)
+        return super().overridden({**overrides, "of": with_overrides(self.of, of).plain()})
