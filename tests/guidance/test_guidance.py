@@ -144,8 +144,6 @@ def test_what_guidances_need():
     assert of("calibrated", fitted="f.json").files() == ["f.json"]
     assert of("rank").files() == []
     assert [of(name).needs_teacher for name in ("p_only", "rank")] == [False, True]
-    assert of("p_plus_tg", match_variance=True).needs_observed and not of("p_plus_tg").needs_observed
-    assert of("profile", reading="gain").needs_untrained and not of("profile").needs_untrained
 
 
 def test_names_in_words():

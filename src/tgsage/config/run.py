@@ -97,25 +97,11 @@ class RunConfig(Section):
                 name = getattr(settings, field)
                 if name is not None:
                     check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
-            if settings.teacher is None and settings.guidance.needs_teacher:
-                raise ValueError(
-                    f"search.arms.{arm}: guidance {settings.guidance.plugin_name()!r} needs a teacher; "
-                    "name one or choose p_only"
-                )
+            settings.guidance.check(arm, self)
             if settings.observe is not None and settings.observe == settings.teacher:
                 raise ValueError(
                     f"search.arms.{arm}.observe: {settings.observe!r} is the teacher already; name another "
                     "one or leave it out"
-                )
-            if settings.guidance.needs_observed and settings.observe is None:
-                raise ValueError(
-                    f"search.arms.{arm}: this guidance needs the TG with a second teacher, e.g. the one whose "
-                    "variance is to be matched; name it under observe"
-                )
-            if settings.guidance.needs_untrained and self.search.premature.checkpoints[0]:
-                raise ValueError(
-                    f"search.arms.{arm}: this guidance compares with the untrained network; add 0 to "
-                    "search.premature.checkpoints"
                 )
         for arm in self.report.arms:
             check("arm", "report.arms", arm, self.search.arms)

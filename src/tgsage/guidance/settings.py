@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..plugins import Choice, Plugin
 from ..settings import Field
+
+if TYPE_CHECKING:
+    from ..config.run import RunConfig
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -29,19 +32,16 @@ class GuidanceSettings(Plugin):
         """Whether the scores are made from profiles (layers by targets) besides the ledger."""
         return False
 
-    @property
-    def needs_observed(self) -> bool:
-        """Whether the arm must observe a second teacher."""
-        return False
-
-    @property
-    def needs_untrained(self) -> bool:
-        """Whether candidates must be measured before they are trained, too."""
-        return False
-
     def files(self) -> list[str]:
         """Return the files that the guidance reads, as the configuration names them."""
         return []
+
+    def check(self, arm: str, config: RunConfig) -> None:
+        """Raise a ValueError if an arm of the configuration lacks what the guidance needs."""
+        if self.needs_teacher and config.search.arms[arm].teacher is None:
+            raise ValueError(
+                f"search.arms.{arm}: guidance {self.plugin_name()!r} needs a teacher; name one or choose p_only"
+            )
 
 
 GuidanceSource = Annotated[GuidanceSettings, Choice("guidance")]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
 from ...plugins import register
 from ...settings import Field
 from ..settings import GuidanceSettings, Weight
+
+if TYPE_CHECKING:
+    from ...config.run import RunConfig
 
 
 @register
@@ -29,10 +32,14 @@ class PPlusTg(GuidanceSettings):
     """Give TG the mean and standard deviation, over the candidates so far, of the TG of the teacher that the
     arm observes: for the shuffled control, so that alpha means the same as in the arm it controls."""
 
-    @property
-    def needs_observed(self) -> bool:
-        """Whether the arm must observe a second teacher."""
-        return self.match_variance
+    def check(self, arm: str, config: RunConfig) -> None:
+        """Raise a ValueError if the arm lacks a teacher, or the one whose variance is to be matched."""
+        super().check(arm, config)
+        if self.match_variance and config.search.arms[arm].observe is None:
+            raise ValueError(
+                f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be matched; name "
+                "it under observe"
+            )
 
     def in_words(self) -> str:
         """Return the formula."""

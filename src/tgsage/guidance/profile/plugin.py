@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
 from ...plugins import register
 from ...settings import Field
 from ..settings import GuidanceSettings, Weight
+
+if TYPE_CHECKING:
+    from ...config.run import RunConfig
 
 
 @register
@@ -38,10 +41,14 @@ class ProfileGuidance(GuidanceSettings):
         """Whether the scores are made from profiles."""
         return True
 
-    @property
-    def needs_untrained(self) -> bool:
-        """Whether candidates must be measured before they are trained, too."""
-        return self.reading == "gain"
+    def check(self, arm: str, config: RunConfig) -> None:
+        """Raise a ValueError if the arm lacks a teacher, or untrained networks that 'gain' compares with."""
+        super().check(arm, config)
+        if self.reading == "gain" and config.search.premature.checkpoints[0]:
+            raise ValueError(
+                f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; add 0 to "
+                "search.premature.checkpoints"
+            )
 
     @model_validator(mode="after")
     def _weights_where_they_are_read(self) -> ProfileGuidance:
