@@ -1,4 +1,4 @@
-"""Arrays of npz and HDF5 files, a piece at a time: ``numpy.load`` reads an array whole."""
+"""Reading arrays of npz and HDF5 files a piece at a time; ``numpy.load`` would read them whole."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class NpzFile:
         return np.concatenate([np.empty((0, *shape[1:]), dtype), *self.pieces(name, max(1, shape[0]))])
 
     def pieces(self, name: str, step: int) -> Iterator[NDArray[Any]]:
-        """Yield ``step`` rows of an array after another."""
+        """Yield an array, ``step`` rows at a time."""
         with self._array(name) as (handle, shape, dtype):
             row = dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))
             for begin in range(0, shape[0], step):
@@ -145,7 +145,7 @@ class Hdf5File:
             return np.asarray(dataset.asstr()[()] if text else dataset[()])
 
     def pieces(self, name: str, step: int) -> Iterator[NDArray[Any]]:
-        """Yield ``step`` rows of an array after another."""
+        """Yield an array, ``step`` rows at a time."""
         dataset = self._dataset(name)
         for begin in range(0, len(dataset), step):
             with self._reading():

@@ -1,4 +1,4 @@
-"""From published images to a task: one size, no image twice, three parts, memory for one piece at a time."""
+"""Making a task of published images: one size, no image twice, three parts, one piece in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Piece = tuple[np.ndarray, np.ndarray]
 Images = TypeVar("Images")
 
 PIECE = 1024
-"""Images that readers decode before they hand them on."""
+"""Number of images that readers decode at a time."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a reader found.
+    """Published images, as a reader returns them.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ def checked_labels(
 def _gathered(
     pieces: Iterable[Piece], side: int, number: np.ndarray, in_other_parts: set[str], scratch: Path | None
 ) -> tuple[Part, list[str]]:
-    """The images of some classes at one size, each once and none of ``taken``; and their hashes."""
+    """Return resized images of some classes, each once and none of other parts, and their hashes."""
     # Resized first: what is told apart, and split, is what the networks will see.
     seen = set(in_other_parts)
     kept: list[np.ndarray] = []
@@ -225,7 +225,7 @@ def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
 
 
 def as_used(parts: Mapping[str, Images], settings: OwnImagesSettings, where: str) -> dict[str, Images]:
-    """Return published parts by what they are used as: ``settings.published_validation`` may say ``test``.
+    """Rename published parts: with ``settings.published_validation = "test"``, validation images become test.
 
     Raises
     ------

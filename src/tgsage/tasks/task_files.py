@@ -103,7 +103,7 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
 def _content(
     file: h5py.File, handle: BinaryIO, where: str, mapped_bytes: int
 ) -> tuple[dict[str, Part], dict[str, Any], bool]:
-    """The parts, the attributes, and whether images are memory-mapped."""
+    """Return the parts, the attributes, and whether images are memory-mapped."""
     missing = [f"{part}/{name}" for part in PARTS for name in ("images", "labels")
                if f"{part}/{name}" not in file]  # fmt: skip
     missing += [name for name in ("name", "classes", "simulated", "digest") if name not in file.attrs]
@@ -119,7 +119,7 @@ def _content(
 
 
 def _mapped(images: h5py.Dataset, handle: BinaryIO, where: str) -> np.ndarray:
-    """The bytes of a data set where they lie in the file."""
+    """Memory-map the bytes of a data set in its file."""
     offset = images.id.get_offset()
     if images.dtype != np.uint8 or images.chunks is not None or images.is_virtual or images.external:
         raise TgsageError(f"{where} are not one run of bytes, so they were not written here; run again")
@@ -132,7 +132,7 @@ def _mapped(images: h5py.Dataset, handle: BinaryIO, where: str) -> np.ndarray:
 
 
 def _digest_of(path: Path, task: Task) -> str:
-    """The digest of what was written, from the file itself."""
+    """Compute the digest of a task from the file that was written."""
     with open(path, "rb") as handle, h5py.File(handle, "r") as file:
         parts = {
             part: Part(
@@ -150,7 +150,7 @@ def _digest_of(path: Path, task: Task) -> str:
 
 
 def _verify_once(task: Task, record: Path, times: list[int]) -> None:
-    """Give a task its digest and counts of pixel values, as found before or by going through the file."""
+    """Set a task's digest and pixel counts, from the record of an earlier verification or from the file."""
     known = _record(record)
     if known is not None and known["times"] == times:
         # Both are cached properties: what is set here is what they return.

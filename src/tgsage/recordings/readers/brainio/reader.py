@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 CATEGORY_COLUMNS = ("category", "category_name", "object_name")
-"""The first of these that a csv has is the stimuli's ``category``."""
+"""The first of these columns that the csv has becomes ``category``."""
 
 
 def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
@@ -34,7 +34,7 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     settings
         The three files, the column that names the images, visual degrees.
     root
-        Folder of downloaded data; absolute paths in the settings are taken as they are.
+        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
 
 
 def raw_files(settings: BrainIORecordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     named = (settings.assembly, settings.stimuli_csv, settings.stimuli_zip)
     return [root / Path(name).expanduser() for name in named]
 
@@ -103,7 +103,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _names(table: pd.DataFrame, archive: ImageArchive, column: str | None, csv_path: Path) -> list[str]:
-    """The image file of every row; every image of the zip has to be one of them."""
+    """Return the image file of every row, and check that the zip has no other images."""
     if column is not None and column not in table:
         raise unknown(f"image_column in {csv_path.name}", column, map(str, table.columns))
     if column is None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .plugin import Cadieu2014Recordings
 
 ANIMALS = "monkeys"
-"""The two animals; their sites are not told apart."""
+"""The two animals: which site is of which one is not published."""
 WINDOW_MS = [70, 170]
 REPEATS = {"multi": 47, "single": 6}
 """Repetitions over which the published responses are averaged."""
@@ -52,7 +52,7 @@ MAX_FILE_BYTES = 2**28
 
 @dataclass(frozen=True)
 class _File:
-    """One .mat file: where messages say it is, its folder in the package, and its two variables."""
+    """One .mat file: its name in messages, its folder in the package, and its two variables."""
 
     where: str
     folder: str
@@ -132,7 +132,7 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
 
 
 def raw_files(settings: Cadieu2014Recordings, root: Path) -> list[Path]:
-    """The zip; or, of a folder, the .mat files that :func:`read` reads, and all images."""
+    """Return the zip; or, of a folder, the .mat files that :func:`read` reads, and all images."""
     package = root / Path(settings.package).expanduser()
     if not package.is_dir():
         return [package]
@@ -143,13 +143,13 @@ def raw_files(settings: Cadieu2014Recordings, root: Path) -> list[Path]:
 
 
 def _chosen(settings: Cadieu2014Recordings) -> list[tuple[str, str]]:
-    """Region and kind of unit of every file that is read."""
+    """Return region and kind of unit of every file that is read."""
     kinds = ("multi", "single") if settings.units == "both" else (settings.units,)
     return [(region, kind) for region in dict.fromkeys(settings.regions) for kind in kinds]
 
 
 def _mat_files(archive: ImageArchive) -> list[str]:
-    """Paths of the .mat files, at most one folder deep."""
+    """Return the paths of the .mat files, at most one folder deep."""
     return [name for name in archive.files if name.endswith(".mat") and name.count("/") <= 1]
 
 
@@ -219,7 +219,7 @@ def _check_same_images(file: _File, first: _File) -> None:
 
 
 def _paths(file: _File, archive: ImageArchive) -> list[str]:
-    """Where the images of ``meta`` are in the package; images that ``meta`` does not name are passed over."""
+    """Return the paths of the images of ``meta`` in the package; other images are ignored."""
     paths = [name if file.folder == "." else f"{file.folder}/{name}" for name in file.images]
     missing = [path for path in paths if path not in archive]
     if missing:

@@ -98,12 +98,12 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
 
 
 def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     return [_response_file(settings, root), _image_file(settings, root)]
 
 
 def animal(session: str) -> str:
-    """The animal of a session; ``"monkey"`` where the published table has no such session."""
+    """Return the animal of a session, or ``"monkey"`` if the published table lacks the session."""
     return next((name for first, last, name in ANIMALS if first <= session <= last), UNKNOWN_ANIMAL)
 
 
@@ -139,7 +139,7 @@ def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
 
 
 def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list[str]:
-    """Names of the images 1 to n: position in the responses is by number."""
+    """Return the names of the images 1 to n, in the order of the responses."""
     numbers: dict[int, str] = {}
     for name in images:
         match = re.search(r"(\d+)$", PurePosixPath(name).stem)
@@ -165,7 +165,7 @@ def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list
 
 
 def _repetitions(values: np.ndarray, path: Path, stimulus: np.ndarray) -> np.ndarray:
-    """Which repetitions there were, (images, repetitions) bool: NaN in all neurons means none."""
+    """Find the repetitions that exist, (images, repetitions) bool; others are NaN in all neurons."""
     empty = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
     presented: NDArray[np.bool_] = ~np.all(empty, axis=0)
     partly = empty & presented

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .plugin import Hdf5Recordings
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
-"""Names that a column of the stimuli cannot keep; it gets ``_column`` behind its own."""
+"""Names that a column of the stimuli cannot have; ``_column`` is appended to them."""
 REQUIRED = {
     "neuroid": ("neuroid_id", "region"),
     "presentation": ("stimulus_id",),
@@ -44,7 +44,7 @@ def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset
     Parameters
     ----------
     settings
-        The file; visual degrees, where the file's own are not to be taken.
+        The file; visual degrees, to replace those of the file.
     root
         Folder of downloaded data.
 
@@ -84,12 +84,12 @@ def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset
 
 
 def raw_files(settings: Hdf5Recordings, root: Path) -> list[Path]:
-    """The file that :func:`read` reads, whether it exists or not."""
+    """Return the file that :func:`read` reads, whether it exists or not."""
     return [root / Path(settings.file).expanduser()]
 
 
 def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
-    """The file's attributes that are text, numbers or lists of numbers."""
+    """Return the attributes of the file: text, numbers or lists of numbers."""
     attrs: dict[str, Any] = {}
     for name, stored in file.attrs.items():
         value = stored.decode() if isinstance(stored, bytes) else stored
@@ -151,7 +151,7 @@ def _group(file: h5py.File, name: str, path: Path) -> h5py.Group:
 
 
 def _read(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    """A dataset, text decoded, after a look at what it would take."""
+    """Read a dataset after a check of its size; text is decoded."""
     if name not in group:
         raise TgsageError(f"{path}: has no {name}; this file holds {', '.join(group) or 'nothing'}")
     item = group[name]

@@ -90,13 +90,13 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
 
 
 def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     names = [MONKEY_FILE] if settings.species == "monkey" else [MONKEY_FILE, HUMAN_FILE]
     return [root / settings.folder / name for name in names]
 
 
 def _load(path: Path, *names: str) -> dict[str, list[dict[str, Variable]]]:
-    """The elements of struct arrays, in C order."""
+    """Read struct arrays; each is the list of its elements in C order."""
     if not path.is_file():
         raise TgsageError(f"{path}: no such file (tgsage fetch kriegeskorte2008 gets it)")
     if path.stat().st_size > MAX_FILE_BYTES:

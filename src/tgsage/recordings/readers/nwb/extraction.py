@@ -1,4 +1,4 @@
-"""What is wanted from an NWB file, as plain arrays: everything that needs pynwb."""
+"""Reading an NWB file with pynwb into plain arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class NwbContent:
-    """What is wanted from a file, as plain arrays."""
+    """The content of a file as plain arrays."""
 
     identifier: str
     animal: str
@@ -45,7 +45,7 @@ def _pynwb() -> ModuleType:
 
 
 def extract(path: Path, settings: NwbRecordings) -> NwbContent:
-    """Everything that is wanted from a file, in memory; what pynwb objects to is one line."""
+    """Read a file into memory; an exception of pynwb becomes one line."""
     pynwb = _pynwb()
     from hdmf.build import BuildError, ConstructError
 
@@ -119,7 +119,7 @@ def _table(file: Any, path: Path, settings: NwbRecordings) -> Any:
 
 
 def _columns(table: Any) -> dict[str, np.ndarray]:
-    """The columns of one value per row: numbers, truth values and text."""
+    """Return the columns with one value per row: numbers, truth values and text."""
     columns: dict[str, np.ndarray] = {}
     for column in table.columns:
         values = np.asarray(column.data[:])
@@ -139,7 +139,7 @@ def _is_index(column: Any, table: Any) -> bool:
 
 
 def _ragged(column: Any) -> list[np.ndarray]:
-    """The values of every row of a ragged column."""
+    """Return the values of every row of a ragged column."""
     if not hasattr(column, "target"):
         raise ValueError(f"column {column.name} is not indexed")
     ends = np.asarray(column.data[:], dtype=np.int64)
@@ -161,7 +161,7 @@ def _observed(units: Any, path: Path) -> list[np.ndarray] | None:
 
 
 def _regions(units: Any, path: Path, settings: NwbRecordings) -> list[set[str]]:
-    """Names of the regions of every unit: one, where all is well."""
+    """Return the names of the regions of every unit; there should be one each."""
     name = settings.region_column
     unit_columns = _columns(units)
     if name in unit_columns:
@@ -180,7 +180,7 @@ def _regions(units: Any, path: Path, settings: NwbRecordings) -> list[set[str]]:
 
 
 def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings) -> dict[str, np.ndarray]:
-    """The file's own images of the stimuli, (height, width, 3) uint8, in the template's order."""
+    """Return the images of the stimuli in the file, (height, width, 3) uint8, in the template's order."""
     name = settings.image_template
     if name is None:
         return {}

@@ -31,7 +31,7 @@ RESERVED = (
     "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",
     "repetition", "time_bin_start", "time_bin_end",
 )  # fmt: skip
-"""Names of the assembly's own coordinates; a column of that name is not carried over."""
+"""Coordinates of the assembly itself; a column of the same name is dropped."""
 
 
 def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
@@ -42,7 +42,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     settings
         File, table, columns, window, bins, filters, images.
     root
-        Folder of downloaded data; absolute paths in the settings are taken as they are.
+        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
 
 
 def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     files = [root / Path(settings.file).expanduser()]
     if settings.images is not None:
         images = root / Path(settings.images).expanduser()
@@ -144,7 +144,7 @@ def _region(content: NwbContent, site: int, path: Path, settings: NwbRecordings)
 
 
 def _chosen(columns: Mapping[str, np.ndarray], wanted: Mapping[str, Sequence[Any]], where: str) -> np.ndarray:
-    """Which rows have one of the wanted values in each column named, (rows,) bool."""
+    """Find the rows that have one of the wanted values in every column named, (rows,) bool."""
     keep = np.ones(len(next(iter(columns.values()), [])), dtype=bool)
     for name, values in wanted.items():
         if name not in columns:
@@ -184,7 +184,7 @@ def _within_observation(
     content: NwbContent, sites: np.ndarray, rows: np.ndarray, onsets: np.ndarray, path: Path,
     settings: NwbRecordings,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Sites and presentations (indices into ``chosen``) of which every window was observed."""
+    """Find sites and presentations (indices into ``rows``) whose windows were all observed."""
     starts, ends = (onsets + edge / 1000 for edge in settings.window_ms)
     valid = np.ones(len(onsets), dtype=bool)
     for begin, stop in content.invalid:
@@ -249,7 +249,7 @@ def _categories(
 def _images(
     settings: NwbRecordings, root: Path, shown: np.ndarray, template: Mapping[str, np.ndarray], path: Path
 ) -> tuple[np.ndarray, list[str]]:
-    """Images of the stimuli that were shown, and the stimuli in the order of the images."""
+    """Return the images of the stimuli that were shown, and the stimuli in the same order."""
     stimuli = set(shown.tolist())
     if settings.images is None:
         missing = [name for name in dict.fromkeys(shown.tolist()) if name not in template]

@@ -54,12 +54,12 @@ def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) ->
 
 
 def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
-    """The file, whether it exists or not."""
+    """Return the file, whether it exists or not."""
     return [data_root / settings.path]
 
 
 def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]:
-    """Names of the arrays of images and labels, by part."""
+    """Return the names of the arrays of images and labels, by part."""
     parts: dict[str, tuple[str, str]] = {}
     for word, part in _PARTS.items():
         images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
@@ -73,7 +73,7 @@ def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]
 
 
 def _checked(file: ArrayFile, name: str) -> tuple[int, ...]:
-    """The shape of an array of images."""
+    """Check an array of images and return its shape."""
     shape, dtype = file.layout(name)
     what = f"{file.path}: {name} are {dtype} {shape}"
     if dtype.kind == "f":
@@ -94,7 +94,7 @@ def _checked(file: ArrayFile, name: str) -> tuple[int, ...]:
 def _classes(
     file: ArrayFile, settings: ImageArrays, labels: dict[str, np.ndarray], counts: dict[str, int]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Names of the classes, and every part's labels counted from 0."""
+    """Return the names of the classes, and the labels of every part, counted from 0."""
     for part, given in labels.items():
         if given.ndim != 1 or len(given) != counts[part] or given.dtype.kind not in "iuOUS":
             raise TgsageError(
@@ -126,7 +126,7 @@ def _classes(
 
 
 def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
-    """Which images are of each part."""
+    """Return the indices of the images of each part."""
     part_of_image = file.whole(name)
     if part_of_image.shape != (n,):
         raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")

@@ -51,7 +51,7 @@ def read(settings: DownsampledImageNet, data_root: Path, scratch: Path | None = 
 
 
 def raw_files(settings: DownsampledImageNet, data_root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     paths = [path for paths in _paths(settings, data_root).values() for path in paths]
     return paths if settings.class_map is None else [*paths, data_root / settings.folder / settings.class_map]
 
@@ -91,7 +91,7 @@ def _pieces(path: Path, files: str, n_classes: int, sides: dict[int, Path]) -> I
 
 
 def _wnids(path: Path) -> list[str]:
-    """The wnids in the order of the labels, from lines such as ``n02119789 1 kit_fox``."""
+    """Return the wnids in the order of the labels, from lines such as ``n02119789 1 kit_fox``."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -61,12 +61,12 @@ def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) ->
 
 
 def raw_files(settings: ImageFolder, data_root: Path) -> list[Path]:
-    """The zip, or all files of the folder."""
+    """Return the zip, or all files of the folder."""
     return list_files(data_root / settings.path)
 
 
 def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
-    """Images and the names of their classes, by part."""
+    """Return the images and the names of their classes, by part."""
     images = [name for name in tree.files if is_image(name)]
     if not images:
         raise TgsageError(f"{tree.path}: holds no images")
@@ -94,7 +94,7 @@ def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
 
 
 def _root(images: list[str]) -> str:
-    """The one folder in which all class folders lie, as zips have it, with its slash."""
+    """Return the top folder that holds all class folders, with its slash, as zips have one."""
     first = {name.split("/")[0] for name in images}
     lies_deep = all(name.count("/") >= 2 for name in images)
     return f"{first.pop()}/" if len(first) == 1 and lies_deep and not first & set(_PARTS) else ""

@@ -54,12 +54,12 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
 
 
 def raw_files(settings: TinyImageNet, data_root: Path) -> list[Path]:
-    """The zip, or all files of the folder."""
+    """Return the zip, or all files of the folder."""
     return list_files(data_root / settings.path)
 
 
 def _root(tree: ImageArchive) -> str:
-    """What precedes ``wnids.txt``: nothing, or the folder in which zips have it."""
+    """Return what precedes ``wnids.txt``: nothing, or the top folder of a zip."""
     lists = [name for name in tree.files if PurePosixPath(name).name == "wnids.txt" and name.count("/") < 2]
     if len(lists) != 1:
         raise TgsageError(f"{tree.path}: has {len(lists)} files wnids.txt; is it Tiny ImageNet as published?")
