@@ -7,18 +7,6 @@ from typing import ClassVar
 from .plugins import Plugin
 
 
-class RecordingsSettings(Plugin):
-    """What every source of recordings has."""
-
-    plugin_kind: ClassVar[str] = "recordings"
-
-
-class TaskSettings(Plugin):
-    """What every source of a task has."""
-
-    plugin_kind: ClassVar[str] = "task"
-
-
 class TeacherSettings(Plugin):
     """What every kind of teacher has."""
 

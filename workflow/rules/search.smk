@@ -225,7 +225,7 @@ for stage, slots, name in PACKS:
             earlier=earlier_shares(stage),
             store=CONFIG.store,
             device=CONFIG.device,
-            code=space_digest("training.candidate"),
+            code=space_digest("training.job"),
         message:
             f"Train {name} of {stage.format(round='{wildcards.round}')}, {{wildcards.arm}}, seed {{wildcards.seed}}"
         script:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
-from ..plugins import TAGS, alternatives, load_files
+from ..plugins import TAGS, Choice, alternatives, load_files
+from ..recordings.settings import RecordingsSettings
 from ..settings import Field, Section
-from .recordings import RDM_ONLY_SOURCES, RecordingsSource
+from ..tasks.settings import TaskSettings
 from .search import Search
-from .task import TaskSource
 from .teacher import Scoring, TeacherSource
 
 MAXIMAL_ROUNDS = 100
@@ -46,9 +46,9 @@ class RunConfig(Section):
     plugins: list[str] = []
     """Python files of your own that register plugins (docs/extending.md). They are run as they are, with your
     rights: name only files that you trust. Relative paths begin in the working folder."""
-    recordings: dict[str, RecordingsSource]
+    recordings: dict[str, Annotated[RecordingsSettings, Choice("recordings")]]
     """Data sets by a name of your choice."""
-    task: TaskSource
+    task: Annotated[TaskSettings, Choice("task")]
     """The labelled images that candidates learn."""
     teachers: dict[str, TeacherSource]
     """Teachers by a name of your choice."""
@@ -132,7 +132,7 @@ class RunConfig(Section):
 
     def rdm_only(self, dataset: str) -> bool:
         """Whether the data set publishes RDMs and no responses."""
-        return self.recordings[dataset].source in RDM_ONLY_SOURCES
+        return self.recordings[dataset].rdm_only
 
 
 def load(source: str | Path | Mapping[str, Any]) -> RunConfig:
