@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from plugin_files import registered
 
+from plugin_files import registered
 from tgsage import plugins
 from tgsage.errors import TgsageError
 from tgsage.store.code import closure
@@ -88,7 +88,7 @@ def test_a_file_registers_a_plugin(folder):
         (OWN.replace("@register\n", ""), r"own\.py: registers nothing"),
         (
             OWN.replace('["own"]', '["tpe"]'),
-            r"the sampler 'tpe' is registered by tgsage\.samplers\.tpe\.plugin",
+            r"sampler 'tpe' is registered by tgsage\.samplers\.tpe\.plugin",
         ),
     ],
     ids=["syntax", "import", "raises", "exits", "nothing", "twice"],
