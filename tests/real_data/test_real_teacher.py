@@ -20,7 +20,8 @@ from tgsage.config.task import Cifar10
 from tgsage.config.teacher import NetworkTeacher, RecordedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare
-from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD, load_weights
+from tgsage.teacher.learned_resnet import load_weights
+from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD
 
 V4 = BrainIORecordings(
     source="brainio",

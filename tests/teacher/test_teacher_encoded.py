@@ -27,10 +27,10 @@ from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, compare, rdm
 from tgsage.store import seed_from, stage_digest
 from tgsage.tasks import image_hashes
-from tgsage.teacher.encoding import fold_labels
-from tgsage.teacher.feature_networks import feature_network
+from tgsage.teacher.kinds.encoded.encoding import fold_labels
+from tgsage.teacher.kinds.encoded.feature_networks import feature_network
+from tgsage.teacher.learned_resnet import trained
 from tgsage.teacher.resnet import initial
-from tgsage.teacher.trained_resnet import trained
 from tgsage.training import activations
 
 GOOD, NOISE = 9, 5
@@ -397,7 +397,7 @@ def test_bad_recordings_are_one_line(scene: tuple, spoil: Callable, words: str) 
             r"target 'V4': 0 of 14 sites are predicted with r of 0.999 or more",
         ),
         ({"layers": ["layer4"]}, "recordings 'one': unknown layer 'layer4'"),
-        ({"targets": {"IT": {"recordings": "one", "region": "IT"}}}, "unknown region 'IT'"),
+        ({"targets": {"IT": {"recordings": "one", "region": "IT"}}}, "unknown region of teacher 'encoded', target 'IT'"),
         ({"targets": {"IT": {"recordings": "two", "region": "IT"}}}, "recordings 'two' were not handed over"),
         ({"n_stimuli": 81}, "n_stimuli is 81 and the task has 80"),
         ({"folds": 60}, "recordings 'one': folds: 60 folds of 150 different stimuli"),
@@ -439,8 +439,8 @@ def test_a_resnet_that_learns_the_task_is_that_of_the_network_teacher(make_task:
         features={"network": "resnet", "blocks_per_stack": 1, "width": 4, "epochs": 0.5, "seed": 2}
     )
     network = feature_network(chosen.features, "t", task)
-    same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5, seed=2)
-    theirs = trained(same, "other", task).state_dict()
+    same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5)
+    theirs = trained(same, "other", task, seed=2).state_dict()
     assert all((value == theirs[key]).all() for key, value in network.module.state_dict().items())
     assert network.resolution == 16
     assert network.name == "ResNet-8, width 4, trained on the task"

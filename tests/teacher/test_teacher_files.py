@@ -16,7 +16,7 @@ import tgsage.teacher as teachers
 from tgsage.config.teacher import ImageTeacher, RecordedTeacher, ShuffledTeacher
 from tgsage.errors import TgsageError
 from tgsage.store import stage_digest
-from tgsage.teacher.files import targets_of
+from tgsage.teacher.format import targets_of
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import torch
 from tgsage.config.teacher import NetworkTeacher, Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, rdm
-from tgsage.teacher.network import network_teacher
-from tgsage.teacher.resnet import BasicBlock, CifarResNet, initial, load_weights
-from tgsage.teacher.trained_resnet import trained
+from tgsage.teacher.kinds.network.teacher import network_teacher
+from tgsage.teacher.learned_resnet import load_weights, trained
+from tgsage.teacher.resnet import BasicBlock, CifarResNet, initial
 from tgsage.teacher.weights import find_weights
 from tgsage.training import activations
 
@@ -106,7 +106,7 @@ def test_rdms_are_means_over_feature_subsamples(make_task: Callable, form: str) 
     task = make_task()
     chosen = settings(epochs=0.5, rdm=form)
     teacher = network_teacher(chosen, "network", task)
-    module = trained(chosen, "network", task)
+    module = trained(chosen, "network", task, seed=chosen.seed)
     target = teacher["stack_1"]
     features = (
         activations(

@@ -18,7 +18,7 @@ from tgsage.config.teacher import PretrainedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import rdm
 from tgsage.teacher.geometry import to_network_input
-from tgsage.teacher.pretrained import library_network
+from tgsage.teacher.kinds.pretrained.teacher import library_network
 
 
 class StandIn(torch.nn.Module):

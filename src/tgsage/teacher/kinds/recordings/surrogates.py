@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ..errors import TgsageError, unknown
-from ..recordings.assembly import responses, stimulus_codes
-from ..store import seed_from
+from ....errors import TgsageError, unknown
+from ....recordings.assembly import responses, stimulus_codes, stimulus_means
+from ....store import seed_from
 
 
 def subsample_sites(
@@ -76,17 +76,17 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
         recordings.
     """
     data = responses(assembly)
-    index, identifiers = stimulus_codes(assembly)
-    counts = np.bincount(index, minlength=len(identifiers))
+    index, _ = stimulus_codes(assembly)
+    counts = np.bincount(index)
+    means_of_all = stimulus_means(assembly).values.T
     made = np.empty_like(data)
     regions = assembly["region"].values.astype(str)
     for region in np.unique(regions):
         sites = np.flatnonzero(regions == region)
         rng = np.random.default_rng(seed_from("noise recordings", seed, region))
         own = data[:, sites]
-        means = np.zeros((len(counts), len(sites)))
-        np.add.at(means, index, own)
-        means /= counts[:, None]
+        # In C order: sums over stimuli depend on it in their last digits.
+        means = np.ascontiguousarray(means_of_all[:, sites])
         degrees = len(index) - len(counts)
         residual = own - means[index]
         noise = residual.T @ residual / degrees if degrees else np.zeros((len(sites), len(sites)))
@@ -101,16 +101,18 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix A with A Aᵀ = covariance, whose negative eigenvalues are taken for 0."""
+    """Return a matrix A with A Aᵀ = covariance, whose negative eigenvalues count as 0."""
     values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.clip(values, 0, None))
+    root: np.ndarray = vectors * np.sqrt(np.clip(values, 0, None))
+    return root
 
 
 def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """(n, k) normal draws of mean 0 and, where n > k, of sample covariance exactly the identity."""
+    """Draw (n, k) normal values of mean 0 and, where n > k, of sample covariance exactly the identity."""
     draws = rng.standard_normal((n, k))
     draws -= draws.mean(axis=0)
     if n <= k:
         return draws
     orthogonal, triangle = np.linalg.qr(draws)
-    return orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
+    draws = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
+    return draws

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import TgsageError
-from ..store import seed_from
+from ....errors import TgsageError
+from ....store import seed_from
 
 Model = Callable[..., list[torch.Tensor]]
 """(features, responses, *other features) -> for each of the others predictions (candidates, stimuli,
@@ -133,10 +133,11 @@ def reduce(
 
 
 def _inner(a: torch.Tensor, b: torch.Tensor, block: int = 8192) -> torch.Tensor:
-    """(n, m) products over features in float64, a block of features at a time: a layer may have 100,000."""
+    """Return products (n, m) in float64, a block of features at a time: a layer may have 100,000."""
     total = torch.zeros((len(a), len(b)), dtype=torch.float64)
-    for x, y in zip(a.split(block, 1), b.split(block, 1), strict=True):
-        total += x.double() @ y.double().T
+    for start in range(0, a.shape[1], block):
+        columns = slice(start, start + block)
+        total += a[:, columns].double() @ b[:, columns].double().T
     return total
 
 

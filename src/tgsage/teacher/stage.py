@@ -15,13 +15,13 @@ from ..errors import TgsageError, unknown
 # Dotted modules under tgsage that each kind runs. They are imported by name, so that the code digest of one
 # kind does not hold the code of another.
 _MODULES = {
-    "recordings": ("teacher.recorded",),
-    "shuffled": ("teacher.controls",),
-    "images": ("teacher.images",),
-    "network": ("teacher.network",),
-    "pretrained": ("teacher.pretrained",),
-    "encoded": ("teacher.encoded",),
-    "encoded_control": ("teacher.encoded_control",),
+    "recordings": ("teacher.kinds.recordings.teacher",),
+    "shuffled": ("teacher.kinds.shuffled.teacher",),
+    "images": ("teacher.kinds.images.teacher",),
+    "network": ("teacher.kinds.network.teacher",),
+    "pretrained": ("teacher.kinds.pretrained.teacher",),
+    "encoded": ("teacher.kinds.encoded.teacher",),
+    "encoded_control": ("teacher.kinds.encoded_control.teacher",),
 }
 
 
@@ -29,7 +29,7 @@ def stage_modules(kind: str) -> tuple[str, ...]:
     """Modules whose code decides a kind of teacher: ``stage_digest(*stage_modules(settings.kind))``."""
     if kind not in _MODULES:
         raise unknown("kind of teacher", kind, _MODULES)
-    return ("teacher.sources", *_MODULES[kind])
+    return ("teacher.stage", *_MODULES[kind])
 
 
 def make(
@@ -95,7 +95,7 @@ def make(
     if of is None:
         raise TgsageError(f"teacher {name!r}: needs the teacher {settings.of!r}, which was not handed over")
     if isinstance(of, str | os.PathLike):
-        of = importlib.import_module("tgsage.teacher.files").load(of)
+        of = importlib.import_module("tgsage.teacher.format").load(of)
     if kind == "encoded_control":
         datasets = {group.attrs.get("recordings", "") for group in of.children.values()}
         loaded = {one: _recordings(source) for one, source in (recordings or {}).items() if one in datasets}

@@ -5,20 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import xarray as xr
 
-from ..config.teacher import PretrainedTeacher
-from ..errors import TgsageError
-from ..training.devices import resolve_device, threads
-from ..training.probes import activations
-from . import files
-from .geometry import to_network_input
-from .layer_targets import layer_targets
-from .task_stimuli import task_stimuli
-from .weights import find_weights, state_dict
+from ....errors import TgsageError
+from ....training.devices import resolve_device, threads
+from ....training.probes import activations
+from ...format import TeacherAttributes, marked, simulation, tree
+from ...geometry import to_network_input
+from ...layer_targets import layer_targets
+from ...stimuli import task_stimuli
+from ...weights import find_weights, state_dict
+
+if TYPE_CHECKING:
+    from ....config.teacher import PretrainedTeacher
+    from ....tasks.task import Task
 
 INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"
 
@@ -26,7 +29,7 @@ INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to f
 def pretrained_teacher(
     settings: PretrainedTeacher,
     name: str,
-    task: Any,
+    task: Task,
     *,
     data_root: str | os.PathLike[str] | None = None,
     device: str = "cpu",
@@ -43,7 +46,7 @@ def pretrained_teacher(
     name
         Of the teacher.
     task
-        :class:`tgsage.tasks.Task`.
+        Gives the stimuli.
     data_root
         Folder that a relative ``settings.weights`` is looked for in.
     device
@@ -55,13 +58,13 @@ def pretrained_teacher(
         If the library is not installed or does not know the architecture, the weights are absent or do not
         fit, a layer does not exist or answers with several tensors, or there are too few validation images.
     """
-    stimuli = task_stimuli(settings.n_stimuli, settings.seed, name, task)
+    stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
     module = library_network(settings.architecture, settings.weights, name, data_root)
     side = settings.resolution or task.resolution
-    shown = to_network_input(stimuli[0], resolution=side, visual_degrees=1.0, resample=settings.resample)
+    shown = to_network_input(images, resolution=side, visual_degrees=1.0, resample=settings.resample)
     with threads(settings.threads):
         try:
-            found = activations(
+            features = activations(
                 module,
                 shown,
                 settings.layers,
@@ -72,25 +75,26 @@ def pretrained_teacher(
             )
         except TgsageError as error:
             raise TgsageError(f"teacher {name!r}, {settings.architecture}: {error}") from None
-        groups = layer_targets(
-            {layer: (layer, values) for layer, values in found.items()}, settings, name, task, stimuli
-        )
-    attributes = {
-        "teacher": name,
-        "kind": "pretrained",
-        "simulated": int(task.simulated),
-        "rdm": settings.rdm,
-        "metric": settings.metric,
-        "resolution": task.resolution,
-        "of": "",
-        "compare": "",
-        "uses_validation": 1,
-        "control": "",
-        "network": settings.architecture,
-        "network_resolution": side,
-        "weights": Path(settings.weights).name if settings.weights else "the library's own",
-    }
-    return files.tree(groups, attributes)
+        named = {layer: (layer, values) for layer, values in features.items()}
+        groups = layer_targets(named, settings, name, stimuli, task.simulated)
+    attributes = TeacherAttributes(
+        teacher=name,
+        kind="pretrained",
+        simulated=int(task.simulated),
+        rdm=settings.rdm,
+        metric=settings.metric,
+        resolution=task.resolution,
+        uses_validation=1,
+        mark=marked(simulation(task.simulated, 0)),
+        words=f"A network, {settings.architecture}, that learned another task; its matrices are taken on "
+        "validation images.",
+        own={
+            "network": settings.architecture,
+            "network_resolution": side,
+            "weights": Path(settings.weights).name if settings.weights else "the library's own",
+        },
+    )
+    return tree(groups, attributes.flat())
 
 
 def library_network(
@@ -137,9 +141,9 @@ def library_network(
             "of weights if there is no network connection"
         ) from None
     if path is not None:
-        state = {key.removeprefix("module."): value for key, value in state_dict(path).items()}
         try:
-            network.load_state_dict(state)
+            network.load_state_dict(state_dict(path))
         except RuntimeError as error:
             raise TgsageError(f"weights {path}: do not fit {architecture} ({error})") from None
-    return network.eval()
+    evaluated: torch.nn.Module = network.eval()
+    return evaluated
