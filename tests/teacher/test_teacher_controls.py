@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare, rdm, subset, to_square
 from tgsage.recordings import stimulus_means
 from tgsage.teacher.kinds.images.features import gabor_energy
+from tgsage.teacher.settings import Splits
 
 
 @pytest.fixture

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
-from .base import Field, Section
+from ..plugins import TAGS, Choice, alternatives, load_files
+from ..settings import Field, Section, refuse_unknown
+from ..teacher.settings import TeacherSettings
 from .recordings import RDM_ONLY_SOURCES, RecordingsSource
+from .scoring import Scoring
 from .search import Search
 from .task import TaskSource
-from .teacher import Scoring, TeacherSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -43,11 +44,14 @@ class RunConfig(Section):
     """Folder of downloaded data; null means ``TGSAGE_DATA`` or ``neural_data/raw``."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks train and are scored; ``auto`` takes CUDA where there is a device."""
+    plugins: list[str] = []
+    """Python files of your own that register plugins (docs/extending.md). They are run as they are, with your
+    rights: name only files that you trust. Relative paths begin in the working folder."""
     recordings: dict[str, RecordingsSource]
     """Data sets by a name of your choice."""
     task: TaskSource
     """The labelled images that candidates learn."""
-    teachers: dict[str, TeacherSource]
+    teachers: dict[str, Annotated[TeacherSettings, Choice("teacher")]]
     """Teachers by a name of your choice."""
     scoring: Scoring = Scoring()
     """How a candidate is compared with a teacher."""
@@ -58,42 +62,13 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> RunConfig:
-        def check(what: str, key: str, name: str, names: Mapping[str, Any]) -> None:
-            if name not in names:
-                raise ValueError(
-                    f"{key}: no {what} is called {name!r}{nearest(name, names)}; "
-                    f"there are: {', '.join(sorted(names)) or 'none'}"
-                )
-
-        for teacher, section in self.teachers.items():
-            if section.kind in ("recordings", "encoded"):
-                if not section.targets:
-                    raise ValueError(f"teachers.{teacher}.targets: name at least one target")
-                for target, where in section.targets.items():
-                    key = f"teachers.{teacher}.targets.{target}.recordings"
-                    check("data set", key, where.recordings, self.recordings)
-                    if section.kind == "encoded" and self.rdm_only(where.recordings):
-                        raise ValueError(
-                            f"{key}: {where.recordings!r} publishes an RDM only, to which no encoding model "
-                            "can be fitted; name a data set with responses"
-                        )
-            elif section.kind in ("shuffled", "images", "encoded_control"):
-                check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
-                original = self.teachers[section.of].kind
-                if original in ("shuffled", "images", "encoded_control"):
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is itself a control; name the original"
-                    )
-                if section.kind == "encoded_control" and original != "encoded":
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is of kind {original!r}; name a teacher of "
-                        "kind 'encoded'"
-                    )
+        for name, teacher in self.teachers.items():
+            teacher.check(name, self)
         for arm, settings in self.search.arms.items():
             for field in ("teacher", "observe"):
                 name = getattr(settings, field)
                 if name is not None:
-                    check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
+                    refuse_unknown("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
             if settings.teacher is None and settings.guidance.name not in ("p_only", "calibrated"):
                 raise ValueError(
                     f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
@@ -115,7 +90,7 @@ class RunConfig(Section):
                     "add 0 to search.premature.checkpoints"
                 )
         for arm in self.report.arms:
-            check("arm", "report.arms", arm, self.search.arms)
+            refuse_unknown("arm", "report.arms", arm, self.search.arms)
         if self.search.rounds > MAXIMAL_ROUNDS:
             raise ValueError(
                 f"search.rounds: {self.search.rounds} is more than {MAXIMAL_ROUNDS}, which is as many as "
@@ -126,14 +101,6 @@ class RunConfig(Section):
                 f"search.lag: {self.search.lag} leaves no round that reads a ledger; "
                 f"choose less than search.rounds = {self.search.rounds}"
             )
-        if self.scoring.layer_choice == "split":
-            for teacher, section in self.teachers.items():
-                splits = getattr(section, "splits", None)
-                if splits is not None and splits.choose == 0:
-                    raise ValueError(
-                        f"teachers.{teacher}.splits.choose: is 0, but scoring.layer_choice is 'split'; "
-                        "give the choice of layers a share of the stimuli"
-                    )
         return self
 
     @property
@@ -172,11 +139,48 @@ def load(source: str | Path | Mapping[str, Any]) -> RunConfig:
             raise TgsageError(f"{where}: not valid YAML: {error}") from None
         if not isinstance(raw, dict):
             raise TgsageError(f"{where}: holds no keys; start from config/config.yaml")
+    own_plugins = raw.get("plugins")
+    if isinstance(own_plugins, list) and all(isinstance(file, str) for file in own_plugins):
+        load_files(own_plugins)
+    if own_plugins:
+        _rebuild(RunConfig)
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise TgsageError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from None
+
+
+def _rebuild(model: type[BaseModel]) -> None:
+    """Build the schemas of a model and of all that it holds anew, now that there are more plugins."""
+    for inner in reversed(held_models(model)):
+        inner.model_rebuild(force=True)
+
+
+def held_models(model: type[BaseModel]) -> dict[type[BaseModel], None]:
+    """Return a model and the models of its fields, fields of these included, in the order of the fields."""
+    found: dict[type[BaseModel], None] = {}
+
+    def visit(model: type[BaseModel]) -> None:
+        if model in found:
+            return
+        found[model] = None
+        for field in model.model_fields.values():
+            for inner in _models(field.annotation, field.metadata):
+                visit(inner)
+
+    visit(model)
+    return found
+
+
+def _models(annotation: Any, metadata: Sequence[Any] = ()) -> list[type[BaseModel]]:
+    found: list[type[BaseModel]] = []
+    for one in alternatives(annotation, metadata):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        else:
+            found += [model for part in typing.get_args(one) for model in _models(part)]
+    return found
 
 
 def _explain(detail: Mapping[str, Any]) -> str:
@@ -225,29 +229,20 @@ def _walk(location: tuple[Any, ...]) -> tuple[list[type[BaseModel]], list[str]]:
         following: list[Any] = []
         for model in models:
             if part in model.model_fields:
-                following += _unfold(model.model_fields[part].annotation)
+                field = model.model_fields[part]
+                following += alternatives(field.annotation, field.metadata)
         for item in current:
             arguments = typing.get_args(item)
             if typing.get_origin(item) in (dict, list, tuple) and arguments:
-                following += _unfold(arguments[-1])
+                following += alternatives(arguments[-1])
         current = following
     return holders, path
-
-
-def _unfold(annotation: Any) -> list[Any]:
-    """The alternatives of a union, without Annotated."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _unfold(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [item for part in typing.get_args(annotation) for item in _unfold(part)]
-    return [annotation]
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:
     """The values by which a discriminated union selects this model."""
     tags: set[Any] = set()
-    for name in ("source", "kind", "name", "network"):
+    for name in (*set(TAGS.values()), "network"):
         if name in model.model_fields:
             tags |= set(typing.get_args(model.model_fields[name].annotation))
     return tags

@@ -6,15 +6,10 @@ from .format import load as load
 from .format import save as save
 from .format import targets_of as targets_of
 from .geometry import to_network_input as to_network_input
-from .kinds.encoded.teacher import encoded_teacher as encoded_teacher
-from .kinds.encoded_control.teacher import encoded_control as encoded_control
 from .kinds.images.teacher import image_teacher as image_teacher
-from .kinds.network.teacher import network_teacher as network_teacher
-from .kinds.pretrained.teacher import pretrained_teacher as pretrained_teacher
 from .kinds.recordings.surrogates import noise_recordings as noise_recordings
 from .kinds.recordings.surrogates import subsample_sites as subsample_sites
 from .kinds.recordings.teacher import build as build
 from .kinds.shuffled.teacher import shuffled as shuffled
 from .splits import assign_splits as assign_splits
 from .stage import make as make
-from .stage import stage_modules as stage_modules

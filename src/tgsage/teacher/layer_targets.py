@@ -17,7 +17,8 @@ from .format import TargetAttributes, target
 from .stimuli import Stimuli
 
 if TYPE_CHECKING:
-    from ..config.teacher import NetworkTeacher, PretrainedTeacher
+    from .kinds.network.plugin import NetworkTeacher
+    from .kinds.pretrained.plugin import PretrainedTeacher
 
 
 def layer_targets(

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import seed_from
 from ..training.loop import train
+from ..training.settings import Recipe
 from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, initial
 from .weights import find_weights, state_dict
 
 if TYPE_CHECKING:
-    from ..config.teacher import CifarResNet as ResNetSettings
     from ..tasks.task import Task
+    from .settings import CifarResNet as ResNetSettings
 
 
 @dataclass(frozen=True)

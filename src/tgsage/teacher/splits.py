@@ -11,7 +11,7 @@ from ..errors import TgsageError
 from ..store import seed_from
 
 if TYPE_CHECKING:
-    from ..config.teacher import Splits
+    from .settings import Splits
 
 PARTS = ("choose", "reward", "report")
 SMALLEST = 20

@@ -16,8 +16,8 @@ from .geometry import to_network_input
 from .splits import PARTS, assign_splits
 
 if TYPE_CHECKING:
-    from ..config.teacher import Geometry, Splits
     from ..tasks.task import Task
+    from .settings import Geometry, Splits
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,11 +33,10 @@ from .encoding import Fitted, Model, fold_labels, noise_corrected, pls, predict,
 from .feature_networks import feature_network
 
 if TYPE_CHECKING:
-    from ....config.teacher import EncodedTeacher, Target
-    from ....tasks.task import Task
+    from ...context import TeacherContext
+    from ...settings import Target
+    from .plugin import EncodedTeacher
 
-Recordings = Mapping[str, tuple[xr.DataArray | xr.Dataset, xr.Dataset | None]]
-"""By name of the data set: (assembly or published RDM, stimuli)."""
 Pair = tuple[torch.Tensor, torch.Tensor]
 """Features (recorded stimuli, features) and (task images, features)."""
 ENCODED = "Encoded (in-silico) responses, predicted for these stimuli and not recorded"
@@ -76,34 +74,26 @@ class EncodingContext:
         Of the encoded teacher.
     name
         Of the teacher that is made, for messages.
-    recordings
-        By name of the data set: (assembly, stimuli).
-    task
-        Gives the stimuli of the RDMs.
-    data_root
-        Folder that relative weights of the feature network are looked for in.
-    device
-        Of the feature network.
+    context
+        The recordings, the task, the folder of weights and the device.
     """
 
-    def __init__(
-        self,
-        settings: EncodedTeacher,
-        name: str,
-        recordings: Recordings,
-        task: Task,
-        data_root: str | os.PathLike[str] | None,
-        device: str,
-    ):
+    def __init__(self, settings: EncodedTeacher, name: str, context: TeacherContext):
         if not settings.targets:
             raise TgsageError(f"teacher {name!r}: has no targets; name at least one region")
-        self.settings, self.name, self.task, self.device = settings, name, task, device
-        self._recordings = recordings
+        task = context.needed_task(name, "encoded")
+        self.settings, self.name, self.task, self.device = settings, name, task, context.device
+        self._recordings = context.loaded(settings.datasets({}))
         self.stimuli, self.images = task_stimuli(
             task, settings.n_stimuli, settings.splits, settings.seed, name
         )
         self.network = feature_network(
-            settings.features, name, task, data_root=data_root, device=device, threads=settings.threads
+            settings.features,
+            name,
+            task,
+            data_root=context.data_root,
+            device=context.device,
+            threads=settings.threads,
         )
         self.layers = tuple(dict.fromkeys(settings.layers or self.network.layers))
         self._forbidden = task_pictures(task)

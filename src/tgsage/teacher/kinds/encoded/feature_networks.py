@@ -21,8 +21,8 @@ from ...resnet import CifarResNet, initial
 from ...weights import state_dict
 
 if TYPE_CHECKING:
-    from ....config.teacher import EfficientNetLiteFeatures, ResNetFeatures, UntrainedFeatures
     from ....tasks.task import Task
+    from .plugin import EfficientNetLiteFeatures, ResNetFeatures, UntrainedFeatures
 
 LITE_MEAN, LITE_STD = np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32)
 """EfficientNet-Lite was trained on (pixel - 127) / 128."""

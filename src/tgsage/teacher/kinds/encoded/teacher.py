@@ -10,7 +10,6 @@ validation images of the task. These are predictions, not recordings; the teache
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,23 +19,15 @@ from ....errors import TgsageError
 from ....training.devices import threads
 from ...format import tree
 from ...patterns import LEAST_SITES
-from .context import EncodingContext, Recordings
+from .context import EncodingContext
 from .encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ....config.teacher import EncodedTeacher
-    from ....tasks.task import Task
+    from ...context import TeacherContext
+    from .plugin import EncodedTeacher
 
 
-def encoded_teacher(
-    settings: EncodedTeacher,
-    name: str,
-    recordings: Recordings,
-    task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> xr.DataTree:
+def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of predicted responses: one target per recorded region.
 
     Its stimuli are validation images of the task, as many of every class as can be; root attribute
@@ -54,14 +45,8 @@ def encoded_teacher(
         Recorded regions, feature network, method, threshold, RDM.
     name
         Of the teacher.
-    recordings
-        By name of the data set: (assembly, stimuli).
-    task
-        Gives the stimuli.
-    data_root
-        Folder that relative weights of the feature network are looked for in.
-    device
-        Of the feature network: ``auto``, ``cpu`` or ``cuda``.
+    context
+        The recordings, the task, the folder of weights of the feature network and its device.
 
     Raises
     ------
@@ -70,17 +55,17 @@ def encoded_teacher(
         fewer than 3 sites of a region are predicted well enough; and as the feature network does.
     """
     with threads(settings.threads):
-        context = EncodingContext(settings, name, recordings, task, data_root, device)
+        encoding = EncodingContext(settings, name, context)
         groups = {}
         for target, where in settings.targets.items():
             what = f"teacher {name!r}, target {target!r}"
-            recorded = context.recorded(where, what)
-            features = context.features(where.recordings)
+            recorded = encoding.recorded(where, what)
+            features = encoding.features(where.recordings)
             fitted = cross_validate(
                 {layer: pair[0] for layer, pair in features.items()},
                 recorded.means,
-                context.folds(where.recordings),
-                context.model(),
+                encoding.folds(where.recordings),
+                encoding.model(),
                 settings.choose_per,
             )
             kept = fitted.predictivity >= settings.minimal_predictivity
@@ -91,13 +76,13 @@ def encoded_teacher(
                     f"{np.median(fitted.predictivity):.2f}), and at least {LEAST_SITES} are needed; lower "
                     "minimal_predictivity or choose other features"
                 )
-            groups[target] = context.predicted_target(recorded, features, fitted, kept, recorded.means, what)
+            groups[target] = encoding.predicted_target(recorded, features, fitted, kept, recorded.means, what)
     words = (
         "Encoded, in-silico recordings: no animal saw these images. An encoding model from the features of "
-        f"{context.network.name} to the recorded sites predicts their responses to validation images of the "
+        f"{encoding.network.name} to the recorded sites predicts their responses to validation images of the "
         "task."
     )
-    attributes = context.attributes(
+    attributes = encoding.attributes(
         groups, encoded=True, words=words, own={"settings": settings.model_dump_json()}
     )
     return tree(groups, attributes.flat())

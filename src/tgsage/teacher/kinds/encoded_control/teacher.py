@@ -15,36 +15,28 @@ read from its file:
 
 from __future__ import annotations
 
-import os
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from pydantic import ValidationError
 
+from .... import plugins
 from ....errors import TgsageError
 from ....store import seed_from
 from ....training.devices import threads
 from ...format import targets_of, tree
-from ..encoded.context import EncodingContext, Recorded, Recordings
+from ..encoded.context import EncodingContext, Recorded
 from ..encoded.encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ....config.teacher import EncodedControl, EncodedTeacher
-    from ....tasks.task import Task
+    from ...context import TeacherContext
+    from ..encoded.plugin import EncodedTeacher
+    from .plugin import EncodedControl
 
 
-def encoded_control(
-    settings: EncodedControl,
-    name: str,
-    original: xr.DataTree,
-    recordings: Recordings,
-    task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> xr.DataTree:
+def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a control of an encoded teacher.
 
     Parameters
@@ -53,35 +45,33 @@ def encoded_control(
         Which control, and its seed.
     name
         Of the control.
-    original
-        The encoded teacher.
-    recordings, task, data_root, device
-        What the encoded teacher was made of, as for
-        :func:`~tgsage.teacher.kinds.encoded.teacher.encoded_teacher`.
+    context
+        The encoded teacher, and what it was made of.
 
     Raises
     ------
     TgsageError
         If the original is no encoded teacher, or was made of something else.
     """
+    original = context.needed_original(name, settings.of)
     of, originals = original.attrs["teacher"], targets_of(original)
-    encoding = _settings_of(original, name)
+    encoded = _settings_of(original, name)
     bare = settings.control == "bare"
-    with threads(encoding.threads):
-        context = EncodingContext(encoding, name, recordings, task, data_root, device)
+    with threads(encoded.threads):
+        encoding = EncodingContext(encoded, name, context)
         groups = {}
-        for target, where in encoding.targets.items():
+        for target, where in encoded.targets.items():
             what = f"teacher {name!r}, target {target!r}"
-            recorded = context.recorded(where, what)
-            _check_origin(originals[target], context, recorded, f"{what}: {of!r}")
+            recorded = encoding.recorded(where, what)
+            _check_origin(originals[target], encoding, recorded, f"{what}: {of!r}")
             layer = str(originals[target].attrs["layer"])
             kept = originals[target]["kept"].values.astype(bool)
             groups[target] = (
-                _bare(context, recorded, layer, kept, what)
+                _bare(encoding, recorded, layer, kept, what)
                 if bare
-                else _shuffled(context, recorded, layer, kept, settings.seed, what)
+                else _shuffled(encoding, recorded, layer, kept, settings.seed, what)
             )
-    attributes = context.attributes(
+    attributes = encoding.attributes(
         groups,
         # No recordings are left in the bare network's RDMs.
         encoded=not bare,
@@ -89,7 +79,7 @@ def encoded_control(
         control_mark=f"Control: features of {of} without recordings"
         if bare
         else f"Control: recordings of {of} shuffled before the encoding",
-        kind="encoded_control",
+        kind=settings.kind,
         of=of,
         of_digest=original.attrs["digest"],
         words=f"A control of the encoded teacher {of}: "
@@ -104,37 +94,36 @@ def encoded_control(
 
 def _settings_of(original: xr.DataTree, name: str) -> EncodedTeacher:
     """Return the settings of an encoded teacher, which are in its file."""
-    from ....config.teacher import EncodedTeacher
-
     of, kind = original.attrs["teacher"], original.attrs["kind"]
     if kind != "encoded":
         raise TgsageError(f"teacher {name!r}: {of!r} is of kind {kind!r}; name an encoded teacher")
     try:
-        return EncodedTeacher.model_validate_json(original.attrs["settings"])
-    except (KeyError, ValidationError):
+        settings: EncodedTeacher = plugins.settings("teacher", json.loads(original.attrs["settings"]))
+    except (KeyError, ValueError, TgsageError):
         raise TgsageError(
             f"teacher {name!r}: the settings of {of!r} are not those of this version; make it again"
         ) from None
+    return settings
 
 
-def _check_origin(target: xr.Dataset, context: EncodingContext, recorded: Recorded, what: str) -> None:
+def _check_origin(target: xr.Dataset, encoding: EncodingContext, recorded: Recorded, what: str) -> None:
     """Raise if a target of the original has other stimuli or other sites."""
-    same_images = np.array_equal(target["images"].values, context.images)
+    same_images = np.array_equal(target["images"].values, encoding.images)
     same_sites = np.array_equal(target["neuroid_id"].values.astype(str), recorded.neuroid_id)
     if not (same_images and same_sites):
         raise TgsageError(f"{what} was made of other recordings or another task; make it again")
 
 
 def _bare(
-    context: EncodingContext, recorded: Recorded, layer: str, kept: np.ndarray, what: str
+    encoding: EncodingContext, recorded: Recorded, layer: str, kept: np.ndarray, what: str
 ) -> xr.Dataset:
     """Return the target of a layer's own features."""
     dataset = str(recorded.shared["recordings"])
     of_recorded, of_task = (
-        values.double().numpy() for values in context.standardised(dataset, [layer])[layer]
+        values.double().numpy() for values in encoding.standardised(dataset, [layer])[layer]
     )
-    similarity = context.held_out_similarity(dataset, of_recorded, recorded.means[:, kept], zscore=False)
-    return context.target_of(
+    similarity = encoding.held_out_similarity(dataset, of_recorded, recorded.means[:, kept], zscore=False)
+    return encoding.target_of(
         of_task,
         what,
         shared={
@@ -150,18 +139,18 @@ def _bare(
 
 
 def _shuffled(
-    context: EncodingContext, recorded: Recorded, layer: str, kept: np.ndarray, seed: int, what: str
+    encoding: EncodingContext, recorded: Recorded, layer: str, kept: np.ndarray, seed: int, what: str
 ) -> xr.Dataset:
     """Return the target of an encoding fitted to responses with permuted stimulus labels."""
     dataset = str(recorded.shared["recordings"])
     rng = np.random.default_rng(seed_from("shuffled encoding", seed, dataset, len(recorded.means)))
     permuted = replace(recorded, means=recorded.means[rng.permutation(len(recorded.means))])
-    features = context.features(dataset, [layer])
+    features = encoding.features(dataset, [layer])
     fitted = cross_validate(
         {layer: features[layer][0]},
         permuted.means,
-        context.folds(dataset),
-        context.model(),
-        context.settings.choose_per,
+        encoding.folds(dataset),
+        encoding.model(),
+        encoding.settings.choose_per,
     )
-    return context.predicted_target(permuted, features, fitted, kept, recorded.means, what)
+    return encoding.predicted_target(permuted, features, fitted, kept, recorded.means, what)

@@ -6,6 +6,8 @@ energy*: is it more than any convolutional, or any V1-like, front end has?
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -16,7 +18,17 @@ from ...patterns import category_rdms
 from ...stimuli import Stimuli
 from .features import features_of
 
+if TYPE_CHECKING:
+    from ...context import TeacherContext
+    from .plugin import ImageTeacher
+
 FEATURES = ("pixels", "labels", "gabor", "untrained")
+
+
+def make(settings: ImageTeacher, name: str, context: TeacherContext) -> xr.DataTree:
+    """Make a teacher of settings; see :func:`image_teacher`."""
+    original = context.needed_original(name, settings.of)
+    return image_teacher(original, settings.features, metric=settings.metric, seed=settings.seed, name=name)
 
 
 def image_teacher(

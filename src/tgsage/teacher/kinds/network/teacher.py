@@ -6,7 +6,6 @@ validation images, with an RDM after each stack, the mean over random feature su
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +21,12 @@ from ...learned_resnet import LearnedResNet, learned_resnet
 from ...stimuli import task_stimuli
 
 if TYPE_CHECKING:
-    from ....config.teacher import NetworkTeacher
     from ....tasks.task import Task
+    from ...context import TeacherContext
+    from .plugin import NetworkTeacher
 
 
-def network_teacher(
-    settings: NetworkTeacher,
-    name: str,
-    task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> xr.DataTree:
+def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of a network that learned the task: targets ``stack_1``, ``stack_2`` and ``stack_3``.
 
     Its stimuli are validation images of the task, as many of every class as can be; root attribute
@@ -45,18 +38,15 @@ def network_teacher(
         Weights or training, stimuli, subsamples, metric.
     name
         Of the teacher.
-    task
-        What the network learned; gives the stimuli.
-    data_root
-        Folder that a relative ``settings.weights`` is looked for in.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
+    context
+        The task, the folder of weights and the device.
 
     Raises
     ------
     TgsageError
         If the weights are absent or do not fit, or there are too few validation images.
     """
+    task = context.needed_task(name, settings.kind)
     stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
     network = learned_resnet(
         settings,
@@ -64,11 +54,11 @@ def network_teacher(
         task,
         seed=settings.seed,
         threads=settings.threads,
-        data_root=data_root,
-        device=device,
+        data_root=context.data_root,
+        device=context.device,
     )
     with threads(settings.threads):
-        where = resolve_device(device)
+        where = resolve_device(context.device)
         module = network.module.to(where)
         layers = activations(
             module, images, module.probe_names, mean=network.mean, std=network.std, device=where
@@ -78,7 +68,7 @@ def network_teacher(
     architecture = f"ResNet-{6 * settings.blocks_per_stack + 2}, width {settings.width}"
     attributes = TeacherAttributes(
         teacher=name,
-        kind="network",
+        kind=settings.kind,
         simulated=int(task.simulated),
         rdm=settings.rdm,
         metric=settings.metric,

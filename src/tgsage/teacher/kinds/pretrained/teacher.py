@@ -20,20 +20,13 @@ from ...stimuli import task_stimuli
 from ...weights import find_weights, state_dict
 
 if TYPE_CHECKING:
-    from ....config.teacher import PretrainedTeacher
-    from ....tasks.task import Task
+    from ...context import TeacherContext
+    from .plugin import PretrainedTeacher
 
 INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"
 
 
-def pretrained_teacher(
-    settings: PretrainedTeacher,
-    name: str,
-    task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> xr.DataTree:
+def make(settings: PretrainedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of layers of a pretrained network: a target per layer, named like it.
 
     Its stimuli are validation images of the task, as many of every class as can be; root attribute
@@ -45,12 +38,8 @@ def pretrained_teacher(
         Architecture, weights, layers, input, subsamples, metric.
     name
         Of the teacher.
-    task
-        Gives the stimuli.
-    data_root
-        Folder that a relative ``settings.weights`` is looked for in.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
+    context
+        The task, the folder of weights and the device.
 
     Raises
     ------
@@ -58,8 +47,9 @@ def pretrained_teacher(
         If the library is not installed or does not know the architecture, the weights are absent or do not
         fit, a layer does not exist or answers with several tensors, or there are too few validation images.
     """
+    task = context.needed_task(name, settings.kind)
     stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
-    module = library_network(settings.architecture, settings.weights, name, data_root)
+    module = library_network(settings.architecture, settings.weights, name, context.data_root)
     side = settings.resolution or task.resolution
     shown = to_network_input(images, resolution=side, visual_degrees=1.0, resample=settings.resample)
     with threads(settings.threads):
@@ -70,7 +60,7 @@ def pretrained_teacher(
                 settings.layers,
                 mean=settings.mean,
                 std=settings.std,
-                device=resolve_device(device),
+                device=resolve_device(context.device),
                 batch_size=64,
             )
         except TgsageError as error:
@@ -79,7 +69,7 @@ def pretrained_teacher(
         groups = layer_targets(named, settings, name, stimuli, task.simulated)
     attributes = TeacherAttributes(
         teacher=name,
-        kind="pretrained",
+        kind=settings.kind,
         simulated=int(task.simulated),
         rdm=settings.rdm,
         metric=settings.metric,
@@ -117,7 +107,7 @@ def library_network(
     Raises
     ------
     TgsageError
-        As :func:`pretrained_teacher`.
+        As :func:`make`.
     """
     library, _, model = architecture.partition(":")
     path = None if weights is None else find_weights(weights, data_root)

@@ -114,5 +114,5 @@ def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     if n <= k:
         return draws
     orthogonal, triangle = np.linalg.qr(draws)
-    draws = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
-    return draws
+    exact: np.ndarray = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
+    return exact

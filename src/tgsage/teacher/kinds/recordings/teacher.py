@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from .... import plugins
 from ....errors import TgsageError, unknown
 from ....rdm import category_means, n_stimuli, rdm, subset
 from ....recordings.assembly import responses, stimulus_codes, stimulus_means
 from ....store import seed_from
 from ....tasks import image_hashes
 from ...ceilings import animal_bounds, measurement_ceiling, noise_ceiling
+from ...context import Source, TeacherContext
 from ...format import TargetAttributes, TeacherAttributes, marked, simulation, target, tree
 from ...patterns import (
     LEAST_SITES,
@@ -31,12 +33,11 @@ from ...stimuli import Stimuli, at_resolution, image_rows, refuse_shared, spanne
 from .surrogates import noise_recordings, subsample_sites
 
 if TYPE_CHECKING:
-    from ....config.teacher import RecordedTeacher, Target
     from ....tasks.task import Task
+    from ...settings import Target
+    from .plugin import RecordedTeacher
 
 LEAST_CATEGORIES = 4
-Source = xr.DataArray | xr.Dataset
-"""An assembly, or a published RDM."""
 
 
 def build(
@@ -88,31 +89,19 @@ def build(
         For a region that is absent, a site that never varies, stimuli without image, images shared with the
         task, a part of fewer than 20 stimuli, what the metric cannot take, and a setting that is unknown.
     """
-    from ....config.teacher import RecordedTeacher
-    from ....config.validate import checked
-
     if not isinstance(targets, Mapping):
         targets = {region: region for region in ([targets] if isinstance(targets, str) else targets)}
     sections = {
         target: {"recordings": "recordings", **({"region": where} if isinstance(where, str) else where)}
         for target, where in targets.items()
     }
-    chosen = checked(
-        f"teacher {name!r}", RecordedTeacher, {"kind": "recordings", "targets": sections, **settings}
-    )
-    return make_recorded(
-        chosen, name, {"recordings": (assembly, stimuli)}, task=task, method=method, resolution=resolution
-    )
+    chosen = plugins.settings("teacher", "recordings", targets=sections, **settings)
+    context = TeacherContext(task=task, recordings={"recordings": (assembly, stimuli)}, method=method)
+    return make(chosen, name, context, resolution)
 
 
-def make_recorded(
-    settings: RecordedTeacher,
-    name: str,
-    recordings: Mapping[str, tuple[Source, xr.Dataset | None]],
-    *,
-    task: Task | None = None,
-    method: str = "spearman",
-    resolution: int | None = None,
+def make(
+    settings: RecordedTeacher, name: str, context: TeacherContext, resolution: int | None = None
 ) -> xr.DataTree:
     """Make a teacher whose targets may come from several data sets with different stimuli.
 
@@ -122,13 +111,15 @@ def make_recorded(
         Targets, metric, form of the RDM, geometry and splits.
     name
         Of the teacher.
-    recordings
-        By name of the data set: (assembly, stimuli), or (published RDM, stimuli).
-    task, method, resolution
-        As for :func:`build`.
+    context
+        The recordings, the task and the method of comparison.
+    resolution
+        Side of the images in pixels; None takes the task's, or that of the stimuli.
     """
     if not settings.targets:
         raise TgsageError(f"teacher {name!r}: has no targets; name at least one region")
+    task, method = context.task, context.method
+    recordings = context.loaded(settings.datasets({}))
     side = task.resolution if resolution is None and task is not None else resolution
     forbidden = task_pictures(task)
     split_of_picture: dict[str, str] = {}
@@ -137,7 +128,7 @@ def make_recorded(
     for target_name, where in settings.targets.items():
         what = f"teacher {name!r}, target {target_name!r}"
         if where.recordings not in recordings:
-            raise unknown(f"recordings of {what}:", where.recordings, recordings)
+            raise unknown(f"recordings of {what}:", where.recordings, context.recordings)
         if where.recordings not in datasets:
             datasets[where.recordings] = _prepared(
                 *recordings[where.recordings], where.recordings, settings, side, forbidden, split_of_picture
@@ -152,7 +143,7 @@ def make_recorded(
     control = _control_name(settings)
     attributes = TeacherAttributes(
         teacher=name,
-        kind="recordings",
+        kind=settings.kind,
         simulated=simulated,
         simulated_recordings=simulated,
         rdm=settings.rdm,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,16 @@ from ....errors import TgsageError, unknown
 from ....rdm import subset
 from ....store import seed_from
 from ...format import marked, targets_of, tree
+
+if TYPE_CHECKING:
+    from ...context import TeacherContext
+    from .plugin import ShuffledTeacher
+
+
+def make(settings: ShuffledTeacher, name: str, context: TeacherContext) -> xr.DataTree:
+    """Make a teacher of settings; see :func:`shuffled`."""
+    original = context.needed_original(name, settings.of)
+    return shuffled(original, within=settings.within, seed=settings.seed, name=name)
 
 
 def shuffled(
