@@ -5,6 +5,7 @@ from tgsage.errors import reporting
 with reporting(snakemake.log[0]):
     from tgsage import plugins, recordings, teacher
 
+    plugins.load_files(snakemake.config.get("plugins", []))
     made = teacher.make(
         plugins.settings("teacher", snakemake.params.settings),
         snakemake.wildcards.teacher,
