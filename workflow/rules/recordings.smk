@@ -13,7 +13,7 @@ rule recordings:
         mem_mb=4000,
     params:
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        code=lambda w: recordings_digest(CONFIG.recordings[w.dataset].source),
+        code=lambda w: recordings_digest(CONFIG.recordings[w.dataset]),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
     message:
@@ -37,7 +37,7 @@ rule published_rdm:
         mem_mb=2000,
     params:
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        code=lambda w: recordings_digest(CONFIG.recordings[w.dataset].source),
+        code=lambda w: recordings_digest(CONFIG.recordings[w.dataset]),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
     message:
@@ -55,7 +55,7 @@ def raw_contents(list_files, settings, output):
     """
     from snakemake.logging import logger
 
-    from tgsage.recordings.places import data_root
+    from tgsage.recordings import data_root
     from tgsage.store.contents import ABSENT, contents
 
     root = data_root(CONFIG.data)
@@ -73,14 +73,14 @@ def raw_contents(list_files, settings, output):
 
 
 def recordings_contents(dataset):
-    from tgsage.recordings.sources import raw_files
+    from tgsage.recordings import raw_files
 
     return raw_contents(
         raw_files, CONFIG.recordings[dataset], dataset_files(dataset)[0]
     )
 
 
-def recordings_digest(source):
-    from tgsage.recordings.sources import stage_modules
-
-    return stage_digest(*stage_modules(source))
+def recordings_digest(settings):
+    return stage_digest(
+        "recordings.make_recordings", "recordings.assembly_files", settings=[settings]
+    )

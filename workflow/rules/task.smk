@@ -1,11 +1,9 @@
 def task_digest():
-    from tgsage.tasks.sources import stage_modules
-
-    return stage_digest(*stage_modules(CONFIG.task.source))
+    return stage_digest("tasks.make_task", settings=[CONFIG.task])
 
 
 def task_contents():
-    from tgsage.tasks.sources import raw_files
+    from tgsage.tasks import raw_files
 
     return raw_contents(raw_files, CONFIG.task, TASK)
 

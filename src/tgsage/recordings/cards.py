@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import xarray as xr
 import yaml
 from pydantic import ValidationError, field_validator
 
-from ..config.recordings import RDM_ONLY_SOURCES, RecordingsSource
 from ..errors import TgsageError, unknown
+from ..plugins import Choice
 from ..settings import Field, Section
-from .files import read_assembly, read_stimuli
-from .places import cards_folder, data_root
-from .sources import make_published_rdm, read
+from .assembly_files import read_assembly, read_stimuli
+from .make_recordings import make_published_rdm, read
+from .places import card_files, data_root
+from .settings import RecordingsSettings
 
 
 def is_inside(name: str) -> bool:
@@ -85,13 +87,13 @@ class Card(Section):
     files: list[CardFile]
     limits: list[str] = Field(default_factory=list)
     """What a study with these data can and cannot reproduce."""
-    source: RecordingsSource
+    source: Annotated[RecordingsSettings, Choice("recordings")]
     """Settings that read it; they may be copied into a config under ``recordings``."""
 
 
 def card_names() -> list[str]:
-    """Names of the cards in ``neural_data``."""
-    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+    """Return the names of all cards: those of tgsage, and one's own in ``neural_data``."""
+    return sorted(card_files())
 
 
 def card(name: str) -> Card:
@@ -100,16 +102,17 @@ def card(name: str) -> Card:
     Parameters
     ----------
     name
-        Name of a file ``neural_data/<name>.yaml``.
+        One of :func:`card_names`.
 
     Raises
     ------
     TgsageError
         If there is no such card, or it is not valid.
     """
-    path = cards_folder() / f"{name}.yaml"
-    if name not in card_names():
-        raise unknown("data set", name, card_names())
+    files = card_files()
+    if name not in files:
+        raise unknown("data set", name, files)
+    path = files[name]
     try:
         found = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
@@ -164,7 +167,7 @@ def load_stimuli(path_or_card: str | os.PathLike[str]) -> xr.Dataset:
     named = _named(path_or_card)
     if named is None:
         return read_stimuli(path_or_card)
-    if named.source.source in RDM_ONLY_SOURCES:
+    if named.source.rdm_only:
         return make_published_rdm(named.source)[1]
     return read(named.source)[1]
 
