@@ -27,7 +27,9 @@ rule make_teacher:
         gpu=lambda w: (GPUS if CONFIG.teachers[w.teacher].runs_network else 0),
     params:
         settings=lambda w: CONFIG.teachers[w.teacher].plain(),
-        code=lambda w: stage_digest("teacher.stage", settings=[CONFIG.teachers[w.teacher]]),
+        code=lambda w: stage_digest(
+            "teacher.stage", settings=[CONFIG.teachers[w.teacher]]
+        ),
         compare=CONFIG.scoring.compare,
         device=CONFIG.device,
         data=CONFIG.data,
