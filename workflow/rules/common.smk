@@ -95,16 +95,7 @@ def arm_observed_input(wildcards):
 
 def teacher_targets(name):
     """Names of a teacher's targets, in the order of its settings; none of None."""
-    while name is not None:
-        section = CONFIG.teachers[name]
-        if section.kind in ("recordings", "encoded"):
-            return list(section.targets)
-        if section.kind == "pretrained":
-            return list(section.layers)
-        if section.kind == "network":
-            return ["stack_1", "stack_2", "stack_3"]
-        name = section.of
-    return []
+    return [] if name is None else CONFIG.teachers[name].target_names(CONFIG.teachers)
 
 
 RUNGS = SEARCH.rungs

@@ -1,34 +1,19 @@
-# Kinds of teachers that run a network, on a GPU where there is one.
-RUNS_NETWORKS = ("network", "pretrained", "encoded", "encoded_control")
+def teacher_original(wildcards):
+    """The teacher that a teacher is made of, where there is one."""
+    original = CONFIG.teachers[wildcards.teacher].original
+    return [] if original is None else [teacher_file(original)]
 
 
-def teacher_digest(kind):
-    from tgsage.teacher.sources import stage_modules
-
-    return stage_digest(*stage_modules(kind))
-
-
-def teacher_inputs(wildcards):
-    """What a teacher is made from: data sets, another teacher, or the task alone."""
-    section = CONFIG.teachers[wildcards.teacher]
-    if section.kind in ("recordings", "encoded"):
-        return target_files(section)
-    if section.kind == "encoded_control":
-        return [teacher_file(section.of), *target_files(CONFIG.teachers[section.of])]
-    if section.kind in ("shuffled", "images"):
-        return [teacher_file(section.of)]
-    return []
-
-
-def target_files(section):
-    """The data sets that a teacher's targets are of."""
-    datasets = dict.fromkeys(target.recordings for target in section.targets.values())
+def teacher_recordings(wildcards):
+    """The data sets that a teacher is made of."""
+    datasets = CONFIG.teachers[wildcards.teacher].datasets(CONFIG.teachers)
     return [file for dataset in datasets for file in dataset_files(dataset)]
 
 
 rule make_teacher:
     input:
-        sources=teacher_inputs,
+        original=teacher_original,
+        recordings=teacher_recordings,
         task=TASK,
     output:
         teacher=RUN + "/teachers/{teacher}.nc",
@@ -39,10 +24,12 @@ rule make_teacher:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=lambda w: (GPUS if CONFIG.teachers[w.teacher].kind in RUNS_NETWORKS else 0),
+        gpu=lambda w: (GPUS if CONFIG.teachers[w.teacher].runs_network else 0),
     params:
         settings=lambda w: CONFIG.teachers[w.teacher].plain(),
-        code=lambda w: teacher_digest(CONFIG.teachers[w.teacher].kind),
+        code=lambda w: stage_digest(
+            "teacher.stage", settings=[CONFIG.teachers[w.teacher]]
+        ),
         compare=CONFIG.scoring.compare,
         device=CONFIG.device,
         data=CONFIG.data,
@@ -55,7 +42,8 @@ rule make_teacher:
 rule teacher_figures:
     input:
         teacher=RUN + "/teachers/{teacher}.nc",
-        sources=teacher_inputs,
+        original=teacher_original,
+        recordings=teacher_recordings,
     output:
         figures=report(
             directory(RUN + "/figures/teachers/{teacher}"),

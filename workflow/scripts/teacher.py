@@ -3,18 +3,15 @@ from pathlib import Path
 from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
-    from tgsage import recordings, teacher
-    from tgsage.config.teacher import TeacherSource
-    from tgsage.settings import section
+    from tgsage import plugins, recordings, teacher
 
-    settings = section(TeacherSource, snakemake.params.settings)
-    sources = [Path(file) for file in snakemake.input.get("sources", [])]
+    plugins.load_files(snakemake.config.get("plugins", []))
     made = teacher.make(
-        settings,
+        plugins.settings("teacher", snakemake.params.settings),
         snakemake.wildcards.teacher,
         task=snakemake.input.task,
-        recordings={file.parent.name: file.parent for file in sources},
-        of=sources[0] if hasattr(settings, "of") else None,
+        recordings={Path(file).parent.name: Path(file).parent for file in snakemake.input.recordings},
+        original=next(iter(snakemake.input.original), None),
         method=snakemake.params.compare,
         data_root=recordings.data_root(snakemake.params.data),
         device=snakemake.params.device,

@@ -5,6 +5,6 @@ with reporting(snakemake.log[0]):
 
     plots.teacher_figures(
         snakemake.input.teacher,
-        assemblies=[file for file in snakemake.input.sources if file.endswith("assembly.nc")],
+        assemblies=[file for file in snakemake.input.recordings if file.endswith("assembly.nc")],
         out_folder=snakemake.output.figures,
     )

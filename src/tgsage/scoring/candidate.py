@@ -20,7 +20,7 @@ from ..training.settings import Recipe
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
-    from ..config.teacher import Scoring
+    from ..config.scoring import Scoring
     from ..spaces import Space
     from ..tasks import Task
 

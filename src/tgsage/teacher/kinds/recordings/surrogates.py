@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from ..errors import TgsageError, unknown
-from ..recordings.assembly import responses, stimulus_codes
-from ..store import seed_from
+from ....errors import TgsageError, unknown
+from ....recordings.assembly import means_by_code, responses, stimulus_codes
+from ....store import seed_from
 
 
 def subsample_sites(
@@ -76,41 +76,41 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
         recordings.
     """
     data = responses(assembly)
-    index, identifiers = stimulus_codes(assembly)
-    counts = np.bincount(index, minlength=len(identifiers))
-    made = np.empty_like(data)
+    index, _ = stimulus_codes(assembly)
+    counts = np.bincount(index)
+    noise_data = np.empty_like(data)
     regions = assembly["region"].values.astype(str)
     for region in np.unique(regions):
         sites = np.flatnonzero(regions == region)
         rng = np.random.default_rng(seed_from("noise recordings", seed, region))
-        own = data[:, sites]
-        means = np.zeros((len(counts), len(sites)))
-        np.add.at(means, index, own)
-        means /= counts[:, None]
+        recorded = data[:, sites]
+        means = means_by_code(recorded, index)
         degrees = len(index) - len(counts)
-        residual = own - means[index]
+        residual = recorded - means[index]
         noise = residual.T @ residual / degrees if degrees else np.zeros((len(sites), len(sites)))
         signal = np.cov(means, rowvar=False) - noise * np.mean(1 / counts)
         drawn = means.mean(axis=0) + _exact(rng, len(counts), len(sites)) @ _root(signal).T
-        made[:, sites] = drawn[index]
+        noise_data[:, sites] = drawn[index]
         if degrees:
-            made[:, sites] += rng.standard_normal(own.shape) @ _root(noise).T
+            noise_data[:, sites] += rng.standard_normal(recorded.shape) @ _root(noise).T
     template = assembly.isel(time_bin=0, drop=True) if "time_bin" in assembly.dims else assembly
     template = template.transpose("neuroid", "presentation")
-    return template.copy(data=made.T).assign_attrs(simulated=1)
+    return template.copy(data=noise_data.T).assign_attrs(simulated=1)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix A with A Aᵀ = covariance, whose negative eigenvalues are taken for 0."""
+    """Return a matrix A with A Aᵀ = covariance, whose negative eigenvalues count as 0."""
     values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.clip(values, 0, None))
+    root: np.ndarray = vectors * np.sqrt(np.clip(values, 0, None))
+    return root
 
 
 def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """(n, k) normal draws of mean 0 and, where n > k, of sample covariance exactly the identity."""
+    """Draw (n, k) normal values of mean 0 and, where n > k, of sample covariance exactly the identity."""
     draws = rng.standard_normal((n, k))
     draws -= draws.mean(axis=0)
     if n <= k:
         return draws
     orthogonal, triangle = np.linalg.qr(draws)
-    return orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
+    exact: np.ndarray = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
+    return exact

