@@ -252,7 +252,7 @@ def load_files(files: Sequence[str]) -> None:
 
 
 def _rebuild_choices() -> None:
-    """Build the schemas of plugins that contain a choice of plugins anew, now that there are more of these."""
+    """Build the schemas of plugins that contain a choice of plugins, now that there are more of these."""
     for kind in TAGS:
         for plugin in every(kind):
             metadata = [item for field in plugin.model_fields.values() for item in field.metadata]
