@@ -38,8 +38,7 @@ from .seeds import candidate_seed, initial_module
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
-    from .data import LearningTask
-    from .seeds import CandidateSpace
+    from ..tasks import Task
     from .settings import Recipe
 
 KIND = "trained"
@@ -118,7 +117,7 @@ def ensure_trained(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -173,7 +172,7 @@ def stored_candidate(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -253,14 +252,15 @@ def _write_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: torch.device,
     content: dict[str, Any],
     resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train, and write the files of an entry."""
-    states, tensors, record = train_entry(space, arch, recipe, task, device, resume, report)
+    seed = candidate_seed(space, arch, recipe, task)
+    states, tensors, record = train_entry(space, arch, seed, recipe, task, device, resume, report)
     if states:
         save_file(states, folder / WEIGHTS)
     if tensors:
@@ -269,10 +269,11 @@ def _write_entry(
 
 
 def train_entry(
-    space: CandidateSpace,
+    space: Space,
     arch: Architecture,
+    seed: int,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: torch.device,
     resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
@@ -296,7 +297,6 @@ def train_entry(
         "processor": processor(str(device)),
         "recipe": recipe.plain(),
     }
-    seed = candidate_seed(space, arch, recipe, task)
     seen = 0 if resume is None else resume.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:

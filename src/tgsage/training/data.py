@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -23,59 +23,6 @@ KEPT_APART_BYTES = 1 << 30
 
 DEVICE_SHARE = 0.5
 """Share of a GPU's free memory that images may take; more of them stay on the host."""
-
-
-class LabelledImages(Protocol):
-    """A part of a task, such as :class:`tgsage.tasks.Part`."""
-
-    @property
-    def images(self) -> Pixels:
-        """uint8 (n, H, W, 3)."""
-        ...
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int64 (n,)."""
-        ...
-
-
-class LearningTask(Protocol):
-    """What training reads of a :class:`tgsage.tasks.Task`."""
-
-    @property
-    def train(self) -> LabelledImages:
-        """What is learned."""
-        ...
-
-    @property
-    def validation(self) -> LabelledImages:
-        """What is learned as well where the recipe says so."""
-        ...
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Of the training pixels by channel, (3,), a fraction of 255."""
-        ...
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviation of the training pixels by channel, (3,), a fraction of 255."""
-        ...
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        ...
-
-    @property
-    def resolution(self) -> int:
-        """Side of the images in pixels."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Digest of images and labels."""
-        ...
 
 
 class DeviceDataset:

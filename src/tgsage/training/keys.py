@@ -17,12 +17,12 @@ from .devices import device_class, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
-    from .data import LearningTask
+    from ..tasks import Task
     from .settings import Recipe
 
 
 def candidate_key(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
 ) -> str:
     """Return the store key of a trained candidate, 64 hexadecimal digits.
 
@@ -41,7 +41,7 @@ def candidate_key(
 
 
 def key_content(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
 ) -> dict[str, Any]:
     """Return what the key of a candidate is made from, as JSON-ready values."""
     device = resolve_device(device)

@@ -35,7 +35,8 @@ from .ema import EmaCheckpointer
 from .sgd import SGD
 
 if TYPE_CHECKING:
-    from .data import LearningTask, Pixels
+    from ..tasks import Task
+    from .data import Pixels
     from .settings import Recipe
 
 CURVE_POINTS = 20
@@ -145,7 +146,7 @@ class Diverged(TgsageError):
 
 def train(
     module: torch.nn.Module,
-    task: LearningTask,
+    task: Task,
     recipe: Recipe,
     seed: int,
     device: str | torch.device = "cpu",
@@ -222,7 +223,7 @@ def kept_shares(recipe: Recipe) -> list[float]:
     return [share for share in recipe.checkpoints if share < recipe.stop] + [recipe.stop]
 
 
-def set_normalisation(module: torch.nn.Module, task: LearningTask) -> None:
+def set_normalisation(module: torch.nn.Module, task: Task) -> None:
     """Note on a module which (mean, std) of the pixels, fractions of 255, it was trained on."""
     # torch declares the attributes of modules to be tensors and modules.
     module.normalisation = (np.asarray(task.mean), np.asarray(task.std))  # type: ignore[assignment]
@@ -333,9 +334,7 @@ class _Curve:
 class _Run:
     """A training under way: everything that a step changes."""
 
-    def __init__(
-        self, module: torch.nn.Module, task: LearningTask, recipe: Recipe, seed: int, device: torch.device
-    ):
+    def __init__(self, module: torch.nn.Module, task: Task, recipe: Recipe, seed: int, device: torch.device):
         start = time.perf_counter()
         pixels, labels = _training_images(task, recipe)
         self.schedule = _Schedule(recipe, len(labels))
@@ -403,7 +402,7 @@ class _Run:
             share, _ = self._due.pop(0)
             self.checkpoints.append(Checkpoint(share, step * self.schedule.batch_size, state))
 
-    def finish(self, task: LearningTask) -> Trained:
+    def finish(self, task: Task) -> Trained:
         """Put the last checkpoint into the module, and return what the training leaves."""
         schedule = self.schedule
         seconds = time.perf_counter() - self.curve.start
@@ -487,9 +486,9 @@ def _size(shape: torch.Size | None) -> str:
     return "absent" if shape is None else str(tuple(shape))
 
 
-def _training_images(task: LearningTask, recipe: Recipe) -> tuple[list[Pixels], np.ndarray]:
+def _training_images(task: Task, recipe: Recipe) -> tuple[list[Pixels], np.ndarray]:
     parts = [task.train] if recipe.images == "train" else [task.train, task.validation]
-    pixels = [part.images for part in parts]
+    pixels: list[Pixels] = [part.images for part in parts]
     labels = np.concatenate([part.labels for part in parts])
     if len(labels) < 2:
         raise TgsageError(f"training needs at least two images, the task has {len(labels)}")
