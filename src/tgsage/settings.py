@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from .errors import TgsageError
+from .errors import TgsageError, nearest
 
 __all__ = ["Field", "Later", "Section", "checked", "section"]
 
@@ -86,5 +86,7 @@ def checked(where: str, kind: type[SectionType], values: Mapping[str, Any]) -> S
         for detail in error.errors():
             key = ".".join(str(part) for part in detail["loc"])
             message = detail["msg"].removeprefix("Value error, ")
+            if detail["type"] == "extra_forbidden":
+                message = f"unknown setting{nearest(key, kind.model_fields)}"
             lines.append(f"{key}: {message[0].lower() + message[1:]}" if key else message)
         raise TgsageError(f"{where}: " + "; ".join(lines)) from None

@@ -11,11 +11,11 @@ import xarray as xr
 
 import tgsage.teacher as teachers
 from tgsage import recordings, tasks
+from tgsage.config.teacher import EncodedControl, EncodedTeacher, RecordedTeacher
+from tgsage.rdm import compare
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.tasks.readers.cifar10.plugin import Cifar10
-from tgsage.config.teacher import EncodedControl, EncodedTeacher, RecordedTeacher
-from tgsage.rdm import compare
 
 RESNET56 = {
     "network": "resnet",

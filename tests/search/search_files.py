@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from tgsage import spaces
-from tgsage.config.spaces import CellSpace
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.files import read_json
 from tgsage.runs.rsa import as_observed
+from tgsage.spaces.cell.plugin import CellSpace
 from tgsage.store import write_json
 
 SPACE = CellSpace(name="cell", blocks=2, width=4, reductions=1)

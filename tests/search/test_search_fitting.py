@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from search_files import SPACE, TARGETS, measure_all
 
-from tgsage import search
+from tgsage import guidance, search
 from tgsage.cli import main
-from tgsage.config.samplers import RandomSampler
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
 from tgsage.runs import ledger, profiles
+from tgsage.samplers.random.plugin import RandomSampler
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,8 @@ def test_the_command_writes_what_another_search_starts_from(finished, tmp_path, 
     assert fitted.with_teacher.r2 > 0.9 and "without the teacher's: RMSE" in said
     table = ledger.read(finished / "ledger.csv")
     layers = profiles.aligned(profiles.load(finished / "round_0" / "profiles.nc"), table)
-    scorer = calibrated.make(calibrated.CalibratedGuidance(name="calibrated", fitted=str(out)))
-    pd.testing.assert_series_equal(
-        scorer(table, layers), calibrated.scores_of(fitted, table, layers), check_names=False
-    )
+    scores = guidance.get("calibrated", fitted=str(out))(table, layers)
+    pd.testing.assert_series_equal(scores, fitted.predict(table, layers)["predicted"], check_names=False)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ import xarray as xr
 from search_files import SPACE, TARGETS, measure_all
 
 from tgsage import search, spaces
-from tgsage.config.samplers import RandomSampler, TpeSampler
 from tgsage.errors import TgsageError
 from tgsage.runs import ledger, profiles
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.files import read_json
+from tgsage.samplers.random.plugin import RandomSampler
+from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.store import write_json
 
 GUIDANCE = {"name": "p_plus_tg", "alpha": 0.5}

@@ -5,6 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
+from tgsage.recordings import data_root
 from tgsage.store import stage_digest
 
 try:
@@ -17,18 +18,12 @@ RUN = CONFIG.folder
 
 def space_digest(*stages):
     """Digest of stages that build networks: their code, and that of the search's space."""
-    from tgsage import spaces
-
-    code = stage_digest(*stages, *spaces.stage_modules(CONFIG.search.space))
-    try:
-        # A space of the user's own is a file of theirs.
-        own = spaces.source_digest(CONFIG.search.space)
-    except TgsageError as error:
-        raise WorkflowError(str(error)) from None
-    return f"{code} {own}".strip()
+    return stage_digest(*stages, settings=[CONFIG.search.space])
 
 
-SEARCH = CONFIG.search
+SEARCH = CONFIG.search.model_copy(
+    update={"space": CONFIG.search.space.located(data_root(CONFIG.data))}
+)
 TASK = f"{RUN}/task/{CONFIG.task.source}.h5"
 ROUNDS = range(SEARCH.rounds)
 ARMS = list(SEARCH.arms)

@@ -50,20 +50,6 @@ rule search_settings:
         "../scripts/search_settings.py"
 
 
-def sampler_digests():
-    """By arm: digest of the file of a sampler of the user's own; nothing for those of tgsage."""
-    from tgsage.samplers import source_digest
-
-    try:
-        return {arm: source_digest(SEARCH.arms[arm].sampler) for arm in ARMS}
-    except TgsageError as error:
-        raise WorkflowError(str(error)) from None
-
-
-# Once, and when the workflow is read: a file that is not there is told before anything runs.
-SAMPLER_DIGESTS = sampler_digests()
-
-
 rule propose:
     input:
         unpack(proposal_inputs),
@@ -81,8 +67,9 @@ rule propose:
         sampler=lambda w: SEARCH.arms[w.arm].sampler.plain(),
         n=SEARCH.candidates_per_round,
         run=CONFIG.run,
-        code=space_digest("search.propose"),
-        own_sampler=lambda w: SAMPLER_DIGESTS[w.arm],
+        code=lambda w: stage_digest(
+            "search.propose", settings=[SEARCH.space, SEARCH.arms[w.arm].sampler]
+        ),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -91,16 +78,15 @@ rule propose:
 
 def judge_digest(stage, arm):
     """Digest of a stage that judges: its code, and that of the arm's guidance."""
-    from tgsage.guidance import stage_modules
-
-    return stage_digest(stage, *stage_modules(SEARCH.arms[arm].guidance.name))
+    guidance = SEARCH.arms[arm].guidance
+    # The space reads the architectures in files of known accuracies.
+    space = [SEARCH.space] if guidance.files() else []
+    return stage_digest(stage, settings=[guidance, *space])
 
 
 def judge_files(wildcards):
     """Files that the arm's guidance reads; one that is not there is told before a job of the arm runs."""
-    from tgsage.guidance import inputs
-
-    files = inputs(SEARCH.arms[wildcards.arm].guidance)
+    files = SEARCH.arms[wildcards.arm].guidance.files()
     for file in files:
         if not Path(file).is_file():
             raise WorkflowError(

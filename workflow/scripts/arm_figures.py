@@ -4,7 +4,7 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import plots
-    from tgsage.config.spaces import SpaceSource
+    from tgsage.spaces.settings import SpaceSource
     from tgsage.settings import section
 
     plots.arm_figures(

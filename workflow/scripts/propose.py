@@ -2,8 +2,8 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import search
-    from tgsage.config.samplers import SamplerSource
-    from tgsage.config.spaces import SpaceSource
+    from tgsage.samplers.settings import SamplerSource
+    from tgsage.spaces.settings import SpaceSource
     from tgsage.settings import section
 
     search.propose_round(

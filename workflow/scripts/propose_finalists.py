@@ -2,7 +2,7 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import search
-    from tgsage.config.spaces import SpaceSource
+    from tgsage.spaces.settings import SpaceSource
     from tgsage.settings import section
 
     search.propose_finalists(

@@ -2,7 +2,7 @@ from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
     from tgsage import scoring, search, spaces, tasks, teacher
-    from tgsage.config.spaces import SpaceSource
+    from tgsage.spaces.settings import SpaceSource
     from tgsage.config.teacher import Scoring
     from tgsage.runs import rsa as rsa_file
     from tgsage.runs.files import read_json

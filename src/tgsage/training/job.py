@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .. import spaces, tasks
+from .. import plugins, spaces, tasks
 from ..errors import TgsageError
 from ..settings import Section, checked
 from ..store import Store, write_json
@@ -97,6 +97,7 @@ def train_candidate(
             os.fspath(store_root),
             device,
             tuple(earlier),
+            plugins.loaded_files(),
         ),
         recipe.timeout_seconds,
         reports=True,
@@ -144,10 +145,12 @@ def _train_here(
     store_root: str,
     device: str,
     earlier: tuple[float, ...],
+    plugin_files: tuple[str, ...],
     *,
     report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """What the child runs: from plain values to the fields of ``training.json`` that it decides."""
+    plugins.load_files(plugin_files)
     chosen = spaces.get(space)
     try:
         stored = ensure_trained(

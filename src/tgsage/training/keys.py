@@ -76,7 +76,8 @@ def builder(space: Space) -> Space:
 def versions(space: Space) -> dict[str, str]:
     """Return what of a key changes with the code and with torch: ``space_code``, ``code`` and ``torch``."""
     return {
-        "space_code": space.code_digest or stage_digest(settings=[space.settings]),
+        # A list builds the networks of another space.
+        "space_code": stage_digest(settings=[getattr(space, "of", space).settings]),
         "code": stage_digest("training.loop", "training.seeds"),
         "torch": torch.__version__,
     }
