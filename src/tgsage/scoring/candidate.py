@@ -12,8 +12,9 @@ import xarray as xr
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
+from ..threads import threads
 from ..training.cache import Stored, stored_candidate
-from ..training.devices import resolve_device, threads, to_channels_last
+from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
 from ..training.probes import Evaluation, evaluate, probe_names
 from ..training.settings import Recipe

@@ -29,8 +29,9 @@ from safetensors.torch import load_file, save_file
 from ..errors import TgsageError
 from ..store import Store, digest, write_json
 from ..store.processor import processor
+from ..threads import threads
 from .counts import count_flops, count_parameters
-from .devices import device_class, resolve_device, threads
+from .devices import device_class, resolve_device
 from .keys import builder, key_content
 from .loop import Checkpoint, Diverged, TrainingState, train
 from .probes import probe_names

@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, memory layout, threads, reproducible kernels."""
+"""Where and how numbers are computed: device, precision, memory layout, reproducible kernels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from ..errors import TgsageError, unknown
+from ..threads import threads as threads  # noqa: PLC0414 (teachers and searches take it from here)
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
@@ -80,20 +81,6 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 def to_channels_last(module: torch.nn.Module) -> None:
     """Lay the kernels of a module out in memory as its images are, in place."""
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-@contextlib.contextmanager
-def threads(number: int | None) -> Iterator[None]:
-    """Run the block with that many CPU threads in torch, and restore; None leaves them as they are."""
-    before = torch.get_num_threads()
-    if number is None or number == before:
-        yield
-        return
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import plugins, spaces, tasks
 from ..errors import TgsageError
-from ..settings import Section, checked
+from ..settings import checked
 from ..store import Store, write_json
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
 from .settings import Recipe
+
+if TYPE_CHECKING:
+    from ..spaces.settings import SpaceSettings
 
 TOLD = (
     "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
@@ -25,7 +28,7 @@ def train_candidate(
     proposal: Mapping[str, Any],
     recipe: Recipe | Mapping[str, Any],
     task_path: str | os.PathLike[str],
-    space: Section | Mapping[str, Any] | str,
+    space: SpaceSettings | Mapping[str, Any] | str,
     store_root: str | os.PathLike[str],
     device: str,
     out_path: str | os.PathLike[str],

@@ -55,7 +55,7 @@ def key_content(
         "task": task.digest,
         "n_classes": task.n_classes,
         "device": device_class(device),
-        **versions(builder(space)),
+        **versions(space),
     }
 
 
@@ -76,8 +76,7 @@ def builder(space: Space) -> Space:
 def versions(space: Space) -> dict[str, str]:
     """Return what of a key changes with the code and with torch: ``space_code``, ``code`` and ``torch``."""
     return {
-        # A list builds the networks of another space.
-        "space_code": stage_digest(settings=[getattr(space, "of", space).settings]),
+        "space_code": stage_digest(settings=[builder(space).settings]),
         "code": stage_digest("training.loop", "training.seeds"),
         "torch": torch.__version__,
     }

@@ -19,6 +19,7 @@ import torch
 
 from ..errors import TgsageError
 from ..store.hashing import seed_from
+from ..threads import threads
 from .data import DeviceDataset, batches
 from .devices import (
     autocast,
@@ -28,7 +29,6 @@ from .devices import (
     resolve_device,
     resolve_precision,
     set_random_states,
-    threads,
     to_channels_last,
 )
 from .ema import EmaCheckpointer
