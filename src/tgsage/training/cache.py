@@ -239,8 +239,8 @@ def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[floa
             if stored.record["status"] != "ok":
                 continue  # It diverged, and will again.
             checkpoints = [
-                Checkpoint(kept["share"], kept["examples"], stored.load(number))
-                for number, kept in enumerate(stored.record["checkpoints"])
+                Checkpoint(checkpoint["share"], checkpoint["examples"], stored.load(number))
+                for number, checkpoint in enumerate(stored.record["checkpoints"])
             ]
             return TrainingState(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
         except (_NotThere, FileNotFoundError):
@@ -298,11 +298,11 @@ def train_entry(
         "processor": processor(str(device)),
         "recipe": recipe.plain(),
     }
-    seen = 0 if resume is None else resume.checkpoints[-1].examples
+    examples = 0 if resume is None else resume.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:
-        nonlocal seen
-        seen = progress["examples"]
+        nonlocal examples
+        examples = progress["examples"]
         report(progress)
 
     try:
@@ -315,16 +315,16 @@ def train_entry(
                 if is_out_of_memory(error):
                     raise
                 return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
-            known = {
+            counts = {
                 "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
                 "probes": probe_names(module),
             }
-        record.update(known)
-        report(known)
+        record.update(counts)
+        report(counts)
         if resume is not None:
-            report({"seconds_before": resume.seconds, "examples": seen})
+            report({"seconds_before": resume.seconds, "examples": examples})
         trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
@@ -333,7 +333,7 @@ def train_entry(
         return {}, {}, record
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"out of memory: {one_line(error)}", examples=seen) from error
+            raise OutOfMemory(f"out of memory: {one_line(error)}", examples=examples) from error
         raise
     record.update(
         status="ok",
@@ -341,12 +341,12 @@ def train_entry(
         examples=trained.examples,
         seconds=trained.seconds,
         curve=trained.curve,
-        checkpoints=[{"share": kept.share, "examples": kept.examples} for kept in trained.checkpoints],
+        checkpoints=[{"share": one.share, "examples": one.examples} for one in trained.checkpoints],
     )
     states = {
         f"{number}/{name}": value
-        for number, kept in enumerate(trained.checkpoints)
-        for name, value in kept.state.items()
+        for number, checkpoint in enumerate(trained.checkpoints)
+        for name, value in checkpoint.state.items()
     }
     tensors = {} if trained.resume is None else dict(trained.resume.tensors)
     return states, tensors, record

@@ -64,8 +64,8 @@ class DeviceDataset:
         channels_last: bool = True,
         resident: bool | None = None,
     ):
-        given: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
-        parts = [_as_tensor(part) for part in given]
+        arrays: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
+        parts = [_as_tensor(part) for part in arrays]
         if any(part.shape[1:] != parts[0].shape[1:] for part in parts):
             sizes = ", ".join(str(tuple(part.shape[1:])) for part in parts)
             raise TgsageError(f"images: parts with images of different sizes, {sizes}; resize them to one")
@@ -124,7 +124,7 @@ class DeviceDataset:
         if pixels is None:
             pixels = self._fetch(index).view(-1, 3)
             index = torch.arange(len(index), device=self.device)
-            mirror, down, right = (given.to(self.device) for given in (mirror, down, right))
+            mirror, down, right = (values.to(self.device) for values in (mirror, down, right))
         columns = torch.where(mirror[:, None], self.width - 1 - self._columns, self._columns)
         columns = _reflect(columns + right[:, None], self.width)
         rows = _reflect(self._rows + down[:, None], self.height) + (index * self.height)[:, None]

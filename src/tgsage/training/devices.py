@@ -122,10 +122,10 @@ def random_states(device: torch.device) -> dict[str, torch.Tensor]:
 
     ``random/cpu`` and, for a GPU, ``random/cuda``.
     """
-    found = {"random/cpu": torch.default_generator.get_state()}
+    states = {"random/cpu": torch.default_generator.get_state()}
     for index in _cuda_indices(device):
-        found["random/cuda"] = torch.cuda.default_generators[index].get_state()
-    return found
+        states["random/cuda"] = torch.cuda.default_generators[index].get_state()
+    return states
 
 
 def set_random_states(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:

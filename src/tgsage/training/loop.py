@@ -265,11 +265,11 @@ class _Schedule:
             return self._peak * (step + 1) / self._warm
         return self._peak * 0.5 * (1 + math.cos(math.pi * (step - self._warm) / (self.total - self._warm)))
 
-    def diverged(self, what: str, step: int, seen: int, curve: _Curve) -> Diverged:
-        """Return the error for a training that failed at a step, which was noticed after ``seen`` steps."""
+    def diverged(self, what: str, step: int, noticed: int, curve: _Curve) -> Diverged:
+        """Return the error for a training that failed at a step, noticed after another."""
         return Diverged(
             f"{what} at step {step} of {self.total} (learning rate {self._peak:g})",
-            examples=seen * self.batch_size,
+            examples=noticed * self.batch_size,
             seconds=time.perf_counter() - curve.start,
             curve=curve.points,
         )
@@ -471,15 +471,15 @@ class _Run:
 
     def _restore_checkpoints(self, state: TrainingState) -> None:
         """Take over the checkpoints that were due so far."""
-        kept = {checkpoint.share: checkpoint for checkpoint in state.checkpoints}
-        while self._due and (self._due[0][0] in kept or self._due[0][1] < state.step):
+        earlier = {checkpoint.share: checkpoint for checkpoint in state.checkpoints}
+        while self._due and (self._due[0][0] in earlier or self._due[0][1] < state.step):
             share, step = self._due.pop(0)
-            if share not in kept or kept[share].examples != step * self.schedule.batch_size:
+            if share not in earlier or earlier[share].examples != step * self.schedule.batch_size:
                 raise TgsageError(
                     f"recipe.checkpoints: the training that is to be continued kept none at {share:g}; "
                     "continue with the recipe that it was started with"
                 )
-            self.checkpoints.append(kept[share])
+            self.checkpoints.append(earlier[share])
 
 
 def _size(shape: torch.Size | None) -> str:
