@@ -32,7 +32,7 @@ install: $(VENV)/installed
 # brainscore-brainio's metadata demand an xarray of 2022; it runs with the pinned one, hence --no-deps.
 $(VENV)/installed: pyproject.toml constraints.txt Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,docs]'
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt brainscore-brainio
 	touch $@
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from training_bench import cell_choices
 
-from tgsage.config.training import Recipe
+from tgsage.training.settings import Recipe
 from tgsage.store import Store
 from tgsage.tasks import Part, Task
 from tgsage.training import Stored, ensure_trained

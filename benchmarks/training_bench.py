@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from tgsage import spaces
-from tgsage.config.training import Recipe
+from tgsage.training.settings import Recipe
 from tgsage.training import count_parameters, initial_module, resolve_device, resolve_precision
 from tgsage.training.devices import autocast, reproducible
 from tgsage.training.images import DeviceImages, draws

@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from tgsage.config import load
-from tgsage.config.base import Section
 from tgsage.config.recordings import RecordingsSource
-from tgsage.config.validate import section
 from tgsage.errors import TgsageError
+from tgsage.settings import Section, section
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))

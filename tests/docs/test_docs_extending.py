@@ -15,12 +15,12 @@ import yaml
 from tgsage import samplers, spaces, tasks
 from tgsage.config.search import Search
 from tgsage.config.task import RenderedObjects
-from tgsage.config.training import Recipe
 from tgsage.plots import cells
 from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
 from tgsage.store import Store
 from tgsage.training import activations, count_flops, count_parameters, train_candidate
+from tgsage.training.settings import Recipe
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.M | re.S))

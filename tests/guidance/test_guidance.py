@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 
 import numpy as np
@@ -11,13 +10,11 @@ import pytest
 from guidance_tables import made_up
 
 from tgsage import guidance
-from tgsage.config.base import Section
 from tgsage.config.guidance import GuidanceSource, PPlusTg
 from tgsage.config.search import Arm
-from tgsage.config.validate import section
 from tgsage.errors import TgsageError
 from tgsage.runs import ledger
-from tgsage.store import stage_digest
+from tgsage.settings import Section, section
 
 
 @pytest.fixture
@@ -148,22 +145,6 @@ def test_who_needs_profiles_and_which_files():
     assert guidance.inputs(calibrated) == ["m.csv"]
     assert guidance.inputs("calibrated", fitted="f.json") == ["f.json"]
     assert guidance.inputs("rank") == []
-
-
-def test_code_of_one_guidance_is_not_in_the_digest_of_another(monkeypatch):
-    digests = importlib.import_module("tgsage.store.digest")
-    seen = []
-    read = digests._read_module
-    monkeypatch.setattr(digests, "_read_module", lambda name, path: seen.append(name) or read(name, path))
-    for name in guidance.NAMES:
-        seen.clear()
-        stage_digest(*guidance.stage_modules(name))
-        own = guidance.stage_modules(name)[0].removeprefix("guidance.")
-        others = {"rank", "ceiled", "profile", "calibrated"} - {own}
-        assert not {f"tgsage.guidance.{other}" for other in others} & set(seen), name
-        assert f"tgsage.guidance.{own}" in seen
-    with pytest.raises(TgsageError, match="did you mean 'rank'"):
-        guidance.stage_modules("ranks")
 
 
 def test_alpha_follows_the_examples():

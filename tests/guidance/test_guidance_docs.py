@@ -12,8 +12,8 @@ from guidance_tables import made_up, mature_of
 from tgsage import guidance
 from tgsage.config.guidance import GuidanceSource
 from tgsage.config.search import Arm
-from tgsage.config.validate import section
 from tgsage.runs import ledger, profiles
+from tgsage.settings import section
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "guidance.md").read_text(encoding="utf-8")
 SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)]

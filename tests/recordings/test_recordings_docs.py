@@ -10,8 +10,8 @@ import yaml
 
 from tgsage import recordings
 from tgsage.config.recordings import Hdf5Recordings, RecordingsSource
-from tgsage.config.validate import section
 from tgsage.recordings.sources import _READERS
+from tgsage.settings import section
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "recordings"
 

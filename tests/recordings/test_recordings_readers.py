@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import warnings
 import zipfile
@@ -16,7 +15,6 @@ from tgsage import recordings
 from tgsage.config.recordings import RecordingsSource
 from tgsage.errors import TgsageError
 from tgsage.recordings import images as zipped
-from tgsage.store import stage_digest
 
 SOURCES = TypeAdapter(RecordingsSource)
 
@@ -450,35 +448,3 @@ def test_decoded_size_is_limited(cowley_folder, monkeypatch):
 
 
 # The code of a stage
-
-
-def test_the_stage_of_a_source_has_its_reader_and_no_other(monkeypatch):
-    # By name: the package offers a function of the same name as the module.
-    digest = importlib.import_module("tgsage.store.digest")
-    seen: dict[str, set[str]] = {}
-    original = digest._read_module
-    for source in ("brainio", "cowley2023", "kriegeskorte2008"):
-        names = seen[source] = set()
-
-        def noted(name, path, names=names):
-            names.add(name)
-            return original(name, path)
-
-        monkeypatch.setattr(digest, "_read_module", noted)
-        stage_digest(*recordings.stage_modules(source))
-    shared = set.intersection(*seen.values())
-    assert {
-        "tgsage.recordings.selection",
-        "tgsage.recordings.validation",
-        "tgsage.recordings.sources",
-    } <= shared
-    own = {source: {name for name in names - shared if ".readers." in name} for source, names in seen.items()}
-    assert own == {
-        "brainio": {"tgsage.recordings.readers.brainio_package"},
-        "cowley2023": {"tgsage.recordings.readers.cowley2023"},
-        "kriegeskorte2008": {"tgsage.recordings.readers.kriegeskorte2008"},
-    }
-    assert not any("simulated" in name or "rendering" in name for name in set().union(*seen.values()))
-    assert recordings.stage_modules("simulated")[0] == "recordings.simulated"
-    with pytest.raises(TgsageError, match="did you mean 'brainio'"):
-        recordings.stage_modules("brainIO")

@@ -13,11 +13,11 @@ from scoring_fakes import easy_task, group, make_teacher
 
 from tgsage import scoring, spaces
 from tgsage.config.teacher import Scoring
-from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
 from tgsage.store import Store
 from tgsage.training import ensure_trained, evaluate
+from tgsage.training.settings import Recipe
 
 TASK = easy_task(16)
 SPACE = spaces.get("cell", blocks=1, width=4, repeats=1, reductions=1)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 
 import h5py
 import numpy as np
@@ -11,7 +10,6 @@ from tgsage import tasks
 from tgsage.config.task import RenderedObjects
 from tgsage.errors import TgsageError
 from tgsage.rendering import CATEGORIES, render
-from tgsage.store import stage_digest
 from tgsage.tasks import Part, Task
 from tgsage.tasks.split import stratified
 from tgsage.tasks.task import validate
@@ -148,23 +146,6 @@ def test_stratified_draws_keep_proportions():
     assert not np.array_equal(first, stratified(labels, [120, 77], 4, "here")[0])
     everything = stratified(labels, [300, 200], 0, "here")
     assert sorted(np.concatenate(everything)) == list(range(500))
-
-
-def test_one_source_does_not_depend_on_the_code_of_another(monkeypatch):
-    digest = importlib.import_module("tgsage.store.digest")
-    read = []
-    original = digest._read_module
-    monkeypatch.setattr(digest, "_read_module", lambda name, path: read.append(name) or original(name, path))
-    stage_digest(*tasks.stage_modules("rendered"))
-    assert "tgsage.tasks.readers.rendered" in read
-    assert "tgsage.rendering.solids" in read
-    assert not any("cifar10" in name or "pickles" in name for name in read)
-    read.clear()
-    stage_digest(*tasks.stage_modules("cifar10"))
-    assert "tgsage.tasks.readers.pickles" in read
-    assert not any("rendering" in name or "rendered" in name for name in read)
-    with pytest.raises(TgsageError, match="did you mean 'rendered'"):
-        tasks.stage_modules("renderd")
 
 
 def test_a_task_knows_its_classes_and_size():

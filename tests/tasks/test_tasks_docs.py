@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import yaml
 
 from tgsage import tasks
 from tgsage.config.task import TaskSource
-from tgsage.config.validate import section
 from tgsage.errors import TgsageError
+from tgsage.settings import section
 from tgsage.tasks import sources
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
@@ -41,26 +40,3 @@ def test_every_source_has_a_section_a_snippet_and_a_line_of_the_table():
     assert set(re.findall(r"^## `(\w+)`$", PAGE, flags=re.M)) == set(names)
     assert {snippet["task"]["source"] for snippet in SNIPPETS} == set(names)
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, flags=re.M)) == {"source", *names}
-
-
-def test_no_reader_depends_on_another(monkeypatch):
-    digest = importlib.import_module("tgsage.store.digest")
-    read = []
-    original = digest._read_module
-    monkeypatch.setattr(digest, "_read_module", lambda name, path: read.append(name) or original(name, path))
-    for source in sources._READERS:
-        read.clear()
-        digest.stage_digest(*tasks.stage_modules(source))
-        readers = {name.rpartition(".")[2] for name in read if name.startswith("tgsage.tasks.readers.")}
-        assert readers - {"pickles"} == {source}
-        assert not any(name.startswith(("tgsage.recordings", "tgsage.training")) for name in read)
-
-
-@pytest.mark.slow
-def test_the_example_runs(data, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (example,) = EXAMPLES
-    names = {"data_folder": data}
-    exec(example, names)
-    assert (len(names["task"].train), len(names["task"].test)) == (9000, 1000)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["task.h5"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from tgsage.config.teacher import (
 )
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, compare, rdm
-from tgsage.store import seed_from, stage_digest
+from tgsage.store import seed_from
 from tgsage.tasks import image_hashes
 from tgsage.teacher.encoding import fold_labels
 from tgsage.teacher.feature_networks import feature_network
@@ -470,37 +469,3 @@ def test_a_package_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyP
     with pytest.raises(TgsageError, match=r"teacher 't': .*pip install 'tgsage\[encoding\]'") as caught:
         feature_network(chosen, "t", None)
     assert "\n" not in str(caught.value)
-
-
-def modules_of(kind: str) -> set[str]:
-    """Modules whose code is in the digest of a kind: the walk of ``stage_digest``, seen from outside."""
-    digests = importlib.import_module("tgsage.store.digest")
-    seen: set[str] = set()
-    todo = [f"tgsage.{stage}" for stage in teachers.stage_modules(kind)]
-    while todo:
-        name = todo.pop()
-        path = digests._module_file(name)
-        if name in seen or path is None:
-            continue
-        seen.add(name)
-        todo += digests._read_module(name, path)[1]
-        todo += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-    return {name.rpartition(".")[2] for name in seen if name.startswith("tgsage.teacher.")}
-
-
-def test_code_of_the_encoder_is_in_the_digests_of_its_own_kinds_only() -> None:
-    own = {"encoded", "encoding", "feature_networks"}
-    for kind in ("recordings", "shuffled", "images", "network", "pretrained"):
-        assert not modules_of(kind) & (own | {"encoded_control"}), kind
-    assert own <= modules_of("encoded")
-    assert "encoded_control" not in modules_of("encoded")
-    assert not modules_of("encoded") & {"recorded", "network", "pretrained", "images", "controls"}
-    assert not modules_of("recordings") & {
-        "network",
-        "pretrained",
-        "task_stimuli",
-        "layer_targets",
-        "weights",
-    }
-    kinds = ("recordings", "encoded", "encoded_control", "network", "pretrained")
-    assert len({stage_digest(*teachers.stage_modules(kind)) for kind in kinds}) == 5

@@ -10,10 +10,10 @@ import pytest
 from training_fakes import easy_task
 
 from tgsage import spaces, tasks
-from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.training import Failure, Outcome, candidate, count_flops, count_parameters, train_candidate
+from tgsage.training.settings import Recipe
 
 SPACE = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
 RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)

@@ -14,12 +14,12 @@ import torch
 from torch.nn import functional
 from training_fakes import TinyNet, easy_task, tiny_net
 
-from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.store import seed_from
 from tgsage.training import Diverged, evaluate, images, train
 from tgsage.training.images import draws
 from tgsage.training.loop import Descent
+from tgsage.training.settings import Recipe
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -320,7 +320,7 @@ def test_what_the_loop_imports() -> None:
         "import tgsage.training.loop\n"
         "print(*sorted(name for name in sys.modules if name.startswith('tgsage.')))\n"
         "from training_fakes import easy_task, tiny_net\n"
-        "from tgsage.config.training import Recipe\n"
+        "from tgsage.training.settings import Recipe\n"
         "from tgsage.training import count_flops, train\n"
         "count_flops(tiny_net(), 8)\n"
         "train(tiny_net(), easy_task(), Recipe(epochs=0.5), 0)\n"

@@ -17,7 +17,6 @@ from torch import nn
 from training_fakes import TinySpace, easy_task, tiny_net
 
 from tgsage import spaces, tasks
-from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.training import (
@@ -39,6 +38,7 @@ from tgsage.training import (
     trained,
 )
 from tgsage.training.images import draws
+from tgsage.training.settings import Recipe
 
 TASK = easy_task(n_train=53)
 RECIPE = Recipe(

@@ -10,7 +10,6 @@ import pytest
 import torch
 from training_fakes import TinySettings, TinySpace, easy_task
 
-from tgsage.config.training import Recipe
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.training import (
@@ -23,6 +22,7 @@ from tgsage.training import (
     stored_candidate,
     trained,
 )
+from tgsage.training.settings import Recipe
 
 TASK = easy_task()
 SPACE = TinySpace()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tgsage.config.base import Section
+from tgsage.settings import Section
 from tgsage.spaces import Architecture, Space
 from tgsage.store import digest
 

@@ -3,7 +3,7 @@ from tgsage.errors import reporting
 with reporting(snakemake.log[0]):
     from tgsage import report
     from tgsage.config.spaces import SpaceSource
-    from tgsage.config.validate import section
+    from tgsage.settings import section
     from tgsage.store import write_text
 
     page = report.build(

@@ -4,7 +4,7 @@ with reporting(snakemake.log[0]):
     from tgsage import search
     from tgsage.config.samplers import SamplerSource
     from tgsage.config.spaces import SpaceSource
-    from tgsage.config.validate import section
+    from tgsage.settings import section
 
     search.propose_round(
         snakemake.output.proposals,

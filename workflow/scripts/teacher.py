@@ -5,7 +5,7 @@ from tgsage.errors import reporting
 with reporting(snakemake.log[0]):
     from tgsage import recordings, teacher
     from tgsage.config.teacher import TeacherSource
-    from tgsage.config.validate import section
+    from tgsage.settings import section
 
     settings = section(TeacherSource, snakemake.params.settings)
     sources = [Path(file) for file in snakemake.input.get("sources", [])]

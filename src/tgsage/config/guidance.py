@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from .base import Field, Section
+from ..plugin_bases import GuidanceSettings
+from ..plugins import Choice, register
+from ..settings import Field
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -16,8 +18,11 @@ Feature = Literal[
 ]
 
 
-class PPlusTg(Section):
+@register
+class PPlusTg(GuidanceSettings):
     """P + alpha * TG, the paper's score."""
+
+    code: ClassVar[str] = "tgsage.guidance.paper"
 
     name: Literal["p_plus_tg"]
     """Selects this one."""
@@ -47,8 +52,11 @@ class PPlusTg(Section):
         return self
 
 
-class POnly(Section):
+@register
+class POnly(GuidanceSettings):
     """P alone: validation accuracy."""
+
+    code: ClassVar[str] = "tgsage.guidance.paper"
 
     name: Literal["p_only"]
     """Selects this one."""
@@ -56,8 +64,11 @@ class POnly(Section):
     """Not used; may stand here, so that an arm is changed by its name alone."""
 
 
-class TgOnly(Section):
+@register
+class TgOnly(GuidanceSettings):
     """TG alone: similarity with the teacher."""
+
+    code: ClassVar[str] = "tgsage.guidance.paper"
 
     name: Literal["tg_only"]
     """Selects this one."""
@@ -65,8 +76,11 @@ class TgOnly(Section):
     """Not used, for it would not change the order; may stand here as in ``p_only``."""
 
 
-class RankGuidance(Section):
+@register
+class RankGuidance(GuidanceSettings):
     """Ranks of P and TG, summed."""
+
+    code: ClassVar[str] = "tgsage.guidance.rank"
 
     name: Literal["rank"]
     """Selects this one."""
@@ -74,8 +88,11 @@ class RankGuidance(Section):
     """Weight of the rank of TG."""
 
 
-class CeiledGuidance(Section):
+@register
+class CeiledGuidance(GuidanceSettings):
     """P + alpha * TG, each target's similarity divided by its noise ceiling."""
+
+    code: ClassVar[str] = "tgsage.guidance.ceiled"
 
     name: Literal["ceiled"]
     """Selects this one."""
@@ -87,8 +104,11 @@ class CeiledGuidance(Section):
     """What becomes of a target of which only an RDM is published: an error, or its raw similarity."""
 
 
-class ProfileGuidance(Section):
+@register
+class ProfileGuidance(GuidanceSettings):
     """Z-scores of P and of a reading of the whole profile, layers by targets."""
+
+    code: ClassVar[str] = "tgsage.guidance.profile"
 
     name: Literal["profile"]
     """Selects this one."""
@@ -114,8 +134,11 @@ class ProfileGuidance(Section):
         return self
 
 
-class CalibratedGuidance(Section):
+@register
+class CalibratedGuidance(GuidanceSettings):
     """Mature accuracy, predicted by ridge regression on what was measured of premature candidates."""
+
+    code: ClassVar[str] = "tgsage.guidance.calibrated"
 
     name: Literal["calibrated"]
     """Selects this one."""
@@ -157,7 +180,4 @@ class CalibratedGuidance(Section):
         return self
 
 
-GuidanceSource = Annotated[
-    PPlusTg | POnly | TgOnly | RankGuidance | CeiledGuidance | ProfileGuidance | CalibratedGuidance,
-    Field(discriminator="name"),
-]
+GuidanceSource = Annotated[GuidanceSettings, Choice("guidance")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from .base import Field, Section
+from ..plugin_bases import RecordingsSettings
+from ..plugins import Choice, register
+from ..settings import Field, Section
 
 
 class Selection(Section):
@@ -32,15 +34,18 @@ class Selection(Section):
     """Seed of the draws above."""
 
 
-class Recordings(Section):
+class Recordings(RecordingsSettings):
     """What every source has."""
 
     selection: Selection = Selection()
     """Which sites, time and repetitions are used."""
 
 
+@register
 class SimulatedRecordings(Recordings):
     """The simulated macaque: a network trained on rendered objects, recorded through noisy sites."""
+
+    code: ClassVar[str] = "tgsage.recordings.simulated"
 
     source: Literal["simulated"]
     """Selects this layout."""
@@ -98,8 +103,11 @@ class SimulatedRecordings(Recordings):
         return sites
 
 
+@register
 class BrainIORecordings(Recordings):
     """A BrainIO package: an assembly (netCDF) beside a stimulus csv and its zip."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.brainio_package"
 
     source: Literal["brainio"]
     """Selects this layout."""
@@ -115,8 +123,11 @@ class BrainIORecordings(Recordings):
     """Side of a stimulus in degrees of visual angle."""
 
 
+@register
 class Cowley2023Recordings(Recordings):
     """V4 spike counts of Cowley, Stan, Pillow and Smith 2023, in the published layout."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.cowley2023"
 
     source: Literal["cowley2023"]
     """Selects this layout."""
@@ -130,8 +141,11 @@ class Cowley2023Recordings(Recordings):
     """Side of a stimulus in degrees of visual angle."""
 
 
+@register
 class Kriegeskorte2008Recordings(Recordings):
     """The published 92-image RDMs of monkey or human IT (Kriegeskorte et al. 2008)."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.kriegeskorte2008"
 
     source: Literal["kriegeskorte2008"]
     """Selects this layout."""
@@ -143,8 +157,11 @@ class Kriegeskorte2008Recordings(Recordings):
     """Side of the stimuli in degrees; null means as published: 7 for the monkeys, 2.9 for the humans."""
 
 
+@register
 class NwbRecordings(Recordings):
     """Spike times in an NWB 2 file (Neurodata Without Borders), counted around every presentation."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.nwb"
 
     source: Literal["nwb"]
     """Selects this layout."""
@@ -204,8 +221,11 @@ class NwbRecordings(Recordings):
         return self
 
 
+@register
 class Cadieu2014Recordings(Recordings):
     """V4 and IT sites of two monkeys, averaged over repetitions, as Cadieu et al. 2014 published them."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.cadieu2014"
 
     source: Literal["cadieu2014"]
     """Selects this layout."""
@@ -220,8 +240,11 @@ class Cadieu2014Recordings(Recordings):
     """Side of a stimulus in degrees of visual angle; 8 as published."""
 
 
+@register
 class Hdf5Recordings(Recordings):
     """Responses and stimuli in one HDF5 file of the plain layout of docs/recordings/hdf5.md."""
+
+    code: ClassVar[str] = "tgsage.recordings.readers.hdf5_layout"
 
     source: Literal["hdf5"]
     """Selects this layout."""
@@ -231,16 +254,7 @@ class Hdf5Recordings(Recordings):
     """Side of a stimulus in degrees of visual angle; null means the file's attribute ``visual_degrees``."""
 
 
-RecordingsSource = Annotated[
-    SimulatedRecordings
-    | BrainIORecordings
-    | Cowley2023Recordings
-    | Kriegeskorte2008Recordings
-    | NwbRecordings
-    | Cadieu2014Recordings
-    | Hdf5Recordings,
-    Field(discriminator="source"),
-]
+RecordingsSource = Annotated[RecordingsSettings, Choice("recordings")]
 
 RDM_ONLY_SOURCES = ("kriegeskorte2008",)
 """Sources that publish RDMs and no responses."""

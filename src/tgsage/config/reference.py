@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from ..plugins import Choice, alternatives
 from ..store import write_text
-from .run import RunConfig
+from .run import RunConfig, held_models
 
 PAGE = "config/README.md"
 SCHEMA = "workflow/schemas/config.schema.json"
@@ -38,15 +40,15 @@ def schema() -> str:
 
 def page() -> str:
     """The reference page, in Markdown: every section, key, type, default and meaning."""
-    sections: dict[type[BaseModel], None] = {}
-    _find(RunConfig, sections)
     parts = [_INTRODUCTION]
-    for model in sections:
+    for model in held_models(RunConfig):
         parts.append(f"## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
         for name, field in model.model_fields.items():
             meaning = " ".join((field.description or "").split()).replace("|", "\\|")
-            parts.append(f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {meaning} |")
+            parts.append(
+                f"| `{name}` | {_type(field.annotation, field.metadata)} | {_default(field)} | {meaning} |"
+            )
         parts.append("")
     return "\n".join(parts).rstrip("\n") + "\n"
 
@@ -58,25 +60,12 @@ def write(root: Path) -> list[Path]:
     return [root / PAGE, root / SCHEMA]
 
 
-def _find(model: type[BaseModel], found: dict[type[BaseModel], None]) -> None:
-    if model in found:
-        return
-    found[model] = None
-    for field in model.model_fields.values():
-        for inner in _models(field.annotation):
-            _find(inner, found)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models(part)]
-
-
-def _type(annotation: Any) -> str:
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if any(isinstance(item, Choice) for item in metadata):
+        return " or ".join(_type(plugin) for plugin in alternatives(annotation, metadata))
     if origin is typing.Annotated:
-        return _type(arguments[0])
+        return _type(arguments[0], arguments[1:])
     if origin is typing.Literal:
         return " / ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):

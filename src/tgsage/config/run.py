@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
-from .base import Field, Section
+from ..plugins import TAGS, alternatives, load_files
+from ..settings import Field, Section
 from .recordings import RDM_ONLY_SOURCES, RecordingsSource
 from .search import Search
 from .task import TaskSource
@@ -43,6 +43,9 @@ class RunConfig(Section):
     """Folder of downloaded data; null means ``TGSAGE_DATA`` or ``neural_data/raw``."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks train and are scored; ``auto`` takes CUDA where there is a device."""
+    plugins: list[str] = []
+    """Python files of your own that register plugins (docs/extending.md). They are run as they are, with your
+    rights: name only files that you trust. Relative paths begin in the working folder."""
     recordings: dict[str, RecordingsSource]
     """Data sets by a name of your choice."""
     task: TaskSource
@@ -172,11 +175,48 @@ def load(source: str | Path | Mapping[str, Any]) -> RunConfig:
             raise TgsageError(f"{where}: not valid YAML: {error}") from None
         if not isinstance(raw, dict):
             raise TgsageError(f"{where}: holds no keys; start from config/config.yaml")
+    own_plugins = raw.get("plugins")
+    if isinstance(own_plugins, list) and all(isinstance(file, str) for file in own_plugins):
+        load_files(own_plugins)
+    if own_plugins:
+        _rebuild(RunConfig)
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise TgsageError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from None
+
+
+def _rebuild(model: type[BaseModel]) -> None:
+    """Build the schemas of a model and of all that it holds anew, now that there are more plugins."""
+    for inner in reversed(held_models(model)):
+        inner.model_rebuild(force=True)
+
+
+def held_models(model: type[BaseModel]) -> dict[type[BaseModel], None]:
+    """Return a model and the models of its fields, fields of these included, in the order of the fields."""
+    found: dict[type[BaseModel], None] = {}
+
+    def visit(model: type[BaseModel]) -> None:
+        if model in found:
+            return
+        found[model] = None
+        for field in model.model_fields.values():
+            for inner in _models(field.annotation, field.metadata):
+                visit(inner)
+
+    visit(model)
+    return found
+
+
+def _models(annotation: Any, metadata: Sequence[Any] = ()) -> list[type[BaseModel]]:
+    found: list[type[BaseModel]] = []
+    for one in alternatives(annotation, metadata):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        else:
+            found += [model for part in typing.get_args(one) for model in _models(part)]
+    return found
 
 
 def _explain(detail: Mapping[str, Any]) -> str:
@@ -225,29 +265,20 @@ def _walk(location: tuple[Any, ...]) -> tuple[list[type[BaseModel]], list[str]]:
         following: list[Any] = []
         for model in models:
             if part in model.model_fields:
-                following += _unfold(model.model_fields[part].annotation)
+                field = model.model_fields[part]
+                following += alternatives(field.annotation, field.metadata)
         for item in current:
             arguments = typing.get_args(item)
             if typing.get_origin(item) in (dict, list, tuple) and arguments:
-                following += _unfold(arguments[-1])
+                following += alternatives(arguments[-1])
         current = following
     return holders, path
-
-
-def _unfold(annotation: Any) -> list[Any]:
-    """The alternatives of a union, without Annotated."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _unfold(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [item for part in typing.get_args(annotation) for item in _unfold(part)]
-    return [annotation]
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:
     """The values by which a discriminated union selects this model."""
     tags: set[Any] = set()
-    for name in ("source", "kind", "name", "network"):
+    for name in (*set(TAGS.values()), "network"):
         if name in model.model_fields:
             tags |= set(typing.get_args(model.model_fields[name].annotation))
     return tags

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import create_model
 
-from .base import Field, Section
+from ..plugin_bases import SamplerSettings
+from ..plugins import Choice, register
+from ..settings import Field
 from .user_class import UserFile, class_field
 
 
-class SamplerSettings(Section):
-    """What every sampler has: constraints that cost no training."""
-
-    max_parameters: int | None = Field(default=None, ge=1)
-    """Propose no network with more trainable parameters; null does not limit."""
-    max_flops: int | None = Field(default=None, ge=1)
-    """Propose no network whose forward pass of one image takes more FLOPs (2 x multiply-adds)."""
-    constraint_resolution: int = Field(default=32, ge=1)
-    """Side of the images, in pixels, for which ``max_flops`` is counted."""
-    constraint_classes: int = Field(default=10, ge=1)
-    """Classes of the networks whose parameters and FLOPs are counted."""
-
-
+@register
 class RandomSampler(SamplerSettings):
     """Uniform draws without repetition."""
+
+    code: ClassVar[str] = "tgsage.samplers.random:RandomSampler"
 
     name: Literal["random"]
     """Selects this one."""
 
 
+@register
 class TpeSampler(SamplerSettings):
     """Optuna's tree-structured Parzen estimator."""
+
+    code: ClassVar[str] = "tgsage.samplers.tpe:TpeSampler"
 
     name: Literal["tpe"]
     """Selects this one."""
@@ -39,8 +34,11 @@ class TpeSampler(SamplerSettings):
     """Candidates drawn at random before the estimator takes over."""
 
 
+@register
 class EvolutionSampler(SamplerSettings):
     """Regularised evolution (Real et al. 2019)."""
+
+    code: ClassVar[str] = "tgsage.samplers.evolution:EvolutionSampler"
 
     name: Literal["evolution"]
     """Selects this one."""
@@ -50,8 +48,11 @@ class EvolutionSampler(SamplerSettings):
     """Of how many drawn candidates the best becomes a parent."""
 
 
+@register
 class ReinforceSampler(SamplerSettings):
     """REINFORCE with an LSTM controller (Zoph and Le 2017). On-policy: it may repeat a proposal."""
+
+    code: ClassVar[str] = "tgsage.samplers.reinforce:ReinforceSampler"
 
     name: Literal["reinforce"]
     """Selects this one."""
@@ -65,8 +66,11 @@ class ReinforceSampler(SamplerSettings):
     """Weight of the mean entropy of the choices, which keeps the policy from settling early."""
 
 
+@register
 class Nsga2Sampler(SamplerSettings):
     """Optuna's NSGA-II: score and size at once."""
+
+    code: ClassVar[str] = "tgsage.samplers.nsga2:Nsga2Sampler"
 
     name: Literal["nsga2"]
     """Selects this one."""
@@ -77,6 +81,7 @@ class Nsga2Sampler(SamplerSettings):
 
 
 class _PythonSampler(SamplerSettings, UserFile):
+    code: ClassVar[str] = "tgsage.spaces.user_class"
     name: Literal["python"]
     """Selects this one."""
 
@@ -88,8 +93,6 @@ PythonSampler = create_model(
     __module__=__name__,
     **class_field(),
 )
+register(PythonSampler)
 
-SamplerSource = Annotated[
-    RandomSampler | TpeSampler | EvolutionSampler | ReinforceSampler | Nsga2Sampler | PythonSampler,
-    Field(discriminator="name"),
-]
+SamplerSource = Annotated[SamplerSettings, Choice("sampler")]

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from .base import Field, Section
+from ..settings import Field, Section
+from ..training.settings import Recipe
 from .guidance import GuidanceSource, PPlusTg
 from .samplers import SamplerSource, TpeSampler
 from .spaces import SpaceSource
-from .training import Recipe
 
 
 class Arm(Section):

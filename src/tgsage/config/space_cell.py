@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from .base import Field, Section
+from ..plugin_bases import SpaceSettings
+from ..plugins import register
+from ..settings import Field
 
 
-class CellSpace(Section):
+@register
+class CellSpace(SpaceSettings):
     """NASNet/PNAS-style cells: blocks of two inputs and two operations, stacked with reductions."""
+
+    code: ClassVar[str] = "tgsage.spaces.cell:CellSpace"
 
     name: Literal["cell"]
     """Selects this one."""

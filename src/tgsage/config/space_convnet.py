@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from .base import Section
+from ..plugin_bases import SpaceSettings
+from ..plugins import register
 
 
-class ConvNetSpace(Section):
+class ConvNetSpace(SpaceSettings):
     """What the convnets of Zoph and Le 2017 have in common: options of every layer."""
 
     heights: tuple[int, ...] = (1, 3, 5, 7)
@@ -35,8 +36,11 @@ class ConvNetSpace(Section):
     """Number of layers."""
 
 
+@register
 class ConvNet10Space(ConvNetSpace):
     """Convnets of 10 layers with searched skip connections."""
+
+    code: ClassVar[str] = "tgsage.spaces.convnet:ConvNetSpace"
 
     name: Literal["convnet10"]
     """Selects this one."""
@@ -44,8 +48,11 @@ class ConvNet10Space(ConvNetSpace):
     layers: ClassVar[int] = 10
 
 
+@register
 class ConvNet20Space(ConvNetSpace):
     """Convnets of 20 layers with searched skip connections."""
+
+    code: ClassVar[str] = "tgsage.spaces.convnet:ConvNetSpace"
 
     name: Literal["convnet20"]
     """Selects this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Section
+from ..settings import Section
 
 
 class ListFile(Section):

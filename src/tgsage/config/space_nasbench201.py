@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from .base import Field, Section
+from ..plugin_bases import SpaceSettings
+from ..plugins import register
+from ..settings import Field
 
 
-class NasBench201Space(Section):
+@register
+class NasBench201Space(SpaceSettings):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang 2020) in the benchmark's macro skeleton."""
+
+    code: ClassVar[str] = "tgsage.spaces.nasbench201:NasBench201Space"
 
     name: Literal["nasbench201"]
     """Selects this one."""

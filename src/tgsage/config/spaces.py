@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import create_model
 
-from .base import Field
+from ..plugin_bases import SpaceSettings
+from ..plugins import Choice, register
 from .space_cell import CellSpace
 from .space_convnet import ConvNet10Space, ConvNet20Space, ConvNetSpace
 from .space_list import ListFile
@@ -19,7 +20,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _PythonSpace(UserFile):
+class _PythonSpace(SpaceSettings, UserFile):
+    code: ClassVar[str] = "tgsage.spaces.user_class"
     name: Literal["python"]
     """Selects this one."""
 
@@ -31,14 +33,16 @@ PythonSpace = create_model(
     __module__=__name__,
     **class_field(),
 )
+register(PythonSpace)
 
-ListedSpaceSource = Annotated[
-    CellSpace | NasBench201Space | ConvNet10Space | ConvNet20Space | PythonSpace, Field(discriminator="name")
-]
+ListedSpaceSource = Annotated[SpaceSettings, Choice("space", without=["list"])]
 
 
-class ListSpace(ListFile):
+@register
+class ListSpace(SpaceSettings, ListFile):
     """A list of architectures of another space."""
+
+    code: ClassVar[str] = "tgsage.spaces.listed:ListSpace"
 
     name: Literal["list"]
     """Selects this one."""
@@ -46,7 +50,4 @@ class ListSpace(ListFile):
     """The space that the listed architectures are of."""
 
 
-SpaceSource = Annotated[
-    CellSpace | NasBench201Space | ConvNet10Space | ConvNet20Space | ListSpace | PythonSpace,
-    Field(discriminator="name"),
-]
+SpaceSource = Annotated[SpaceSettings, Choice("space")]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from .base import Field, Section
+from ..plugin_bases import TaskSettings
+from ..plugins import Choice, register
+from ..settings import Field
 
 
-class Task(Section):
+class Task(TaskSettings):
     """What every task has. Its three parts are disjoint and stratified by class."""
 
     resolution: int = Field(default=32, ge=8)
@@ -24,8 +26,11 @@ class Task(Section):
     """Test images; null takes all that are published as test images."""
 
 
+@register
 class RenderedObjects(Task):
     """Rendered objects of 8 categories on unrelated 1/f backgrounds, in the manner of HvM."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.rendered"
 
     source: Literal["rendered"]
     """Selects this layout."""
@@ -39,8 +44,11 @@ class RenderedObjects(Task):
     """Range of position, size and pose."""
 
 
+@register
 class Cifar10(Task):
     """CIFAR-10 from its standard python pickles."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.cifar10"
 
     source: Literal["cifar10"]
     """Selects this layout."""
@@ -50,8 +58,11 @@ class Cifar10(Task):
     """Images on which the search is rewarded."""
 
 
+@register
 class Cifar100(Task):
     """CIFAR-100 from its standard python pickles."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.cifar100"
 
     source: Literal["cifar100"]
     """Selects this layout."""
@@ -63,8 +74,11 @@ class Cifar100(Task):
     """Images on which the search is rewarded; split off the training images."""
 
 
+@register
 class TinyImageNet(Task):
     """Tiny ImageNet from its published tree. Published validation images are the test images."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.tiny_imagenet"
 
     source: Literal["tiny_imagenet"]
     """Selects this layout."""
@@ -80,9 +94,12 @@ class TinyImageNet(Task):
     """Images on which the search is rewarded; split off the training images."""
 
 
+@register
 class DownsampledImageNet(Task):
     """ImageNet at 64x64, 32x32 or less (Chrabaszcz et al. 2017). Published validation images are the test
     images."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.downsampled_imagenet"
 
     source: Literal["downsampled_imagenet"]
     """Selects this layout."""
@@ -120,8 +137,11 @@ class OwnImages(Task):
     """Whether the images were rendered or otherwise made up; figures then say so."""
 
 
+@register
 class ImageFolder(OwnImages):
     """A folder of images per class, or a zip of such folders."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.image_folder"
 
     source: Literal["image_folder"]
     """Selects this layout."""
@@ -130,8 +150,11 @@ class ImageFolder(OwnImages):
     and ``test``, beside ``train``. Relative paths are looked for in the data folder."""
 
 
+@register
 class ImageArrays(OwnImages):
     """Images and labels as arrays of an npz or HDF5 file."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.arrays"
 
     source: Literal["arrays"]
     """Selects this layout."""
@@ -149,8 +172,11 @@ class ImageArrays(OwnImages):
     """Name of an array of text: label i is the class of entry i. Null calls classes by their label."""
 
 
+@register
 class FashionMnist(Task):
     """Fashion-MNIST, MNIST, EMNIST and the like: idx files, packed with gzip or not."""
+
+    code: ClassVar[str] = "tgsage.tasks.readers.fashion_mnist"
 
     source: Literal["fashion_mnist"]
     """Selects this layout."""
@@ -169,14 +195,4 @@ class FashionMnist(Task):
     """Images on which the search is rewarded; split off the training images."""
 
 
-TaskSource = Annotated[
-    RenderedObjects
-    | Cifar10
-    | Cifar100
-    | TinyImageNet
-    | DownsampledImageNet
-    | ImageFolder
-    | ImageArrays
-    | FashionMnist,
-    Field(discriminator="source"),
-]
+TaskSource = Annotated[TaskSettings, Choice("task")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
 
-from .base import Field, Section
+from ..plugin_bases import TeacherSettings
+from ..plugins import Choice, register
+from ..settings import Field, Section
 
 RdmMetric = Literal["correlation", "sqeuclidean", "cosine", "crossnobis", "poisson"]
 CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
@@ -55,8 +57,11 @@ class Splits(Section):
         return self
 
 
-class RecordedTeacher(Section):
+@register
+class RecordedTeacher(TeacherSettings):
     """Target RDMs from recordings."""
+
+    code: ClassVar[str] = "tgsage.teacher.recorded:make_recorded"
 
     kind: Literal["recordings"]
     """Selects this kind."""
@@ -97,8 +102,11 @@ class CifarResNet(Section):
     """Passes over the task's training images, where there is no checkpoint."""
 
 
-class NetworkTeacher(CifarResNet):
+@register
+class NetworkTeacher(CifarResNet, TeacherSettings):
     """Target RDMs from a network that was trained on the task: the paper's first teacher."""
+
+    code: ClassVar[str] = "tgsage.teacher.network:network_teacher"
 
     kind: Literal["network"]
     """Selects this kind."""
@@ -120,8 +128,11 @@ class NetworkTeacher(CifarResNet):
     """CPU threads of its training."""
 
 
-class PretrainedTeacher(Section):
+@register
+class PretrainedTeacher(TeacherSettings):
     """Target RDMs from layers of a network of timm or torchvision, which learned something else."""
+
+    code: ClassVar[str] = "tgsage.teacher.pretrained:pretrained_teacher"
 
     kind: Literal["pretrained"]
     """Selects this kind."""
@@ -206,8 +217,11 @@ FeatureNetwork = Annotated[
 ]
 
 
-class EncodedTeacher(Section):
+@register
+class EncodedTeacher(TeacherSettings):
     """Target RDMs of responses that an encoding model of the recorded sites predicts to the task's images."""
+
+    code: ClassVar[str] = "tgsage.teacher.encoded:encoded_teacher"
 
     kind: Literal["encoded"]
     """Selects this kind."""
@@ -259,8 +273,11 @@ class EncodedTeacher(Section):
     """CPU threads."""
 
 
-class EncodedControl(Section):
+@register
+class EncodedControl(TeacherSettings):
     """A control of an encoded teacher, with its stimuli, splits, targets, layers and settings."""
+
+    code: ClassVar[str] = "tgsage.teacher.encoded_control:encoded_control"
 
     kind: Literal["encoded_control"]
     """Selects this kind."""
@@ -273,8 +290,11 @@ class EncodedControl(Section):
     """Seed of the permutation."""
 
 
-class ShuffledTeacher(Section):
+@register
+class ShuffledTeacher(TeacherSettings):
     """A control: the stimulus labels of another teacher's RDMs, permuted."""
+
+    code: ClassVar[str] = "tgsage.teacher.controls:shuffled"
 
     kind: Literal["shuffled"]
     """Selects this kind."""
@@ -286,8 +306,11 @@ class ShuffledTeacher(Section):
     """Seed of the draws."""
 
 
-class ImageTeacher(Section):
+@register
+class ImageTeacher(TeacherSettings):
     """A control: RDMs of the same images that need no brain."""
+
+    code: ClassVar[str] = "tgsage.teacher.images:image_teacher"
 
     kind: Literal["images"]
     """Selects this kind."""
@@ -301,16 +324,7 @@ class ImageTeacher(Section):
     """Seed of the untrained network."""
 
 
-TeacherSource = Annotated[
-    RecordedTeacher
-    | NetworkTeacher
-    | PretrainedTeacher
-    | EncodedTeacher
-    | EncodedControl
-    | ShuffledTeacher
-    | ImageTeacher,
-    Field(discriminator="kind"),
-]
+TeacherSource = Annotated[TeacherSettings, Choice("teacher")]
 
 
 class Scoring(Section):

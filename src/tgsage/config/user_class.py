@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Field, Section
+from ..settings import Field, Section
 
 
 class UserFile(Section):

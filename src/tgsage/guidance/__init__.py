@@ -18,9 +18,8 @@ import pandas as pd
 import xarray as xr
 
 from ..config import guidance as _settings
-from ..config.base import Section
-from ..config.validate import checked, given
 from ..errors import unknown
+from ..settings import Section, checked, given
 from .columns import check_alignment, needed
 from .paper import p_only, p_plus_tg, score, tg_only
 

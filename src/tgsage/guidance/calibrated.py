@@ -36,10 +36,9 @@ import xarray as xr
 from pydantic import model_validator
 from scipy.stats import spearmanr
 
-from ..config.base import Field, Section
 from ..config.guidance import CalibratedGuidance
-from ..config.validate import checked, given
 from ..errors import TgsageError, nearest
+from ..settings import Field, Section, checked, given
 from ..store import seed_from, write_json
 from . import readings
 from .columns import EQUAL, Scorer, column, is_ok, of_ok

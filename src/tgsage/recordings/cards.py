@@ -10,9 +10,9 @@ import xarray as xr
 import yaml
 from pydantic import ValidationError, field_validator
 
-from ..config.base import Field, Section
 from ..config.recordings import RDM_ONLY_SOURCES, RecordingsSource
 from ..errors import TgsageError, unknown
+from ..settings import Field, Section
 from .files import read_assembly, read_stimuli
 from .places import cards_folder, data_root
 from .sources import make_published_rdm, read

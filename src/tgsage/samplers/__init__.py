@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import samplers as _settings
-from ..config.base import Section
-from ..config.validate import checked, given
 from ..errors import TgsageError, unknown
+from ..settings import Section, checked, given
 from .base import Sampler, Situation, Trial
 from .evolution import EvolutionSampler
 from .nsga2 import Nsga2Sampler

@@ -13,7 +13,7 @@ import pandas as pd
 from ..config.samplers import SamplerSettings
 from ..errors import TgsageError
 from ..spaces.base import Architecture, Space
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from .cost import admitted
 
 ASKS = 50

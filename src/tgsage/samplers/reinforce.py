@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config.samplers import ReinforceSampler as Settings
 from ..spaces.base import Architecture, Space
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from .base import Sampler, Situation, Trial
 
 BLOCK = 16

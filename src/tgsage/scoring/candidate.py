@@ -10,12 +10,12 @@ import torch
 import xarray as xr
 
 from ..config.teacher import Scoring
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
 from ..training.devices import resolve_device, threads
 from ..training.probes import evaluate
+from ..training.settings import Recipe
 from ..training.trained import Stored, stored_candidate
 from .similarity import prepare, similarities
 

@@ -13,12 +13,12 @@ import xarray as xr
 from scipy.stats import binomtest
 
 from .. import rdm, scoring, spaces, tasks, teacher, training
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..runs import ledger
 from ..runs import rsa as rsa_file
 from ..runs.files import PathLike, read_json
 from ..store import Store, replacing, write_json
+from ..training.settings import Recipe
 
 LEVEL = 0.95
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config.base import Section
 from ..errors import TgsageError, unknown
-from ..store.digest import digest
+from ..settings import Section
+from ..store.hashing import digest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import spaces as _settings
-from ..config.base import Section
-from ..config.validate import checked, given
 from ..errors import TgsageError, unknown
+from ..settings import Section, checked, given
 from .base import Architecture, Space
 
 _SETTINGS: dict[str, type[Section]] = {

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import TgsageError, nearest
-from ..store.digest import digest, stage_digest
+from ..store import digest, stage_digest
 
 _LOCK = threading.RLock()
 

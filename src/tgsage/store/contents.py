@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .atomic import write_json
-from .digest import digest
+from .hashing import digest
 
 SEPARATE = 50
 """Up to this many files are told one by one, more of them as one digest."""

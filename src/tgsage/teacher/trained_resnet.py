@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..config.teacher import NetworkTeacher
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import seed_from
 from ..training.loop import train
+from ..training.settings import Recipe
 from .resnet import CifarResNet, initial
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import spaces, tasks
-from ..config.base import Section
-from ..config.training import Recipe
 from ..errors import TgsageError
+from ..settings import Section
 from ..store import Store, write_json
 from .isolation import run_isolated
+from .settings import Recipe
 from .trained import OutOfMemory, ensure_trained
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import TgsageError
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 
 KEPT_APART_BYTES = 1 << 30
 """Arrays that are together no larger than this are put into one; larger ones stay where they are."""
@@ -200,7 +200,7 @@ def draws(
     seed
         Seed of the three streams.
     flip, crop_padding
-        As in :class:`tgsage.config.training.Recipe`.
+        As in :class:`tgsage.training.settings.Recipe`.
     device
         Where the results are put.
     skip

@@ -20,9 +20,8 @@ import torch
 from torch.optim.sgd import sgd
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..config.training import Recipe
 from ..errors import TgsageError
-from ..store.digest import seed_from
+from ..store.hashing import seed_from
 from .batchnorm import recompute_batchnorm
 from .devices import (
     autocast,
@@ -35,6 +34,7 @@ from .devices import (
     threads,
 )
 from .images import DeviceImages, draws
+from .settings import Recipe
 
 CURVE_POINTS = 20
 """Points of a learning curve (fewer where there are fewer steps)."""
@@ -132,7 +132,7 @@ class Trained:
     Attributes
     ----------
     checkpoints
-        In the order of :meth:`tgsage.config.training.Recipe.kept`; the last one is the result.
+        In the order of :meth:`tgsage.training.settings.Recipe.kept`; the last one is the result.
     curve
         At most :data:`CURVE_POINTS` points, each with ``examples`` and ``epoch`` at its end, the mean
         minibatch ``loss`` since the point before, and the ``learning_rate`` of its last step.

@@ -31,12 +31,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ..config.training import Recipe
 from ..errors import TgsageError
 from ..store import Store, digest, stage_digest, write_json
 from .counts import count_flops, count_parameters
 from .devices import device_class, resolve_device, resolve_precision, threads
 from .loop import Checkpoint, Diverged, Paused, candidate_seed, initial_module, train
+from .settings import Recipe
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space

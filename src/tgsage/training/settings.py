@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from .base import Field, Section
+from ..settings import Field, Section
 
 
 class Recipe(Section):

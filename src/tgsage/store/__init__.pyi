@@ -1,0 +1,9 @@
+from .atomic import replacing as replacing
+from .atomic import replacing_folder as replacing_folder
+from .atomic import write_json as write_json
+from .atomic import write_text as write_text
+from .code import stage_digest as stage_digest
+from .entries import Store as Store
+from .entries import Usage as Usage
+from .hashing import digest as digest
+from .hashing import seed_from as seed_from
