@@ -1,7 +1,7 @@
 """Figures: functions from data to a matplotlib ``Figure``, and all registered figures of a stage.
 
-No figure touches matplotlib's global state or pyplot. Every file is the same, byte for byte, for the same data
-and the same versions.
+No figure touches matplotlib's global state or pyplot. Every file is the same, byte for byte, for the same
+data and the same versions.
 """
 
 import lazy_loader as lazy

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import plugins, recordings, spaces
-from ..config.spaces import SpaceSettings
 from ..errors import TgsageError
 from ..netcdf import read_tree
+from ..plugin_bases import SpaceSettings
 from ..runs import search_files
 from ..spaces.base import Space
 from . import gallery
 from .data import ComparisonData, SearchData, TeacherData
+from .settings import FigureSettings
 from .style import Drawing
 
 PathLike = str | os.PathLike[str]
@@ -32,14 +33,19 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
     TgsageError
         If two figures have the same file name.
     """
-    figures = [figure for figure in plugins.every("figure") if figure.of == data.of]
+    figures = [
+        figure
+        for figure in plugins.every("figure")
+        if issubclass(figure, FigureSettings) and figure.of == data.of
+    ]
     figures.sort(key=lambda figure: (figure.position, figure.plugin_name()))
     drawn: dict[str, Drawing] = {}
     for figure in figures:
         for drawing in figure.load()(data):
             if drawing.name in drawn:
                 raise TgsageError(
-                    f"figure {figure.plugin_name()}: there is a drawing named {drawing.name!r} already; rename it"
+                    f"figure {figure.plugin_name()}: another figure has the file name {drawing.name!r}; "
+                    "choose another one"
                 )
             drawn[drawing.name] = drawing
     return list(drawn.values())
@@ -75,12 +81,11 @@ def arm_figures(
         The files of the figures.
     """
     teacher = None if teacher_path is None else read_tree(teacher_path)
-    if not isinstance(space, Space):
-        space = spaces.get(space)
+    built = space if isinstance(space, Space) else spaces.get(space)
     written: list[Path] = []
     for folder in search_files.search_folders(arm_folder):
         out = Path(out_folder) if folder == Path(arm_folder) else Path(out_folder) / folder.name
-        data = SearchData(search_files.read_search(folder), teacher, space, n_validation)
+        data = SearchData(search_files.read_search(folder), teacher, built, n_validation)
         written += gallery.write(drawings(data), out)
     return written
 

@@ -80,4 +80,4 @@ def read(folder: str | os.PathLike[str]) -> list[Picture]:
             for entry in read_json(path)["figures"]
         ]
     except (KeyError, TypeError, FileNotFoundError) as error:
-        raise TgsageError(f"{path}: is not the list of the figures beside it ({error}); draw them again") from None
+        raise TgsageError(f"{path}: does not fit the figures beside it ({error}); draw them again") from None

@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 
 from ..store import replacing
 
@@ -76,7 +80,7 @@ STYLE: dict[str, Any] = {
     "path.simplify": True,
 }
 
-LEGEND = "outside upper right"
+LEGEND: Final = "outside upper right"
 """Where the legends of whole figures are."""
 
 Parameters = ParamSpec("Parameters")
@@ -126,7 +130,8 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
     Parameters
     ----------
     sentences
-        What a reader needs beside the axes: n, the meaning of intervals, order, scale. Empty ones are left out.
+        What a reader needs beside the axes: n, the meaning of intervals, order, scale. Empty ones are left
+        out.
     mark
         What of the figure is simulated, encoded or a control.
     """
@@ -146,19 +151,24 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
 
 def _make_room(figure: Figure, title: Text) -> None:
     """Put a legend that would overlap the text at the upper left into fewer columns."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     room = figure.bbox.width - title.get_window_extent(renderer).width - 0.04 * figure.bbox.width
     for legend in list(figure.legends):
-        handles, columns = legend.legend_handles, len(legend.get_texts())
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        columns = len(handles)
         while columns > 1 and legend.get_window_extent(renderer).width > room:
             # The number of columns of an existing legend cannot change, so a new legend replaces it.
             columns -= 1
             legend.remove()
-            legend = figure.legend(handles=[handle for handle in handles if handle], loc=LEGEND, ncols=columns)
+            legend = figure.legend(handles=handles, loc=LEGEND, ncols=columns)
 
 
 def note(
-    panel: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], coordinates: Any = "data",
+    panel: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    coordinates: Any = "data",
     **look: Any,
 ) -> None:
     """Write grey text beside a point; it may stand outside the axes.
@@ -178,6 +188,24 @@ def handle(label: str, marker: str = "", **look: Any) -> Line2D:
     """Return a legend's entry: a marker without a line, or, without a marker, a line."""
     look = {"color": INK, "linewidth": 0} | look if marker else {"color": INK} | look
     return Line2D([], [], marker=marker, label=label, **look)
+
+
+def file_name(name: str) -> str:
+    """Return a name with what a file's name may not have replaced."""
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+
+
+def whole_numbers(axis: Axis, **options: Any) -> None:
+    """Put an axis' ticks at whole numbers."""
+    locator = axis.get_major_locator()
+    assert isinstance(locator, MaxNLocator)  # as long as the axis is linear
+    locator.set_params(integer=True, **options)
+
+
+def no_outline(bar: Colorbar) -> None:
+    """Remove the frame of a colour bar."""
+    outline: Artist = bar.outline
+    outline.set_visible(False)
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -99,12 +99,12 @@ def joined(marks: list[str]) -> str:
     return "; ".join([*marks[:1], *map(decapitalised, marks[1:])])
 
 
-def has_simulated_recordings(attributes: Mapping[str, Any]) -> bool:
-    """Whether a teacher with these attributes is of simulated recordings: a network that saw renderings is not."""
+def has_simulated_recordings(attributes: Mapping[Hashable, Any]) -> bool:
+    """Whether a teacher with these attributes is of simulated recordings, not of a network."""
     return bool(attributes.get("simulated", 0)) and "network" not in attributes
 
 
-def teacher_mark(attributes: Mapping[str, Any]) -> str:
+def teacher_mark(attributes: Mapping[Hashable, Any]) -> str:
     """Return what stands above a teacher's figures: what is simulated, encoded or a control; "" for nothing.
 
     Parameters
@@ -131,7 +131,7 @@ def teacher_mark(attributes: Mapping[str, Any]) -> str:
     return joined(marks)
 
 
-def search_mark(simulated: bool, attributes: Mapping[str, Any] | None) -> str:
+def search_mark(simulated: bool, attributes: Mapping[Hashable, Any] | None) -> str:
     """Return what stands above a search's figures.
 
     Parameters
@@ -154,9 +154,9 @@ def teacher_sentence(teacher: Mapping[str, Any]) -> str:
         return f"A control: the stimulus labels of {original} permuted, within each part of the stimuli."
     if kind == "encoded":
         return (
-            "Encoded, in-silico recordings: no animal saw these images. An encoding model from the features of "
-            f"{teacher['features']} to the recorded sites predicts their responses to validation images of the "
-            "task."
+            "Encoded, in-silico recordings: no animal saw these images. An encoding model from the features "
+            f"of {teacher['features']} to the recorded sites predicts their responses to validation images "
+            "of the task."
         )
     if kind == "encoded_control":
         made = (
@@ -166,7 +166,9 @@ def teacher_sentence(teacher: Mapping[str, Any]) -> str:
         )
         return f"A control of the encoded teacher {original}: {made}."
     if network:
-        learned = "that learned another task" if kind == "pretrained" else "trained on the task's training images"
+        learned = (
+            "that learned another task" if kind == "pretrained" else "trained on the task's training images"
+        )
         return f"A network, {network}, {learned}; its matrices are taken on validation images."
     if kind == "recordings":
         return f"{SIMULATED}." if teacher["simulated"] else "Recordings."

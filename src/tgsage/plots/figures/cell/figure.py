@@ -1,4 +1,22 @@
-"""A drawing of a cell: blocks in layers, long connections in lanes of their own (Sugiyama et al. 1981)."""
+"""The winning cell: blocks in layers, long connections in lanes of their own (Sugiyama et al. 1981).
+
+A worked example, in which a block B uses the input a and the block A, and A uses both inputs::
+
+    edges:  a→A  b→A  a→B  A→B  B→output
+
+1. Layers. A node's layer is the longest path to it from an input: a and b are in layer 0, A in 1, B in 2, the
+   output in 3. The edge a→B passes layer 1, so a *lane* (a place of its own without a box) is put there::
+
+       0:  a  b        1:  A  (a→B)        2:  B        3:  output
+
+2. Order. The edges a→A, b→A and a→(a→B) cross: b is right of a, yet A is left of the lane. A sweep sorts each
+   layer by the mean rank of the neighbours above: 0 and 1 for A, hence 0.5; 0 for the lane. So the lane goes
+   to the left, ``1: (a→B)  A``, and nothing crosses. Sweeps go down and up in turn; the order with the fewest
+   crossings is kept.
+3. Places. Every node wants the mean place of its neighbours. A layer is moved as near to that as order and
+   distances allow, in the least-squares sense, by isotonic regression; layers take turns.
+4. Sides. A block shows the operation on the input whose line comes from further left on its left.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +33,13 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from ..errors import TgsageError
-from . import style
+from ....errors import TgsageError
+from ... import style
+from ...data import SearchData
+from ...style import Drawing
+
+Graph = Mapping[str, Sequence[Mapping[str, Any]]]
+"""As from ``space.graph(architecture)``."""
 
 # Inches.
 BOX, BETWEEN, HEIGHT = 0.66, 0.06, 0.34
@@ -26,10 +49,14 @@ LANE, GAP, ROW = 0.06, 0.16, 0.42
 INPUT = 1.15
 
 OPERATIONS = {
-    "sep_3x3": "separable\n3×3", "sep_5x5": "separable\n5×5", "sep_7x7": "separable\n7×7",
-    "conv_1x7_7x1": "1×7 then\n7×1", "identity": "identity", "avg_pool_3x3": "avg pool\n3×3",
-    "max_pool_3x3": "max pool\n3×3", "dil_3x3": "dilated\n3×3",
-}  # fmt: skip
+    "sep_3x3": "separable\n3×3",
+    "sep_5x5": "separable\n5×5",
+    "sep_7x7": "separable\n7×7",
+    "conv_1x7_7x1": "1×7 then\n7×1",
+    "dil_3x3": "dilated\n3×3",
+    "avg_pool_3x3": "avg pool\n3×3",
+    "max_pool_3x3": "max pool\n3×3",
+}
 
 TINTS = {
     "sep": "#d6e6f2",
@@ -50,9 +77,23 @@ BLOCK_COLOURS = (
 )
 
 
+def cell_drawings(data: SearchData) -> list[Drawing]:
+    """Draw the winning cell of a search."""
+    final = data.search.final
+    graph = data.space.graph(data.space.parse(final["architecture"]))
+    return [
+        Drawing(
+            "cell",
+            cell(graph, title=f"candidate {final['candidate']}"),
+            f"The cell that won the search {data.search.name}.",
+            f"Drawing of the winning cell; as text: {final['architecture']}",
+        )
+    ]
+
+
 @dataclass
-class _Node:
-    """Something that takes a place in a layer: an input, a block, the output, or a lane of an edge."""
+class Node:
+    """An input, a block, the output, or a lane of an edge, with its place."""
 
     name: str
     kind: str
@@ -64,8 +105,25 @@ class _Node:
     x: float = 0.0
 
 
+@dataclass
+class Edge:
+    """A connection from node to node."""
+
+    source: str
+    target: str
+    side: int
+    """The side of a block that it enters: 0 left, 1 right; 0 for other targets."""
+    lanes: list[str]
+    """Names of its lanes from source to target."""
+
+    @property
+    def path(self) -> list[str]:
+        """Its nodes, lanes included, one in each layer."""
+        return [self.source, *self.lanes, self.target]
+
+
 @style.styled
-def cell(graph: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "") -> Figure:
+def cell(graph: Graph, *, title: str = "") -> Figure:
     """Draw the cell or cells of an architecture.
 
     Parameters
@@ -94,10 +152,8 @@ def cell(graph: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "") -
     heights = [height for _, _, height in extents]
     figure = style.new(sum(heights) + 0.3 * len(names) + (0.65 if title else 0.5), width)
     panels = figure.subplots(len(names), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for panel, name, (placed, chains), (left, right, height) in zip(
-        panels, names, drawings, extents, strict=True
-    ):
-        _draw(panel, placed, chains)
+    for panel, name, drawing, (left, right, height) in zip(panels, names, drawings, extents, strict=True):
+        _draw(panel, *drawing)
         middle = (left + right) / 2
         panel.set_xlim(middle - width / 2 + 0.06, middle + width / 2 - 0.06)
         panel.set_ylim(-height, 0)
@@ -105,14 +161,12 @@ def cell(graph: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "") -
         panel.axis("off")
         if len(names) > 1:
             panel.set_title(f"{name} cell")
-    style.annotate(
-        figure,
-        [
-            "A block applies an operation to each of two inputs and adds the results (+).",
-            "Blocks that no other block uses are concatenated.",
-            "Lines have the colour of what they carry.",
-        ],
-    )
+    footnote = [
+        "A block applies an operation to each of two inputs and adds the results (+).",
+        "Blocks that no other block uses are concatenated.",
+        "Lines have the colour of what they carry.",
+    ]
+    style.annotate(figure, footnote)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, fontweight="bold")
     return figure
@@ -120,71 +174,83 @@ def cell(graph: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "") -
 
 def place(
     nodes: Sequence[Mapping[str, Any]], edges: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, _Node], list[tuple[str, str, int, list[str]]]]:
-    """Give every node a layer and a horizontal place, and every long edge a lane.
+) -> tuple[dict[str, Node], list[Edge]]:
+    """Give every node a layer and a horizontal place, and every long edge its lanes.
 
-    Layers by longest path from the inputs; order within layers by barycentre sweeps, keeping the order with
-    the fewest crossings; places by isotonic regression of the mean of the neighbours, which keeps the order
-    and the least distances (least squares, exactly).
+    The module's docstring has an example.
 
     Returns
     -------
     tuple
-        Nodes by name, lanes included; and per edge its source, target, side (0 or 1 of a block, else 0) and
-        the names of its lanes from source to target.
+        Nodes by name, lanes included; and the edges.
     """
     kinds = {str(node["id"]): str(node["kind"]) for node in nodes}
     incoming: dict[str, list[tuple[str, str]]] = {name: [] for name in kinds}
     for edge in edges:
         incoming[str(edge["target"])].append((str(edge["source"]), str(edge["operation"])))
-    layer: dict[str, int] = {}
-
-    def depth(name: str) -> int:
-        if name not in layer:
-            layer[name] = (
-                0 if kinds[name] == "input" else 1 + max((depth(s) for s, _ in incoming[name]), default=0)
-            )
-        return layer[name]
-
-    last = max([depth(name) for name, kind in kinds.items() if kind != "output"], default=0) + 1
-    placed: dict[str, _Node] = {}
+    layers = _layers(kinds, incoming)
+    placed: dict[str, Node] = {}
     for node in nodes:
         name, kind = str(node["id"]), kinds[str(node["id"])]
-        width = {"input": INPUT, "block": BLOCK}.get(kind, INPUT)
-        placed[name] = _Node(
-            name, kind, last if kind == "output" else layer[name], width, str(node.get("label", name)),
-            incoming[name] if kind == "block" else [],
-        )  # fmt: skip
-    chains: list[tuple[str, str, int, list[str]]] = []
+        width = BLOCK if kind == "block" else INPUT
+        operations = incoming[name] if kind == "block" else []
+        placed[name] = Node(name, kind, layers[name], width, str(node.get("label", name)), operations)
+    drawn = []
     for name, sources in incoming.items():
         for side, (source, _) in enumerate(sources):
-            lanes = []
-            for level in range(placed[source].layer + 1, placed[name].layer):
-                lane = f"{source}>{name}.{side}@{level}"
-                placed[lane] = _Node(lane, "lane", level, LANE)
-                lanes.append(lane)
-            chains.append((source, name, side if kinds[name] == "block" else 0, lanes))
-    _arrange(placed, chains, last + 1)
-    return placed, chains
+            between = range(layers[source] + 1, layers[name])
+            lanes = {level: f"{source}>{name}.{side}@{level}" for level in between}
+            placed |= {lane: Node(lane, "lane", level, LANE) for level, lane in lanes.items()}
+            drawn.append(Edge(source, name, side if kinds[name] == "block" else 0, list(lanes.values())))
+    _arrange(placed, drawn)
+    for node_ in placed.values():
+        if node_.kind == "block" and len(node_.operations) == 2:
+            _uncross_sides(node_, placed, drawn)
+    return placed, drawn
 
 
-def _links(chains: Sequence[tuple[str, str, int, list[str]]]) -> list[tuple[str, str, int]]:
-    """Edges between neighbouring layers: upper, lower, side of the lower (−1: its middle)."""
-    found = []
-    for source, target, side, lanes in chains:
-        path = [source, *lanes, target]
-        found += [(a, b, side if b == target else -1) for a, b in itertools.pairwise(path)]
-    return found
+def _layers(kinds: Mapping[str, str], incoming: Mapping[str, list[tuple[str, str]]]) -> dict[str, int]:
+    """Return each node's layer: the longest path from an input; outputs are below everything else."""
+    layers: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in layers:
+            above = [depth(source) for source, _ in incoming[name]]
+            layers[name] = 0 if kinds[name] == "input" else 1 + max(above, default=0)
+        return layers[name]
+
+    last = max((depth(name) for name, kind in kinds.items() if kind != "output"), default=0) + 1
+    return {name: last if kind == "output" else layers[name] for name, kind in kinds.items()}
 
 
-def _arrange(placed: dict[str, _Node], chains: list[tuple[str, str, int, list[str]]], layers: int) -> None:
-    links = _links(chains)
+def _arrange(placed: dict[str, Node], edges: Sequence[Edge]) -> None:
+    """Order the nodes of each layer, and give each a horizontal place."""
     above: dict[str, list[str]] = {name: [] for name in placed}
     below: dict[str, list[str]] = {name: [] for name in placed}
-    for upper, lower, _ in links:
-        above[lower].append(upper)
-        below[upper].append(lower)
-    rows = [[name for name, node in placed.items() if node.layer == layer] for layer in range(layers)]
+    for edge in edges:
+        for upper, lower in itertools.pairwise(edge.path):
+            above[lower].append(upper)
+            below[upper].append(lower)
+    n_layers = 1 + max(node.layer for node in placed.values())
+    rows = [[name for name, node in placed.items() if node.layer == layer] for layer in range(n_layers)]
+    rows = _ordered(rows, above, below)
+    for row in rows:
+        _assign(placed, row, np.zeros(len(row)))
+    for sweep in range(60):
+        for row in rows if sweep % 2 == 0 else rows[::-1]:
+            neighbours = [[placed[other].x for other in (*above[name], *below[name])] for name in row]
+            wanted = [
+                np.mean(places) if places else placed[name].x
+                for name, places in zip(row, neighbours, strict=True)
+            ]
+            _assign(placed, row, np.array(wanted))
+
+
+def _ordered(
+    rows: list[list[str]], above: Mapping[str, list[str]], below: Mapping[str, list[str]]
+) -> list[list[str]]:
+    """Return the layers in the order with the fewest crossings that sweeps down and up found."""
+    links = [(upper, lower) for lower, uppers in above.items() for upper in uppers]
     best, fewest = [list(row) for row in rows], _crossings(rows, links)
     for sweep in range(24):
         downward = sweep % 2 == 0
@@ -193,55 +259,38 @@ def _arrange(placed: dict[str, _Node], chains: list[tuple[str, str, int, list[st
             rank = {
                 name: number / max(len(other) - 1, 1) for other in rows for number, name in enumerate(other)
             }
-            key = {
+            means = {
                 name: np.mean([rank[other] for other in neighbours[name]]) if neighbours[name] else rank[name]
                 for name in row
             }
-            row.sort(key=lambda name: key[name])
+            row.sort(key=means.__getitem__)
         crossings = _crossings(rows, links)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
-    for row in best:
-        _assign(placed, row, np.zeros(len(row)))
-    for sweep in range(60):
-        for row in best if sweep % 2 == 0 else best[::-1]:
-            wanted = [
-                np.mean([placed[other].x for other in (*above[name], *below[name])])
-                if above[name] or below[name] else placed[name].x
-                for name in row
-            ]  # fmt: skip
-            _assign(placed, row, np.array(wanted))
-    for node in placed.values():
-        if node.kind == "block" and len(node.operations) == 2:
-            _uncross_sides(node, placed, chains)
+    return best
 
 
-def _uncross_sides(
-    node: _Node, placed: Mapping[str, _Node], chains: list[tuple[str, str, int, list[str]]]
-) -> None:
+def _uncross_sides(block: Node, placed: Mapping[str, Node], edges: Sequence[Edge]) -> None:
     """Put the side whose line comes from further left on the left."""
-    mine = [number for number, chain in enumerate(chains) if chain[1] == node.name]
-    start = {chains[n][2]: placed[([chains[n][0], *chains[n][3]])[-1]].x for n in mine}
+    entering = [edge for edge in edges if edge.target == block.name]
+    start = {edge.side: placed[edge.path[-2]].x for edge in entering}
     if start[0] > start[1]:
-        node.operations = node.operations[::-1]
-        for number in mine:
-            source, target, side, lanes = chains[number]
-            chains[number] = (source, target, 1 - side, lanes)
+        block.operations = block.operations[::-1]
+        for edge in entering:
+            edge.side = 1 - edge.side
 
 
-def _crossings(rows: Sequence[Sequence[str]], links: Sequence[tuple[str, str, int]]) -> int:
+def _crossings(rows: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
     rank = {name: number for row in rows for number, name in enumerate(row)}
     layer = {name: number for number, row in enumerate(rows) for name in row}
-    count = 0
-    for number, (a, b, _) in enumerate(links):
-        for c, d, _ in links[number + 1 :]:
-            if layer[a] == layer[c] and (rank[a] - rank[c]) * (rank[b] - rank[d]) < 0:
-                count += 1
-    return count
+    return sum(
+        layer[a] == layer[c] and (rank[a] - rank[c]) * (rank[b] - rank[d]) < 0
+        for (a, b), (c, d) in itertools.combinations(links, 2)
+    )
 
 
-def _assign(placed: dict[str, _Node], row: Sequence[str], wanted: NDArray[np.float64]) -> None:
-    """Places nearest to the wanted ones (least squares) that keep order and distances."""
+def _assign(placed: dict[str, Node], row: Sequence[str], wanted: NDArray[np.float64]) -> None:
+    """Give a layer the places nearest to the wanted ones (least squares) that keep order and distances."""
     widths = np.array([placed[name].width for name in row])
     offset = np.concatenate([[0], np.cumsum((widths[:-1] + widths[1:]) / 2 + GAP)])
     places = isotonic_regression(wanted - offset).x + offset
@@ -249,12 +298,12 @@ def _assign(placed: dict[str, _Node], row: Sequence[str], wanted: NDArray[np.flo
         placed[name].x = float(x)
 
 
-def _tops(placed: Mapping[str, _Node]) -> tuple[dict[int, float], dict[int, float]]:
-    """Upper and lower edge (inches, downward negative) of every layer."""
+def _tops(placed: Mapping[str, Node]) -> tuple[dict[int, float], dict[int, float]]:
+    """Return the upper and the lower edge (inches, downward negative) of every layer."""
+    of_kinds = {"block": HEIGHT + 0.16 + 2 * ADD, "lane": 0.0}
     heights: dict[int, float] = {}
     for node in placed.values():
-        own = HEIGHT + 0.16 + 2 * ADD if node.kind == "block" else 0.3 if node.kind != "lane" else 0.0
-        heights[node.layer] = max(heights.get(node.layer, 0.0), own)
+        heights[node.layer] = max(heights.get(node.layer, 0.0), of_kinds.get(node.kind, 0.3))
     top, tops, bottoms = -0.05, {}, {}
     for layer in sorted(heights):
         tops[layer], bottoms[layer] = top, top - heights[layer]
@@ -262,85 +311,87 @@ def _tops(placed: Mapping[str, _Node]) -> tuple[dict[int, float], dict[int, floa
     return tops, bottoms
 
 
-def _extent(placed: Mapping[str, _Node]) -> tuple[float, float, float]:
+def _extent(placed: Mapping[str, Node]) -> tuple[float, float, float]:
     left = min(node.x - node.width / 2 for node in placed.values())
     right = max(node.x + node.width / 2 for node in placed.values())
     return left, right, -min(_tops(placed)[1].values()) + 0.05
 
 
-def _draw(
-    panel: Axes, placed: Mapping[str, _Node], chains: Sequence[tuple[str, str, int, list[str]]]
-) -> None:
+def _draw(panel: Axes, placed: Mapping[str, Node], edges: Sequence[Edge]) -> None:
     tops, bottoms = _tops(placed)
-    inputs = [node.name for node in placed.values() if node.kind == "input"]
-    blocks = [node.name for node in placed.values() if node.kind == "block"]
-    colours = {name: INPUT_COLOURS[n % len(INPUT_COLOURS)] for n, name in enumerate(inputs)}
-    colours |= {name: BLOCK_COLOURS[n % len(BLOCK_COLOURS)] for n, name in enumerate(blocks)}
-    used = {chain[0] for chain in chains}
-    concatenated = sorted({chain[0] for chain in chains if placed[chain[1]].kind == "output"})
-    ends = _spread(placed, chains)
-    for number, (source, target, side, lanes) in enumerate(chains):
-        start, end = placed[source], placed[target]
-        x = end.x + (side - 0.5) * (BOX + BETWEEN) if end.kind == "block" else ends[number]
+    colours: dict[str, str] = {}
+    for kind, palette in (("input", INPUT_COLOURS), ("block", BLOCK_COLOURS)):
+        names = [node.name for node in placed.values() if node.kind == kind]
+        colours |= {name: palette[number % len(palette)] for number, name in enumerate(names)}
+    ends = _ends(placed, edges)
+    for number, edge in enumerate(edges):
+        start, end = placed[edge.source], placed[edge.target]
+        x = end.x + (edge.side - 0.5) * (BOX + BETWEEN) if end.kind == "block" else ends[number]
         points = [(start.x, bottoms[start.layer] if start.kind == "block" else tops[start.layer] - 0.3)]
-        for lane in lanes:
-            points += [
-                (placed[lane].x, tops[placed[lane].layer]),
-                (placed[lane].x, bottoms[placed[lane].layer]),
-            ]
+        for lane in (placed[name] for name in edge.lanes):
+            points += [(lane.x, tops[lane.layer]), (lane.x, bottoms[lane.layer])]
         points.append((x, tops[end.layer]))
-        _curve(panel, points, colours[source])
+        _curve(panel, points, colours[edge.source])
+    used = {edge.source for edge in edges}
+    n_concatenated = len({edge.source for edge in edges if placed[edge.target].kind == "output"})
     for node in placed.values():
-        top = tops[node.layer]
+        box = (node.x, tops[node.layer], node.width, 0.3)
         if node.kind == "block":
-            _block(panel, node, top, bottoms[node.layer], colours[node.name])
+            _block(panel, node, tops[node.layer], bottoms[node.layer], colours[node.name])
+        elif node.kind == "input" and node.name in used:
+            _box(panel, *box, node.label, "white", colours[node.name], 1.3)
         elif node.kind == "input":
-            idle = node.name not in used
-            _box(panel, node.x, top, node.width, 0.3, node.label + (" (unused)" if idle else ""), "white",
-                 style.GREY if idle else colours[node.name], 1.3, dashed=idle)  # fmt: skip
+            _box(panel, *box, f"{node.label} (unused)", "white", style.GREY, 1.3, dashed=True)
         elif node.kind == "output":
-            words = "output: concatenate" if len(concatenated) > 1 else "output"
-            _box(panel, node.x, top, node.width, 0.3, words, "#eeeeee", style.INK, 1.0)
+            text = "output: concatenate" if n_concatenated > 1 else "output"
+            _box(panel, *box, text, "#eeeeee", style.INK, 1.0)
 
 
-def _spread(
-    placed: Mapping[str, _Node], chains: Sequence[tuple[str, str, int, list[str]]]
-) -> dict[int, float]:
-    """Where the lines into an output arrive: side by side, in the order from which they come."""
-    found: dict[int, float] = {}
+def _ends(placed: Mapping[str, Node], edges: Sequence[Edge]) -> dict[int, float]:
+    """Return where the edges into an output end: side by side in the order from which they come.
+
+    The keys are the positions of the edges.
+    """
+    ends: dict[int, float] = {}
     for node in placed.values():
         if node.kind != "output":
             continue
-        mine = [n for n, chain in enumerate(chains) if chain[1] == node.name]
-        mine.sort(key=lambda n: placed[([chains[n][0], *chains[n][3]])[-1]].x)
-        step = min(0.2, (node.width - 0.2) / max(len(mine) - 1, 1))
-        for rank, number in enumerate(mine):
-            found[number] = node.x + (rank - (len(mine) - 1) / 2) * step
-    return found
+        entering = [number for number, edge in enumerate(edges) if edge.target == node.name]
+        entering.sort(key=lambda number: placed[edges[number].path[-2]].x)
+        step = min(0.2, (node.width - 0.2) / max(len(entering) - 1, 1))
+        for rank, number in enumerate(entering):
+            ends[number] = node.x + (rank - (len(entering) - 1) / 2) * step
+    return ends
 
 
 def _curve(panel: Axes, points: Sequence[tuple[float, float]], colour: str) -> None:
     vertices, codes = [points[0]], [Outline.MOVETO]
     for number, ((x0, y0), (x1, y1)) in enumerate(itertools.pairwise(points)):
-        if number % 2:  # within a layer: straight down its lane
+        if number % 2:  # Within a layer: straight down its lane.
             vertices.append((x1, y1))
             codes.append(Outline.LINETO)
         else:
             bend = 0.55 * (y0 - y1)
             vertices += [(x0, y0 - bend), (x1, y1 + bend), (x1, y1)]
             codes += [Outline.CURVE4] * 3
-    panel.add_patch(
-        FancyArrowPatch(
-            path=Outline(vertices, codes), arrowstyle="-|>", mutation_scale=6, color=colour, linewidth=1.2,
-            fill=False, zorder=1, shrinkA=0, shrinkB=0,
-        )
-    )  # fmt: skip
+    look: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
+    path = Outline(vertices, codes)
+    panel.add_patch(FancyArrowPatch(path=path, color=colour, linewidth=1.2, fill=False, zorder=1, **look))
 
 
 def _box(
-    panel: Axes, x: float, top: float, width: float, height: float, text: str, fill: str, edge: str,
-    line: float, *, dashed: bool = False,
-) -> None:  # fmt: skip
+    panel: Axes,
+    x: float,
+    top: float,
+    width: float,
+    height: float,
+    text: str,
+    fill: str,
+    edge: str,
+    line: float,
+    *,
+    dashed: bool = False,
+) -> None:
     panel.add_patch(
         FancyBboxPatch(
             (x - width / 2, top - height),
@@ -357,23 +408,21 @@ def _box(
     panel.text(x, top - height / 2, text, ha="center", va="center", fontsize=7, linespacing=1.05, zorder=4)
 
 
-def _block(panel: Axes, node: _Node, top: float, bottom: float, colour: str) -> None:
+def _block(panel: Axes, node: Node, top: float, bottom: float, colour: str) -> None:
     middle = bottom + ADD
+    grey = "#9a9a9a"
     for side, (_, operation) in enumerate(node.operations):
         x = node.x + (side - 0.5) * (BOX + BETWEEN)
         label = OPERATIONS.get(operation, operation.replace("_", " ", 1).replace("_", "\n"))
-        _box(panel, x, top, BOX, HEIGHT, label, TINTS.get(operation.split("_")[0], "#f4f4f4"), "#9a9a9a", 0.7)
-        panel.plot(
-            [x, x, node.x], [top - HEIGHT, middle, middle], color="#9a9a9a", linewidth=0.9, zorder=1.5,
-            solid_joinstyle="round",
-        )  # fmt: skip
-    panel.add_patch(
-        Circle((node.x, middle), ADD, facecolor="white", edgecolor=colour, linewidth=1.3, zorder=3)
-    )
+        tint = TINTS.get(operation.split("_")[0], "#f4f4f4")
+        _box(panel, x, top, BOX, HEIGHT, label, tint, grey, 0.7)
+        x_line, y_line = [x, x, node.x], [top - HEIGHT, middle, middle]
+        panel.plot(x_line, y_line, color=grey, linewidth=0.9, zorder=1.5, solid_joinstyle="round")
+    plus = Circle((node.x, middle), ADD, facecolor="white", edgecolor=colour, linewidth=1.3, zorder=3)
+    panel.add_patch(plus)
     panel.text(
         node.x, middle - 0.004, "+", ha="center", va="center_baseline", fontsize=8, color=colour, zorder=4
     )
-    panel.text(
-        node.x + BLOCK / 2, middle, node.label.removeprefix("block "), ha="right", va="center", fontsize=6.5,
-        color=style.GREY, zorder=4,
-    )  # fmt: skip
+    number = node.label.removeprefix("block ")
+    right = node.x + BLOCK / 2
+    panel.text(right, middle, number, ha="right", va="center", fontsize=6.5, color=style.GREY, zorder=4)
