@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import made_up_run
-
+from helpers import made_up_run
 from tgsage.netcdf import read_tree
 from tgsage.runs import search_files
 
@@ -26,5 +23,5 @@ def search(run: Path) -> search_files.SearchFiles:
 
 
 @pytest.fixture(scope="session")
-def teacher(run: Path):
+def teacher(run: Path) -> xr.DataTree:
     return read_tree(run / "teachers" / "monkey.nc")

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from tgsage.errors import reporting
 
 with reporting(snakemake.log[0]):
@@ -7,10 +5,12 @@ with reporting(snakemake.log[0]):
     from tgsage.config.spaces import SpaceSource
     from tgsage.settings import section
 
-    plots.arm_figures(
-        Path(snakemake.input.final).parent,
-        next(iter(snakemake.input.get("teacher", [])), None),
-        section(SpaceSource, snakemake.params.space),
+    files = dict(snakemake.input.items())
+    teacher = next(iter(files.pop("teacher", [])), None)
+    plots.search_figures(
         snakemake.output.figures,
+        space=section(SpaceSource, snakemake.params.space),
+        teacher=teacher,
         n_validation=snakemake.params.n_validation,
+        **files,
     )

@@ -1,8 +1,8 @@
 from .data import ComparisonData as ComparisonData
 from .data import SearchData as SearchData
 from .data import TeacherData as TeacherData
-from .draw import arm_figures as arm_figures
 from .draw import drawings as drawings
+from .draw import search_figures as search_figures
 from .draw import teacher_figures as teacher_figures
 from .figures.ceilings.figure import ceilings as ceilings
 from .figures.cell.figure import cell as cell

@@ -41,7 +41,7 @@ class SearchData:
 
     @cached_property
     def mark(self) -> str:
-        """What stands above the figures: what is simulated, encoded or a control."""
+        """What stands above the figures: what is simulated, predicted or a control."""
         attributes = None if self.teacher is None else self.teacher.attrs
         return words.search_mark(bool(self.search.final["simulated"]), attributes)
 
@@ -79,7 +79,7 @@ class SearchData:
     @property
     def method(self) -> str:
         """How RDMs were compared."""
-        return str(self.search.settings.get("compare", "spearman"))
+        return self.search.settings.scoring.compare
 
     @cached_property
     def intervals(self) -> dict[str, Correlation]:
@@ -130,13 +130,13 @@ class TeacherData:
 
     @cached_property
     def mark(self) -> str:
-        """What stands above the figures: what is simulated, encoded or a control."""
-        return words.teacher_mark(self.teacher.attrs)
+        """What stands above the figures: what is simulated, predicted or a control."""
+        return str(self.teacher.attrs["mark"])
 
     @property
     def mark_in_caption(self) -> str:
         """The mark as it stands in a caption, in brackets."""
-        return f" ({words.decapitalised(self.mark)})" if self.mark else ""
+        return f" ({words.in_sentence(self.mark)})" if self.mark else ""
 
     @cached_property
     def targets(self) -> dict[str, xr.Dataset]:

@@ -51,58 +51,58 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
     return list(drawn.values())
 
 
-def arm_figures(
-    arm_folder: PathLike,
-    teacher_path: PathLike | None,
-    space: Space | SpaceSettings,
-    out_folder: PathLike,
+def search_figures(
+    figures: PathLike,
     *,
+    space: Space | SpaceSettings,
+    teacher: PathLike | None = None,
     n_validation: int | None = None,
+    **files: PathLike,
 ) -> list[Path]:
-    """Draw every figure of a finished search and write each as svg and png.
+    """Draw every figure of a finished search.
 
     Parameters
     ----------
-    arm_folder
-        ``results/<run>/search/<arm>/seed_<s>``, or ``…/<arm>``: then each seed has a folder in
-        ``out_folder``.
-    teacher_path
-        The teacher that guided, or was observed; None without one.
+    figures
+        The folder to write: svg and png of each figure, and their list.
     space
         A space, or its settings: it draws the winning cell.
-    out_folder
-        Is made.
+    teacher
+        File of the teacher that guided, or was observed; None without one.
     n_validation
         Number of validation images; draws Wilson's intervals of accuracies.
+    **files
+        The search's files, as from :meth:`tgsage.runs.layout.SearchFolder.finished`.
 
     Returns
     -------
     list
         The files of the figures.
     """
-    teacher = None if teacher_path is None else read_tree(teacher_path)
+    tree = None if teacher is None else read_tree(teacher)
     built = space if isinstance(space, Space) else spaces.get(space)
-    written: list[Path] = []
-    for folder in search_files.search_folders(arm_folder):
-        out = Path(out_folder) if folder == Path(arm_folder) else Path(out_folder) / folder.name
-        data = SearchData(search_files.read_search(folder), teacher, built, n_validation)
-        written += gallery.write(drawings(data), out)
-    return written
+    data = SearchData(search_files.read_files(**files), tree, built, n_validation)
+    return gallery.write(drawings(data), Path(figures))
 
 
-def teacher_figures(
-    teacher_path: PathLike, *, assemblies: Sequence[PathLike] = (), out_folder: PathLike
-) -> list[Path]:
-    """Draw every figure of a teacher and write each as svg and png.
+def teacher_figures(figures: PathLike, *, teacher: PathLike, sources: Sequence[PathLike] = ()) -> list[Path]:
+    """Draw every figure of a teacher.
 
     Parameters
     ----------
-    teacher_path
-        ``teachers/<teacher>.nc``.
-    assemblies
-        Recordings it was made from: their sites' reliabilities are drawn, where stimuli were repeated.
-    out_folder
-        Is made.
+    figures
+        The folder to write: svg and png of each figure, and their list.
+    teacher
+        The teacher's file.
+    sources
+        Files that the teacher was made from. The reliability of sites is drawn from the recordings among
+        them (``assembly.nc``), where stimuli were repeated.
+
+    Returns
+    -------
+    list
+        The files of the figures.
     """
-    loaded = {Path(path).parent.name: recordings.load(path) for path in assemblies}
-    return gallery.write(drawings(TeacherData(read_tree(teacher_path), loaded)), Path(out_folder))
+    assemblies = [Path(source) for source in sources if Path(source).name == "assembly.nc"]
+    loaded = {path.parent.name: recordings.load(path) for path in assemblies}
+    return gallery.write(drawings(TeacherData(read_tree(teacher), loaded)), Path(figures))

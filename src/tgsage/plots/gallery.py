@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import TgsageError
-from ..runs.files import read_json
+from ..runs.records import read_json
 from ..store import write_json
 from . import style
 

@@ -26,7 +26,7 @@ def similarity_intervals(search: SearchFiles, teacher: xr.DataTree) -> dict[str,
     where the method is neither Spearman nor Pearson, or where the stored RDM does not yield the similarity
     that was scored.
     """
-    method = str(search.settings.get("compare", "spearman"))
+    method = search.settings.scoring.compare
     if search.rdms is None or method not in ("spearman", "pearson") or teacher.attrs.get("rdm") == "category":
         return {}
     intervals: dict[str, statistics.Correlation] = {}

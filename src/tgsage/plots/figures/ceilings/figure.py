@@ -48,9 +48,10 @@ def similarity_drawings(data: SearchData) -> list[Drawing]:
     """Draw the final network's similarity beside the ceilings; nothing for a search without a teacher."""
     if not data.targets:
         return []
+    scored = data.search.final["similarity"]
     figure = ceilings(
         data.targets,
-        similarity=data.search.final["similarity"],
+        similarity={name: {"reward": one["reward"], "report": one["report"]} for name, one in scored.items()},
         intervals=data.intervals,
         method=data.method,
         mark=data.mark,
