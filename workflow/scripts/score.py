@@ -4,9 +4,9 @@ with reporting(snakemake.log[0]):
     from tgsage import scoring, search, spaces, tasks, teacher
     from tgsage.config.spaces import SpaceSource
     from tgsage.config.teacher import Scoring
-    from tgsage.settings import section
     from tgsage.runs import rsa as rsa_file
     from tgsage.runs.files import read_json
+    from tgsage.settings import section
     from tgsage.store import Store
 
     task = tasks.load(snakemake.input.task)

@@ -38,7 +38,8 @@ class Target(Section):
 
 class Splits(Section):
     """Shares of the stimuli that choose the layer, reward the search, and report similarity. They sum to "
-    "1."""
+    "1.
+    """
 
     choose: float = Field(default=0.0, ge=0, lt=1)
     """Share that chooses the layer; 0 means that layers are chosen where the reward is taken."""

@@ -102,7 +102,8 @@ def targets_of(teacher: xr.DataTree) -> dict[str, xr.Dataset]:
 
 def ceiling(target: xr.Dataset | xr.DataTree, part: str) -> tuple[float, float]:
     """Lower and upper noise ceiling of a target on the stimuli of a part (``choose``, ``reward``, "
-    "``report``)."""
+    "``report``).
+    """
     known = [str(name) for name in target["part"].values]
     if part not in known:
         raise unknown("part of the stimuli", part, known)
