@@ -14,9 +14,10 @@ from ..errors import TgsageError, nearest
 from ..plugins import TAGS, alternatives, load_files
 from ..settings import Field, Section
 from .recordings import RDM_ONLY_SOURCES, RecordingsSource
+from .scoring import Scoring
 from .search import Search
 from .task import TaskSource
-from .teacher import Scoring, TeacherSource
+from .teacher import TeacherSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -129,7 +130,7 @@ class RunConfig(Section):
                 f"search.lag: {self.search.lag} leaves no round that reads a ledger; "
                 f"choose less than search.rounds = {self.search.rounds}"
             )
-        if self.scoring.layer_choice == "split":
+        if self.scoring.chooses_elsewhere:
             for teacher, section in self.teachers.items():
                 splits = getattr(section, "splits", None)
                 if splits is not None and splits.choose == 0:

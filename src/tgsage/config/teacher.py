@@ -11,7 +11,6 @@ from ..plugins import Choice, register
 from ..settings import Field, Section
 
 RdmMetric = Literal["correlation", "sqeuclidean", "cosine", "crossnobis", "poisson"]
-CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
 
 
 class Geometry(Section):
@@ -325,14 +324,3 @@ class ImageTeacher(TeacherSettings):
 
 
 TeacherSource = Annotated[TeacherSettings, Choice("teacher")]
-
-
-class Scoring(Section):
-    """How a candidate is compared with a teacher."""
-
-    compare: CompareMethod = "spearman"
-    """Correlation of two RDMs: the paper's example is Pearson's, the field reports Spearman's."""
-    layer_choice: Literal["same", "split"] = "same"
-    """``same``: the layer is chosen where the reward is taken (the paper); ``split``: on other images."""
-    batch_size: int = Field(default=256, ge=1)
-    """Images at a time."""
