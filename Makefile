@@ -19,13 +19,17 @@ test: install ## everything but the slow tests
 test-slow: install ## the slow tests, whole searches among them
 	$(BIN)/python -m pytest -q -m slow --durations=10
 
-lint: install
+lint: install ## style, types, the order of the parts, the API pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir .site
 
-docs: install ## write the schema and the reference page of the configuration anew
+docs: install ## write the schema and the reference page of the configuration anew, and build the site in .site/
 	$(BIN)/tgsage config-reference --write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir .site
 
 install: $(VENV)/installed
 
@@ -37,4 +41,4 @@ $(VENV)/installed: pyproject.toml constraints.txt Makefile
 	touch $@
 
 clean:
-	rm -rf $(VENV) results .snakemake
+	rm -rf $(VENV) results .snakemake .site build

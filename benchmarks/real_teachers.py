@@ -22,7 +22,7 @@ from PIL import Image
 from tgsage import plots, recordings
 from tgsage import teacher as teachers
 from tgsage.config.recordings import BrainIORecordings, Cowley2023Recordings, Kriegeskorte2008Recordings
-from tgsage.config.teacher import RecordedTeacher
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 from tgsage.recordings.assembly import stimulus_codes
 from tgsage.store import replacing
 

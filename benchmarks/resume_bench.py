@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from training_bench import cell_choices
 
-from tgsage.training.settings import Recipe
 from tgsage.store import Store
 from tgsage.tasks import Part, Task
 from tgsage.training import Stored, ensure_trained
+from tgsage.training.settings import Recipe
 
 RESOLUTION, CLASSES = 32, 8
 

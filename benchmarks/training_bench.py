@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from tgsage import spaces
-from tgsage.training.settings import Recipe
 from tgsage.training import count_parameters, initial_module, resolve_device, resolve_precision
 from tgsage.training.devices import autocast, reproducible
 from tgsage.training.images import DeviceImages, draws
 from tgsage.training.loop import Descent, Keeper
+from tgsage.training.settings import Recipe
 
 RESOLUTION, CLASSES, IMAGES = 32, 8, 4096
 

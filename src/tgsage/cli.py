@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .errors import TgsageError
+from .errors import TgsageError, unknown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fit.add_argument("--minimum", type=int, help="least number of candidates (default 20)")
     fit.add_argument("--output", default="fitted.json", help="file to write (default fitted.json)")
 
+    plugins = commands.add_parser("list", help="what a configuration can name: readers, teachers, spaces, ...")
+    plugins.add_argument("kind", nargs="?", help="only this kind, e.g. sampler")
+    plugins.add_argument(
+        "--plugins", action="append", default=[], metavar="FILE", help="also those that this file registers"
+    )
+
+    commands.add_parser("workflow", help="path of the Snakefile, for `snakemake --snakefile`")
+
     options = parser.parse_args(arguments)
     try:
         {
@@ -75,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "cards": _cards,
             "fetch": _fetch,
             "fit-guidance": _fit_guidance,
+            "list": _list,
+            "workflow": _workflow,
         }[options.command](options)
     except TgsageError as error:
         print(f"tgsage: {error}", file=sys.stderr)
@@ -257,6 +268,42 @@ def _fit_guidance(options: argparse.Namespace) -> None:
         given = _told(fitted.teacher.spearman_given_parameters)
         print(f"  the teacher's alone, Spearman given the number of parameters: {given}")
         print("Once weights are fitted, any RDMs on the images may do as well: fit a control, too.")
+
+
+def _list(options: argparse.Namespace) -> None:
+    from . import plugins
+
+    plugins.load_files(options.plugins)
+    if options.kind is not None and options.kind not in plugins.TAGS:
+        raise unknown("kind of plugin", options.kind, plugins.TAGS)
+    for kind in [options.kind] if options.kind else plugins.TAGS:
+        print(f"{kind} ({plugins.TAGS[kind]}: ...)")
+        for plugin in plugins.every(kind):
+            package = plugin.__module__.split(".")[0]
+            origin = "" if package == __package__ else f" [{package}]"
+            summary = (plugin.__doc__ or "").strip().partition("\n")[0]
+            print(f"  {plugin.plugin_name():<22}{summary}{origin}")
+
+
+def _workflow(_options: argparse.Namespace) -> None:
+    print(snakefile())
+
+
+def snakefile() -> Path:
+    """Return the path of the workflow's Snakefile, in a checkout or as a wheel installed it.
+
+    Raises
+    ------
+    TgsageError
+        If it is in neither place.
+    """
+    checkout = Path(__file__).parents[2] / "workflow" / "Snakefile"
+    if checkout.is_file():
+        return checkout
+    for file in metadata.distribution("tgsage").files or []:
+        if file.parts[-2:] == checkout.parts[-2:]:
+            return Path(str(file.locate())).resolve()
+    raise TgsageError("the workflow was not installed with tgsage; install a wheel of it, or use a checkout")
 
 
 def _told(value: float | None) -> str:

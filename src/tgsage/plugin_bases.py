@@ -20,12 +20,6 @@ class TaskSettings(Plugin):
     plugin_kind: ClassVar[str] = "task"
 
 
-class TeacherSettings(Plugin):
-    """What every kind of teacher has."""
-
-    plugin_kind: ClassVar[str] = "teacher"
-
-
 class SpaceSettings(Plugin):
     """What every search space has."""
 

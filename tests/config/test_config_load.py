@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tgsage import plugins
 from tgsage.config import load
 from tgsage.config.recordings import RecordingsSource
 from tgsage.errors import TgsageError
@@ -37,10 +38,28 @@ def test_every_shipped_config_loads_from_its_own_keys_alone(path):
     assert config.run == ("default" if path.name == "config.yaml" else path.stem)
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.name != "config.yaml"], ids=lambda path: path.name)
-def test_shipped_configs_hold_nothing_of_the_simulated_default(path):
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("macaque_*.yaml")), ids=lambda path: path.name)
+def test_configs_of_real_recordings_hold_nothing_of_the_simulated_default(path):
     text = yaml.safe_dump(load(path).plain())
     assert "simulated_macaque" not in text and "rendered" not in text
+
+
+def test_every_plugin_has_a_whole_example():
+    """Everything that a configuration can name is named by a shipped one."""
+    used = set()
+
+    def visit(value):
+        if isinstance(value, plugins.Plugin):
+            used.add((value.plugin_kind, value.plugin_name()))
+        if isinstance(value, Section):
+            value = dict(value)
+        for item in value.values() if isinstance(value, dict) else []:
+            visit(item)
+
+    for path in SHIPPED:
+        visit(load(path))
+    kinds = [kind for kind in plugins.TAGS if kind != "figure"]
+    assert used == {(kind, plugin.plugin_name()) for kind in kinds for plugin in plugins.every(kind)}
 
 
 # What a user gets wrong, and the words that must be in the line.

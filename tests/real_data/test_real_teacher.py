@@ -17,10 +17,12 @@ import tgsage.teacher as teachers
 from tgsage import recordings, tasks
 from tgsage.config.recordings import BrainIORecordings, Cowley2023Recordings, Kriegeskorte2008Recordings
 from tgsage.config.task import Cifar10
-from tgsage.config.teacher import NetworkTeacher, RecordedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare
-from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD, load_weights
+from tgsage.teacher.kinds.network.plugin import NetworkTeacher
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
+from tgsage.teacher.learned_resnet import load_weights
+from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD
 
 V4 = BrainIORecordings(
     source="brainio",

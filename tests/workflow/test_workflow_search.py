@@ -6,11 +6,16 @@ import copy
 import csv
 import json
 import re
+import subprocess
+import sys
 
 import pytest
-from workspaces import TINY, jobs
+import yaml
+from workspaces import ROOT, TINY, jobs
 
 SEARCH = ("search", "monkey", "seed_0")
+EXAMPLES = sorted((ROOT / "config/examples").glob("*.yaml"))
+NAS_BENCH_201 = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 
 
 def _ledger(workspace, name="ledger.csv") -> list[dict[str, str]]:
@@ -71,14 +76,24 @@ def test_proposals_and_ledger_name_the_same_candidates(searched):
 
 def test_the_snakefile_takes_a_dry_run_of_the_default():
     """Every target of the shipped default can be planned."""
-    import subprocess
-    import sys
-
-    from workspaces import ROOT
-
     targets = ["search_with_monkey_teacher", "search_without_teacher", "teacher", "all"]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "2", *targets, "--nolock"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config/examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_example_can_be_planned(path, tmp_path):
+    (tmp_path / "pool.csv").write_text("architecture,accuracy\n" + f"{NAS_BENCH_201},91.2\n")
+    arm = next(iter(yaml.safe_load(path.read_text())["search"]["arms"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "2", "--directory", tmp_path,
+         f"search_with_{arm}_teacher", "teacher", "--configfile", path],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

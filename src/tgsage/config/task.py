@@ -97,7 +97,8 @@ class TinyImageNet(Task):
 @register
 class DownsampledImageNet(Task):
     """ImageNet at 64x64, 32x32 or less (Chrabaszcz et al. 2017). Published validation images are the test
-    images."""
+    images.
+    """
 
     code: ClassVar[str] = "tgsage.tasks.readers.downsampled_imagenet"
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 import xarray as xr
 from torch import nn
+from torch.nn import functional
 
 from ..config.recordings import SimulatedRecordings
 from ..errors import TgsageError

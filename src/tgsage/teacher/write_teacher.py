@@ -11,7 +11,7 @@ from .. import recordings
 from .. import teacher as teachers
 
 if TYPE_CHECKING:
-    from ..plugin_bases import TeacherSettings
+    from .settings import TeacherSettings
 
 PathLike = str | os.PathLike[str]
 
@@ -51,7 +51,7 @@ def write_teacher(
     """
     folders = {Path(file).parent.name: Path(file).parent for file in datasets}
     made = teachers.make(
-        settings, name, task=task, recordings=folders, of=original, method=compare,
+        settings, name, task=task, recordings=folders, original=original, method=compare,
         data_root=recordings.data_root(data), device=device,
     )  # fmt: skip
     teachers.save(made, teacher)

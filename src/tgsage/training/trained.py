@@ -231,7 +231,6 @@ def stored_candidate(
     TgsageError
         If the entry is lost and what would be trained now has another key.
     """
-
     _check_shares(earlier)
 
     def make(folder: Path) -> None:
