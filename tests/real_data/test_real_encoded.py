@@ -11,9 +11,10 @@ import xarray as xr
 
 import tgsage.teacher as teachers
 from tgsage import recordings, tasks
-from tgsage.config.recordings import Cowley2023Recordings, Kriegeskorte2008Recordings
-from tgsage.config.task import Cifar10
 from tgsage.rdm import compare
+from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.teacher.kinds.encoded.plugin import EncodedTeacher
 from tgsage.teacher.kinds.encoded_control.plugin import EncodedControl
 from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher

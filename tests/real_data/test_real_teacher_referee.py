@@ -19,7 +19,7 @@ from rsatoolbox.rdm import compare as their_compare
 
 import tgsage.teacher as teachers
 from tgsage import recordings
-from tgsage.config.recordings import Kriegeskorte2008Recordings
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.recordings.split_half import split_halves
 from tgsage.store import seed_from
 from tgsage.teacher.ceilings import halvings

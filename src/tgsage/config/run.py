@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
 from ..plugins import TAGS, Choice, alternatives, load_files
+from ..recordings.settings import RecordingsSettings
 from ..settings import Field, Section, refuse_unknown
+from ..tasks.settings import TaskSettings
 from ..teacher.settings import TeacherSettings
-from .recordings import RDM_ONLY_SOURCES, RecordingsSource
 from .scoring import Scoring
 from .search import Search
-from .task import TaskSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -47,9 +47,9 @@ class RunConfig(Section):
     plugins: list[str] = []
     """Python files of your own that register plugins (docs/extending.md). They are run as they are, with your
     rights: name only files that you trust. Relative paths begin in the working folder."""
-    recordings: dict[str, RecordingsSource]
+    recordings: dict[str, Annotated[RecordingsSettings, Choice("recordings")]]
     """Data sets by a name of your choice."""
-    task: TaskSource
+    task: Annotated[TaskSettings, Choice("task")]
     """The labelled images that candidates learn."""
     teachers: dict[str, Annotated[TeacherSettings, Choice("teacher")]]
     """Teachers by a name of your choice."""
@@ -110,7 +110,7 @@ class RunConfig(Section):
 
     def rdm_only(self, dataset: str) -> bool:
         """Whether the data set publishes RDMs and no responses."""
-        return self.recordings[dataset].source in RDM_ONLY_SOURCES
+        return self.recordings[dataset].rdm_only
 
 
 def load(source: str | Path | Mapping[str, Any]) -> RunConfig:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .. import recordings
 
 if TYPE_CHECKING:
-    from ..plugin_bases import RecordingsSettings
+    from .settings import RecordingsSettings
 
 PathLike = str | os.PathLike[str]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .. import recordings, tasks
 
 if TYPE_CHECKING:
-    from ..plugin_bases import TaskSettings
+    from .settings import TaskSettings
 
 
 def write_task(task: str | os.PathLike[str], *, settings: TaskSettings, data: str | None) -> None:
