@@ -21,10 +21,12 @@ from PIL import Image
 
 from tgsage import plots, recordings
 from tgsage import teacher as teachers
-from tgsage.config.recordings import BrainIORecordings, Cowley2023Recordings, Kriegeskorte2008Recordings
-from tgsage.config.teacher import RecordedTeacher
 from tgsage.recordings.assembly import stimulus_codes
+from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
+from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.store import replacing
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 
 SOURCES = {
     "V4, session 210325": (

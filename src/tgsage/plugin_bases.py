@@ -5,25 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .plugins import Plugin
+from .recordings.settings import RecordingsSettings as RecordingsSettings
 from .settings import Field
-
-
-class RecordingsSettings(Plugin):
-    """What every source of recordings has."""
-
-    plugin_kind: ClassVar[str] = "recordings"
-
-
-class TaskSettings(Plugin):
-    """What every source of a task has."""
-
-    plugin_kind: ClassVar[str] = "task"
-
-
-class TeacherSettings(Plugin):
-    """What every kind of teacher has."""
-
-    plugin_kind: ClassVar[str] = "teacher"
+from .tasks.settings import TaskSettings as TaskSettings
 
 
 class SpaceSettings(Plugin):

@@ -307,7 +307,7 @@ def _discover() -> None:
     root = Path(__file__).parent
     for path in sorted(root.glob("**/plugin.py")):
         importlib.import_module(".".join((root.name, *path.relative_to(root).with_suffix("").parts)))
-    for section in ("guidance", "recordings", "samplers", "spaces", "task", "teacher"):
+    for section in ("guidance", "recordings", "samplers", "spaces", "task"):
         # Until each of them has moved beside its code.
         if (root / "config" / f"{section}.py").is_file():
             importlib.import_module(f"{root.name}.config.{section}")

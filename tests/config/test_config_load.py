@@ -10,7 +10,6 @@ import yaml
 
 from tgsage import plugins
 from tgsage.config import load
-from tgsage.config.recordings import RecordingsSource
 from tgsage.errors import TgsageError
 from tgsage.settings import Section, section
 
@@ -171,7 +170,7 @@ def test_an_unreadable_file_is_one_line(tmp_path, content, word):
 
 def test_plain_values_come_back_as_the_same_settings(raw):
     settings = load(raw).recordings["simulated_macaque"]
-    assert section(RecordingsSource, settings.plain()) == settings
+    assert plugins.settings("recordings", settings.plain()) == settings
 
 
 def test_settings_are_immutable(raw):

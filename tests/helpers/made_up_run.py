@@ -16,7 +16,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import binomtest, rankdata, spearmanr
 
 from tgsage import plots, spaces, tasks
-from tgsage.netcdf import read_tree
+from tgsage import teacher as teachers
 from tgsage.runs import finalists as finalists_table
 from tgsage.runs import ledger as tables
 from tgsage.runs import rdms as rdms_file
@@ -25,6 +25,7 @@ from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import RunFolder, SearchFolder
 from tgsage.runs.settings import SearchSettings, write_settings
 from tgsage.settings import checked
+from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")
 REGIONS = {"V4": 0.25, "pIT": 0.6, "aIT": 1.0}
@@ -73,16 +74,20 @@ def make_teacher(path: Path, *, n: int = 96, simulated: bool = True, categories:
     latent = rng.normal(size=(8, 20))[category]
     private = rng.normal(size=(n, 20))
     split = np.where(rng.permutation(n) < 0.6 * n, "reward", "report").astype(str)
-    groups: dict[str, xr.Dataset] = {
-        "/": xr.Dataset(
-            attrs={
-                "teacher": "monkey", "kind": "recordings", "simulated": int(simulated), "rdm": "image",
-                "metric": "correlation", "resolution": 32, "digest": "5e" * 32, "of": "", "control": "",
-                "simulated_recordings": int(simulated), "mark": "Simulated recordings" if simulated else "",
-                "words": "Simulated recordings." if simulated else "Recordings.",
-            }
-        )
-    }  # fmt: skip
+    attributes = {
+        "teacher": path.stem,
+        "kind": "recordings",
+        "simulated": int(simulated),
+        "simulated_recordings": int(simulated),
+        "rdm": "image",
+        "metric": "correlation",
+        "resolution": 32,
+        "of": "",
+        "control": "",
+        "mark": "Simulated recordings" if simulated else "",
+        "words": "Simulated recordings." if simulated else "Recordings.",
+    }
+    groups: dict[str, xr.Dataset] = {}
     for number, (region, strength) in enumerate(REGIONS.items()):
         sites = 60 + 30 * number
         features = (strength * latent + private) @ rng.normal(size=(20, sites))
@@ -111,7 +116,7 @@ def make_teacher(path: Path, *, n: int = 96, simulated: bool = True, categories:
             },
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    xr.DataTree.from_dict(groups).to_netcdf(path)
+    teachers.save(tree(groups, attributes), path)
 
 
 def make_search(
@@ -221,7 +226,7 @@ def make_similarity(
     rng: np.random.Generator, files: SearchFolder, targets: tuple[str, ...], teacher: Path | None
 ) -> dict[str, records.Similarity]:
     """Write ``rsa.nc`` and ``rdms.nc``; the RDMs are noisy copies of the teacher's."""
-    tree = None if teacher is None else read_tree(teacher)
+    tree = None if teacher is None else teachers.load(teacher)
     splits = ["choose", "reward", "report"]
     rsa = np.full((2, len(splits), len(targets), len(LAYERS)), np.nan)
     rsa[:, 1:] = rng.uniform(0.0, 0.2, (2, 2, len(targets), len(LAYERS)))
@@ -414,13 +419,13 @@ def draw_run(run: Path) -> None:
         teacher = None if arm == "none" else folder.teacher(arm)
         plots.search_figures(
             folder.search_figures(arm, seed),
-            **search.finished(),
-            teacher=teacher,
+            search_folder=search.path,
+            teacher_file=teacher,
             space=space(),
             n_validation=N_VALIDATION,
         )
     plots.teacher_figures(
         folder.teacher_figures("monkey"),
-        teacher=folder.teacher("monkey"),
-        sources=[folder.dataset("simulated_macaque").assembly],
+        teacher_file=folder.teacher("monkey"),
+        datasets=[folder.dataset("simulated_macaque").assembly],
     )

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from helpers import made_up_run
-from tgsage.netcdf import read_tree
 from tgsage.runs import search_files
+from tgsage.teacher import load
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,4 @@ def search(run: Path) -> search_files.SearchFiles:
 
 @pytest.fixture(scope="session")
 def teacher(run: Path) -> xr.DataTree:
-    return read_tree(run / "teachers" / "monkey.nc")
+    return load(run / "teachers" / "monkey.nc")

@@ -17,25 +17,23 @@ from helpers import made_up_run
 from tgsage import plots, plugins
 from tgsage.errors import TgsageError
 from tgsage.plots import gallery, style, words
-from tgsage.plots.data import targets_of, tg_ceiling
+from tgsage.plots.data import tg_ceiling
 from tgsage.plots.settings import FigureSettings
 from tgsage.runs import search_files
-from tgsage.runs.layout import SearchFolder
 from tgsage.studies.similarity import ceilings, similarity_intervals
+from tgsage.teacher import targets_of
 
 WITH_TEACHER = ["trajectory", "p_against_tg", "layers", "layers_over_training", "similarity", "rdms", "cell"]
 SIMULATED = "Simulated recordings"
 
 
-def test_figures_of_an_arm_with_teacher(run, search, teacher, tmp_path):
-    space = made_up_run.space()
-    written = plots.search_figures(
-        tmp_path / "figures",
-        **SearchFolder(str(run / "search" / "monkey" / "seed_0")).finished(),
-        teacher=run / "teachers" / "monkey.nc",
-        space=space.settings,
-        n_validation=800,
-    )
+def test_figures_of_an_arm_with_teacher(search, teacher, tmp_path):
+    drawings = plots.drawings(plots.SearchData(search, teacher, made_up_run.space(), 800))
+    for drawing in drawings:
+        assert drawing.caption.endswith(".") and drawing.alt
+        if drawing.name != "cell":  # an architecture is not simulated
+            assert SIMULATED in text_of(drawing.figure), drawing.name
+    written = gallery.write(drawings, tmp_path / "figures")
     stems = sorted(f"{name}.{kind}" for name in WITH_TEACHER for kind in ("svg", "png"))
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted([*stems, gallery.LIST])
     assert sorted(path.name for path in written) == stems
@@ -47,14 +45,9 @@ def test_figures_of_an_arm_with_teacher(run, search, teacher, tmp_path):
             assert content.startswith(b"<?xml") and b"dc:date" not in content
     pictures = gallery.read(tmp_path / "figures")
     assert [picture.name for picture in pictures] == WITH_TEACHER
+    assert [picture.alt for picture in pictures] == [drawing.alt for drawing in drawings]
     # Two checkpoints: the page shows both.
     assert [picture.name for picture in pictures if not picture.on_page] == ["layers"]
-    drawings = plots.drawings(plots.SearchData(search, teacher, space, 800))
-    for drawing, picture in zip(drawings, pictures, strict=True):
-        assert drawing.caption.endswith(".") and drawing.alt
-        assert picture == gallery.picture(drawing)
-        if drawing.name != "cell":  # an architecture is not simulated
-            assert SIMULATED in text_of(drawing.figure), drawing.name
 
 
 def test_figures_of_an_arm_without_teacher(run):
@@ -64,8 +57,8 @@ def test_figures_of_an_arm_without_teacher(run):
 
 
 def test_figures_of_a_teacher(run, tmp_path):
-    sources = [run / "recordings" / "simulated_macaque" / name for name in ("assembly.nc", "stimuli.h5")]
-    plots.teacher_figures(tmp_path, teacher=run / "teachers" / "monkey.nc", sources=sources)
+    datasets = [run / "recordings" / "simulated_macaque" / name for name in ("assembly.nc", "stimuli.h5")]
+    plots.teacher_figures(tmp_path, teacher_file=run / "teachers" / "monkey.nc", datasets=datasets)
     pictures = gallery.read(tmp_path)
     assert [picture.name for picture in pictures] == [
         "rdms", "ceilings", "reliability_simulated_macaque", "stimuli_V4", "stimuli_pIT", "stimuli_aIT",

@@ -12,10 +12,10 @@ from test_plots_candidates import words as text_of
 
 from tgsage.errors import TgsageError
 from tgsage.plots import ceilings, layers, rdms, reliability, stimuli, style, words
-from tgsage.plots.data import targets_of
 from tgsage.plots.figures.rdms import figure as rdms_figure
 from tgsage.studies.similarity import aligned_rdm
 from tgsage.studies.similarity import ceilings as ceilings_of
+from tgsage.teacher import targets_of
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tgsage.config.teacher import RdmMetric
+from tgsage.teacher.settings import RdmMetric
 from tgsage.errors import TgsageError
 from tgsage.rdm import METRICS, crossnobis, dissimilarity, rdm, to_square
 

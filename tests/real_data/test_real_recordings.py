@@ -9,8 +9,10 @@ import pytest
 import scipy.io
 
 from tgsage import recordings
-from tgsage.config.recordings import Cowley2023Recordings, Kriegeskorte2008Recordings, Selection
 from tgsage.errors import TgsageError
+from tgsage.recordings import Selection
+from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 
 
 @pytest.fixture(scope="module", autouse=True)

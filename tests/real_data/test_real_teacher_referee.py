@@ -19,7 +19,7 @@ from rsatoolbox.rdm import compare as their_compare
 
 import tgsage.teacher as teachers
 from tgsage import recordings
-from tgsage.config.recordings import Kriegeskorte2008Recordings
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.recordings.split_half import split_halves
 from tgsage.store import seed_from
 from tgsage.teacher.ceilings import halvings
@@ -229,7 +229,7 @@ def test_bounds_over_human_subjects_are_rsatoolboxs(data: Path) -> None:
     """Four subjects' IT, mean of two sessions each: the leave-one-subject-out bounds of Nili et al. 2014."""
     source = Kriegeskorte2008Recordings(source="kriegeskorte2008", species="human")
     published, stimuli = recordings.make_published_rdm(source, data)
-    from tgsage.config.teacher import RecordedTeacher
+    from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 
     settings = RecordedTeacher(kind="recordings", targets={"IT": {"recordings": "k", "region": "IT"}})
     target = teachers.make(settings, "human", recordings={"k": (published, stimuli)})["IT"].to_dataset()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import io
 import shutil
-import struct
 import warnings
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from tgsage import recordings
-from tgsage.config.recordings import Cadieu2014Recordings, RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings.matlab import read_arrays
-from tgsage.recordings.readers import cadieu2014
-from tgsage.recordings.sources import raw_files
+from tgsage.recordings.make_recordings import raw_files
+from tgsage.recordings.readers.cadieu2014 import reader
+from tgsage.recordings.readers.cadieu2014.plugin import Cadieu2014Recordings
 
 N_STIMULI = 12
 CATEGORIES = ("Animals", "Cars", "Chairs", "Faces", "Fruits", "Planes", "Tables")
@@ -97,7 +94,7 @@ def package(tmp_path):
 
 
 def make(package, form="zip", **changes):
-    settings = TypeAdapter(RecordingsSource).validate_python(package.write(form) | changes)
+    settings = plugins.settings("recordings", package.write(form) | changes)
     return recordings.make(settings, package.folder)
 
 
@@ -178,14 +175,6 @@ def replace_mat(**variables):
     return lambda p: p.mat.update({("V4", "multi"): matlab(variables)})
 
 
-def hdf5_file(package):
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file["features"] = package.features["V4", "multi"].T
-    header = b"MATLAB 7.3 MAT-file".ljust(124) + struct.pack("<HH", 0x0200, 0x4D49)
-    package.mat["V4", "multi"] = header.ljust(512, b"\0") + buffer.getvalue()
-
-
 def encrypt(folder):
     """Mark the entries as encrypted, which is enough to be refused."""
     path = folder / f"{TOP}.zip"
@@ -229,31 +218,29 @@ MALFORMED = {
         None,
         "several files NeuralData_V4_multiunits",
     ),
-    "v7.3": (hdf5_file, None, r"V4_multiunits\.mat: is a MATLAB 7\.3 file"),
-    ".mat truncated": (truncated, None, r"V4_multiunits\.mat: cannot be read as a MATLAB 5 file"),
-    ".mat is text": (lambda p: p.mat.update({("V4", "multi"): b"no" * 200}), None, r"\(no header\)"),
-    ".mat encrypted": (None, encrypt, r"V4_multiunits\.mat: cannot be read, .*encrypted"),
+    ".mat truncated": (truncated, None, r"V4_multiunits\.mat: cannot be read as a MATLAB file"),
+    ".mat is text": (lambda p: p.mat.update({("V4", "multi"): b"no" * 200}), None, "Unknown mat file type"),
+    ".mat encrypted": (None, encrypt, r"V4_multiunits\.mat. is encrypted"),
     "no features": (replace_mat(meta=np.array(["a b"])), None, "has no features; is this the published file"),
-    "no meta": (replace_mat(features=np.ones((12, 4))), None, "has no meta"),
     "features are a cell array": (
         replace_mat(features=np.array([[1, "a"]], dtype=object), meta=np.array(["a b"])),
         None,
-        "features is a cell array, not a plain array",
+        "features is a struct or cell array, not a plain array",
     ),
     "features are complex": (
         replace_mat(features=np.ones((12, 4)) * 1j, meta=np.array(["a b"])),
         None,
-        "features is complex",
+        "features are complex128",
     ),
     "features without sites": (
         lambda p: p.features.update({("V4", "multi"): np.empty((12, 0))}),
         None,
         r"features are float64 of shape \(12, 0\)",
     ),
-    "meta is a struct": (
+    "meta is a struct or cell array": (
         replace_mat(features=np.ones((12, 4)), meta={"file": 1}),
         None,
-        "meta is a struct",
+        "meta is a struct or cell array",
     ),
     "meta are numbers": (
         replace_mat(features=np.ones((12, 4)), meta=np.ones((12, 4))),
@@ -265,7 +252,7 @@ MALFORMED = {
         None,
         "meta is text of 7 rows.*12 images",
     ),
-    "row without category": (row(2, "images/a.png"), None, "row 3 of meta is 'images/a.png'; expected"),
+    "row without category": (row(2, "images/a.png"), None, "row 3 of meta is 'images/a.png *'; expected"),
     "row with another split": (row(2, "images/a.png Cars 1 2"), None, "row 3 of meta .*0 or 1"),
     "row with fewer splits": (row(2, "images/a.png Cars 1 0"), None, "row 3 of meta has 2 splits, row 1 10"),
     "image twice": (
@@ -299,7 +286,7 @@ MALFORMED = {
         None,
         "site V4_multi_001 never varies",
     ),
-    "points outside": (lambda p: p.extra.update({"../out.mat": b"x"}), None, "points outside the zip"),
+    "points outside": (lambda p: p.extra.update({"../out.mat": b"x"}), None, "points outside the archive"),
 }
 
 
@@ -322,8 +309,8 @@ def test_bad_packages_are_one_line(package, case):
 
 @pytest.mark.parametrize("form", ["zip", "folder"])
 def test_sizes_are_bounded(package, form, monkeypatch):
-    monkeypatch.setattr(cadieu2014, "MAXIMAL_FILE_BYTES", 100)
-    with pytest.raises(TgsageError, match=r"V4_multiunits\.mat: is \d+ bytes, more than 0 MiB"):
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 100)
+    with pytest.raises(TgsageError, match=r"V4_multiunits\.mat is \d+ bytes, more than 0 MiB"):
         make(package, form)
 
 
@@ -349,77 +336,3 @@ def test_the_raw_files_are_those_that_are_needed(package, form):
     assert recordings.make(settings, package.folder)[0].identical(expected[0])
     missing = Cadieu2014Recordings(source="cadieu2014")
     assert raw_files(missing, package.folder) == [package.folder / "cadieu2014" / f"{TOP}.zip"]
-
-
-# MATLAB files: scipy writes them, and reads whole ones as the referee
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-@pytest.mark.parametrize("kind", ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
-def test_arrays_are_those_that_scipy_reads(kind, compressed):
-    values = (np.random.default_rng(2).normal(size=(5, 3)) * 50).astype(kind)
-    content = matlab({"before": {"a": [1, 2]}, "values": values, "x": 1.0}, do_compression=compressed)
-    found = read_arrays(content, ["values", "x"], "a file")
-    theirs = scipy.io.loadmat(io.BytesIO(content))
-    for name in ("values", "x"):
-        np.testing.assert_array_equal(found[name], theirs[name])
-        assert found[name].dtype == theirs[name].dtype
-
-
-def test_text_is_that_of_scipy():
-    rows = np.array(["one", "drei und ein wenig", "gr\u00fcn", ""])
-    content = matlab({"rows": rows})
-    found = read_arrays(content, ["rows"], "a file")["rows"]
-    assert (
-        list(found) == [text.rstrip() for text in scipy.io.loadmat(io.BytesIO(content))["rows"]] == list(rows)
-    )
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_numbers_stored_short_and_in_either_byte_order(order):
-    """As MATLAB saves whole numbers of class double: in bytes, the name and they in short elements."""
-    element = struct.pack(f"{order}II2I", 6, 8, 6, 0) + struct.pack(f"{order}II2i", 5, 8, 1, 3)
-    short = {"<": "HH", ">": "HH"}[order]
-    for kind, data in ((1, b"f\0\0\0"), (2, b"\7\0\xff\0")):
-        size = 1 if kind == 1 else 3
-        pair = (kind, size) if order == "<" else (size, kind)
-        element += struct.pack(f"{order}{short}", *pair) + data
-    body = struct.pack(f"{order}II", 14, len(element)) + element
-    mark = b"IM" if order == "<" else b"MI"
-    content = b"MATLAB 5.0".ljust(124) + struct.pack(f"{order}H", 0x0100) + mark + body
-    found = read_arrays(content, ["f"], "a file")["f"]
-    np.testing.assert_array_equal(found, [[7.0, 0.0, 255.0]])
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(scipy.io.loadmat(io.BytesIO(content))["f"], found)
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_damaged_files_are_one_line_whatever_is_damaged(compressed):
-    """Bytes changed and files cut at random: one line or an array, and never anything else."""
-    generator = np.random.default_rng(0)
-    variables = {"features": generator.normal(size=(6, 3)), "meta": np.array(["images/a.png Cars 1 0"] * 6)}
-    whole = matlab(variables, do_compression=compressed)
-    refused = 0
-    for trial in range(600):
-        content = bytearray(whole)
-        if trial % 3 == 0:
-            content = content[: generator.integers(len(content))]
-        else:
-            for _ in range(generator.integers(1, 4)):
-                content[generator.integers(len(content))] = generator.integers(256)
-        try:
-            found = read_arrays(bytes(content), ["features", "meta"], "a file")
-            assert set(found) == {"features", "meta"}
-        except TgsageError as error:
-            refused += 1
-            assert str(error).startswith("a file: ")
-            assert "\n" not in str(error)
-    assert refused > 200
-
-
-def test_a_compressed_array_cannot_grow_without_bound(monkeypatch):
-    content = matlab({"features": np.zeros((1000, 1000))}, do_compression=True)
-    assert len(content) < 20_000
-    monkeypatch.setattr("tgsage.recordings.matlab.MAXIMAL_ARRAY_BYTES", 2**20)
-    with pytest.raises(TgsageError, match="an array of 8000056 bytes, more than 1 MiB"):
-        read_arrays(content, ["features"], "a file")

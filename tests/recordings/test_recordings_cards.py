@@ -80,7 +80,7 @@ def test_data_root(tmp_path, monkeypatch):
 
 
 def test_settings_find_files_below_data_root(brainio_package, monkeypatch):
-    from tgsage.config.recordings import BrainIORecordings
+    from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 
     written = brainio_package.write()
     monkeypatch.setenv("TGSAGE_DATA", str(brainio_package.folder))

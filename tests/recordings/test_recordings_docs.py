@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tgsage import recordings
-from tgsage.config.recordings import Hdf5Recordings, RecordingsSource
-from tgsage.recordings.sources import _READERS
-from tgsage.settings import section
+from tgsage import plugins, recordings
+from tgsage.recordings.readers.hdf5.plugin import Hdf5Recordings
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "recordings"
 
@@ -20,7 +18,7 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
 
 
-@pytest.mark.parametrize("source", _READERS)
+@pytest.mark.parametrize("source", [plugin.plugin_name() for plugin in plugins.every("recordings")])
 def test_every_layout_has_a_row_and_a_page(source):
     row = re.search(
         rf"^\| `{source}` \|.*\[\S+\]\((\S+)\) \|$", (PAGES / "README.md").read_text(), flags=re.M
@@ -34,7 +32,7 @@ def test_every_layout_has_a_row_and_a_page(source):
 def test_every_snippet_is_a_valid_configuration(page):
     for block in blocks(page, "yaml"):
         for settings in yaml.safe_load(block).get("recordings", {}).values():
-            assert section(RecordingsSource, settings).source == settings["source"]
+            assert plugins.settings("recordings", settings).source == settings["source"]
     assert blocks(page, "yaml") or page.name in ("README.md", "downloads.md")
 
 

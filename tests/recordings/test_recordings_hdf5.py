@@ -8,13 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
-from tgsage import recordings
-from tgsage.config.recordings import Hdf5Recordings, RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings.readers import hdf5_layout
-from tgsage.recordings.sources import raw_files
+from tgsage.recordings.make_recordings import raw_files
+from tgsage.recordings.readers.hdf5 import reader
+from tgsage.recordings.readers.hdf5.plugin import Hdf5Recordings
 
 N_STIMULI, N_SITES = 9, 4
 
@@ -66,7 +65,7 @@ def recorded(tmp_path):
 
 
 def make(recorded, **changes):
-    settings = TypeAdapter(RecordingsSource).validate_python(recorded.write() | changes)
+    settings = plugins.settings("recordings", recorded.write() | changes)
     return recordings.make(settings, recorded.folder)
 
 
@@ -212,12 +211,6 @@ def external_link(file, folder):
     file["responses"] = h5py.ExternalLink("other.h5", "/responses")
 
 
-def soft_link(file, folder):
-    file["kept"] = file["neuroid/region"]
-    del file["neuroid/region"]
-    file["neuroid/region"] = h5py.SoftLink("/kept")
-
-
 def external_storage(file, folder):
     (folder / "raw.bin").write_bytes(bytes(N_SITES * 8))
     del file["neuroid/depth"]
@@ -332,10 +325,13 @@ MALFORMED = {
         None,
         r"stimulus image_x of the assembly has no image \(1 such of",
     ),
-    "link to another file": (None, opened(external_link), "responses is a link; write the data"),
-    "link within the file": (None, opened(soft_link), "neuroid/region is a link"),
-    "numbers in another file": (None, opened(external_storage), "neuroid/depth lies in another file"),
-    "virtual": (None, opened(virtual), "neuroid/depth lies in another file"),
+    "link to another file": (None, opened(external_link), "responses is a link to another file"),
+    "numbers in another file": (
+        None,
+        opened(external_storage),
+        "neuroid/depth has its values in another file",
+    ),
+    "virtual": (None, opened(virtual), "neuroid/depth is a virtual data set"),
     "too large": (None, opened(huge), "responses has 4000000000000 bytes, more than 8 GiB"),
 }
 
@@ -382,6 +378,6 @@ def test_a_file_of_the_pipelines_own_is_not_this_layout(recorded, tmp_path):
 
 def test_the_groups_have_what_the_reader_says(recorded):
     """The names in the reader's docstring are those that it asks for."""
-    for group, names in hdf5_layout.REQUIRED.items():
+    for group, names in reader.REQUIRED.items():
         for name in names:
-            assert name in hdf5_layout.__doc__.partition(f"{group}/")[2].partition("\n")[0]
+            assert name in reader.__doc__.partition(f"{group}/")[2].partition("\n")[0]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
-from pydantic import TypeAdapter
 
-from tgsage import recordings, tasks
-from tgsage.config.recordings import RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings import sources
-
-SOURCES = TypeAdapter(RecordingsSource)
+from tgsage.store.code import closure
 
 LAYOUTS = {
     "brainio": ("brainio_package", {}),
@@ -27,13 +21,13 @@ LAYOUTS = {
 def test_the_files_that_a_source_reads(request, layout):
     name, options = LAYOUTS[layout]
     package = request.getfixturevalue(name)
-    settings = SOURCES.validate_python(package.write(**options))
+    settings = plugins.settings("recordings", package.write(**options))
     published = settings.source == "kriegeskorte2008"
 
     def read():
         return (recordings.make_published_rdm if published else recordings.make)(settings, package.folder)
 
-    files = sources.raw_files(settings, package.folder)
+    files = recordings.raw_files(settings, package.folder)
     expected = read()
     assert len(files) == len(set(files)) >= 1
     for path in package.folder.rglob("*"):
@@ -43,29 +37,33 @@ def test_the_files_that_a_source_reads(request, layout):
     for path in files:
         content = path.read_bytes()
         path.unlink()
-        assert sources.raw_files(settings, package.folder) == files
-        with pytest.raises(TgsageError, match=f"{path.name}: no such file"):
+        assert recordings.raw_files(settings, package.folder) == files
+        with pytest.raises(TgsageError, match=f"{path.name}: no such (file|folder or zip)"):
             read()
         path.write_bytes(content)
 
 
 def test_absolute_paths_and_the_data_folder(monkeypatch, tmp_path):
-    settings = SOURCES.validate_python(
-        {"source": "brainio", "assembly": "/x/a.nc", "stimuli_csv": "b.csv", "stimuli_zip": "~/c.zip"}
+    settings = plugins.settings(
+        "recordings",
+        {"source": "brainio", "assembly": "/x/a.nc", "stimuli_csv": "b.csv", "stimuli_zip": "~/c.zip"},
     )
     monkeypatch.setenv("TGSAGE_DATA", str(tmp_path))
     monkeypatch.setenv("HOME", "/home/somebody")
-    found = [str(path) for path in sources.raw_files(settings)]
+    found = [str(path) for path in recordings.raw_files(settings)]
     assert found == ["/x/a.nc", str(tmp_path / "b.csv"), "/home/somebody/c.zip"]
 
 
-def test_every_reader_says_which_files_it_reads():
-    for module, without in ((sources, sources._WITHOUT_FILES), (tasks.sources, tasks.sources._WITHOUT_FILES)):
-        assert set(without) < set(module._READERS)
-        for source, reader in module._READERS.items():
-            if source not in without:
-                assert callable(importlib.import_module(f"tgsage.{reader}").raw_files), reader
+@pytest.mark.parametrize("plugin", [*plugins.every("recordings"), *plugins.every("task")])
+def test_a_source_has_its_own_code_and_no_other_source_s(plugin):
+    loaded = plugin.load()
+    assert callable(loaded.read) and (not plugin.has_files or callable(loaded.raw_files))
+    modules = closure(plugin.code_module())
+    readers = {name.partition(".readers.")[2].partition(".")[0] for name in modules if ".readers." in name}
+    assert readers <= {plugin.plugin_name()}
+    part = {"recordings": "tgsage.tasks.", "task": "tgsage.recordings."}[plugin.plugin_kind]
+    assert not any(name.startswith((part, "tgsage.training.")) for name in modules)
 
 
 def test_sources_without_files():
-    assert sources.raw_files(SOURCES.validate_python({"source": "simulated"}), "/nowhere") == []
+    assert recordings.raw_files(plugins.settings("recordings", {"source": "simulated"}), "/nowhere") == []

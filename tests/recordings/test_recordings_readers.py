@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import io
 import warnings
-import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import TypeAdapter
 
-from tgsage import recordings
-from tgsage.config.recordings import RecordingsSource
+from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings import images as zipped
-
-SOURCES = TypeAdapter(RecordingsSource)
 
 
 def make(package, **changes):
-    settings = SOURCES.validate_python(package.write(**changes.pop("write", {})) | changes)
+    settings = plugins.settings("recordings", package.write(**changes.pop("write", {})) | changes)
     published = settings.source == "kriegeskorte2008"
     return (recordings.make_published_rdm if published else recordings.make)(settings, package.folder)
 
@@ -136,30 +130,12 @@ def test_kriegeskorte_human(kriegeskorte_folder):
 
 
 def test_each_source_through_the_right_door(kriegeskorte_folder, brainio_package):
-    rdms = SOURCES.validate_python(kriegeskorte_folder.write())
+    rdms = plugins.settings("recordings", kriegeskorte_folder.write())
     with pytest.raises(TgsageError, match="make_published_rdm"):
         recordings.make(rdms, kriegeskorte_folder.folder)
-    responses = SOURCES.validate_python(brainio_package.write())
+    responses = plugins.settings("recordings", brainio_package.write())
     with pytest.raises(TgsageError, match="use make instead"):
         recordings.make_published_rdm(responses, brainio_package.folder)
-
-
-def test_grey_and_transparent_images(tmp_path):
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    clear = np.zeros((8, 8, 4), dtype=np.uint8)
-    clear[:4] = [10, 20, 30, 255]
-    files = {}
-    for name, pixels in (("grey.png", grey), ("clear.png", clear)):
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, format="PNG")
-        files[name] = buffer.getvalue()
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    read = zipped.read_images(tmp_path / "a.zip", list(files))
-    np.testing.assert_array_equal(read[0], np.repeat(grey[..., None], 3, axis=2))
-    np.testing.assert_array_equal(read[1][:4], np.broadcast_to([10, 20, 30], (4, 8, 3)))
-    np.testing.assert_array_equal(read[1][4:], np.full((4, 8, 3), 128))
 
 
 # What they say about bad ones: spoil(package) before the files are written, damage(folder) after.
@@ -212,7 +188,7 @@ BRAINIO = {
         None,
         "image_00 occurs more",
     ),
-    "no zip": (None, lambda f: (f / "stimuli.zip").unlink(), r"stimuli\.zip: no such file"),
+    "no zip": (None, lambda f: (f / "stimuli.zip").unlink(), r"stimuli\.zip: no such folder or zip"),
     "zip truncated": (None, lambda f: truncate(f / "stimuli.zip"), r"stimuli\.zip: cannot be read as a zip"),
     "image missing": (
         lambda p: p.files.pop("image_03.png"),
@@ -227,7 +203,7 @@ BRAINIO = {
     "image truncated": (
         lambda p: p.files.update({"image_02.png": p.files["image_02.png"][:300]}),
         None,
-        r"image image_02\.png cannot be decoded",
+        r"stimuli\.zip: image_02\.png cannot be decoded",
     ),
     "image of another size": (
         lambda p: p.files.update({"image_05.png": jpeg(np.zeros((9, 8, 3), np.uint8))}),
@@ -288,7 +264,7 @@ COWLEY = {
         None,
         r"shape \(5, 12\); expected",
     ),
-    "no images": (None, lambda f: image_file(f).unlink(), r"images_210325\.zip: no such file"),
+    "no images": (None, lambda f: image_file(f).unlink(), r"images_210325\.zip: no such folder or zip"),
     "images truncated": (None, lambda f: truncate(image_file(f)), "cannot be read as a zip"),
     "image missing": (lambda p: p.files.pop("image0003.png"), None, "holds no image number 3"),
     "image without responses": (
@@ -323,9 +299,9 @@ KRIEGESKORTE = {
     "truncated": (
         None,
         lambda f: truncate(supplement(f)),
-        r"supplementalData\.mat: cannot be read as a \.mat",
+        r"supplementalData\.mat: cannot be read as a MATLAB",
     ),
-    "text": (None, lambda f: supplement(f).write_text("no"), r"cannot be read as a \.mat"),
+    "text": (None, lambda f: supplement(f).write_text("no"), "cannot be read as a MATLAB"),
     "no human file": (None, lambda f: (f / "92_brainRDMs.mat").unlink(), r"92_brainRDMs\.mat: no such file"),
     "human truncated": (
         None,
@@ -357,7 +333,7 @@ def check_one_line(package, case, **write):
     spoil, damage, message = case
     if spoil:
         spoil(package)
-    settings = SOURCES.validate_python(package.write(**write))
+    settings = plugins.settings("recordings", package.write(**write))
     if damage:
         damage(package.folder)
     before = sorted(package.folder.rglob("*"))
@@ -401,50 +377,3 @@ def test_a_selection_that_a_published_rdm_cannot_have(kriegeskorte_folder):
         make(kriegeskorte_folder, selection={"equal_repeats": 3})
     with pytest.raises(TgsageError, match=r"unknown animal 'KO'.*valid: monkeys"):
         make(kriegeskorte_folder, selection={"animals": ["KO"]})
-
-
-# Zips that mean harm
-
-
-@pytest.mark.parametrize(
-    "name", ["../out.png", "/etc/out.png", "a/../../out.png", "C:/out.png", "a\\..\\out.png"]
-)
-def test_a_zip_that_points_outside_is_refused(tmp_path, name):
-    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
-        archive.writestr(name, b"x")
-    with pytest.raises(TgsageError, match="points outside the zip"):
-        zipped.image_names(tmp_path / "evil.zip")
-    assert [path.name for path in tmp_path.iterdir()] == ["evil.zip"]
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path):
-    link = zipfile.ZipInfo("link.png")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    with pytest.raises(TgsageError, match="is a link"):
-        zipped.image_names(tmp_path / "evil.zip")
-
-
-def test_sizes_are_limited(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(70 * 2**20))
-    with pytest.raises(TgsageError, match="73400320 bytes uncompressed, more than 64 MiB"):
-        zipped.image_names(tmp_path / "bomb.zip")
-    monkeypatch.setattr(zipped, "MAXIMAL_FILE_BYTES", 2**30)
-    monkeypatch.setattr(zipped, "MAXIMAL_TOTAL_BYTES", 2**20)
-    with pytest.raises(TgsageError, match="bytes uncompressed"):
-        zipped.image_names(tmp_path / "bomb.zip")
-
-
-def test_decoded_size_is_limited(cowley_folder, monkeypatch):
-    monkeypatch.setattr(zipped, "MAXIMAL_PIXELS", 100)
-    with pytest.raises(TgsageError, match="has 16x16 pixels"):
-        make(cowley_folder)
-    monkeypatch.setattr(zipped, "MAXIMAL_PIXELS", 1000)
-    monkeypatch.setattr(zipped, "MAXIMAL_TOTAL_BYTES", 9000)
-    with pytest.raises(TgsageError, match="GiB"):
-        make(cowley_folder)
-
-
-# The code of a stage

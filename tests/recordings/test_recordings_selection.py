@@ -9,8 +9,8 @@ import pytest
 
 from tgsage import recordings
 from tgsage.config import load
-from tgsage.config.recordings import Selection
 from tgsage.errors import TgsageError
+from tgsage.recordings import Selection
 
 
 def test_the_default_changes_nothing(small_assembly):

@@ -7,7 +7,8 @@ import xarray as xr
 from pydantic import ValidationError
 
 from tgsage import recordings
-from tgsage.config.recordings import BrainIORecordings, SimulatedRecordings
+from tgsage.config.recordings import SimulatedRecordings
+from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 from tgsage.recordings.simulated import AREAS, VentralStream, simulate, train_ventral_stream
 from tgsage.rendering import CATEGORIES, render
 from tgsage.tasks import image_hashes

@@ -196,7 +196,8 @@ def test_task_and_teacher(numbers, reported_run):
             0, splits.count("reward"), splits.count("report"),
         )  # fmt: skip
         assert entry["n_sites"] == group.attrs["n_sites"]
-    assert teacher["digest"] == "5e" * 32
+    root = xr.load_dataset(reported_run / "teachers" / "monkey.nc")
+    assert teacher["digest"] == root.attrs["digest"]
     assert teacher["words"] == "Simulated recordings." and teacher["is_control"] is False
     assert numbers["simulated"] == {"recordings": True, "images": True}
 

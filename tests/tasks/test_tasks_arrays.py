@@ -6,8 +6,8 @@ import pytest
 from task_stand_ins import noise
 
 from tgsage import tasks
-from tgsage.config.task import ImageArrays
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.arrays.plugin import ImageArrays
 
 KINDS = ["npz", "h5"]
 
@@ -40,7 +40,7 @@ def found(part):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_pair_of_arrays_is_split(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr("tgsage.tasks.readers.arrays.PIECE", 7)
+    monkeypatch.setattr("tgsage.tasks.readers.arrays.reader.PIECE", 7)
     images, labels = pool()
     write(tmp_path / f"images.{kind}", images=images, labels=labels)
     task = tasks.make(settings(path=f"images.{kind}"), tmp_path)
@@ -225,20 +225,23 @@ def test_objects_and_other_files_are_never_opened(tmp_path):
     (tmp_path / "raw").write_bytes(IMAGES.tobytes())
     layout = h5py.VirtualLayout(IMAGES.shape, np.uint8)
     layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "images", IMAGES.shape)
-    with h5py.File(tmp_path / "images.h5", "w") as file:
-        file["labels"] = LABELS
-        file["link"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "images")
-        file["group"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/")
-        file.create_dataset("raw", IMAGES.shape, np.uint8, external=[(str(tmp_path / "raw"), 0, IMAGES.size)])
-        file.create_virtual_dataset("virtual", layout)
-    for name, words in (
-        ("link", "unknown array"),
-        ("group/images", "unknown array"),
-        ("raw", "has its values in another file"),
-        ("virtual", "has its values in another file"),
+    raw = [(str(tmp_path / "raw"), 0, IMAGES.size)]
+    for point, words in (
+        (
+            lambda file: file.update(images=h5py.ExternalLink(str(tmp_path / "other.h5"), "images")),
+            "is a link",
+        ),
+        (
+            lambda file: file.create_dataset("images", IMAGES.shape, np.uint8, external=raw),
+            "has its values in",
+        ),
+        (lambda file: file.create_virtual_dataset("images", layout), "is a virtual data set"),
     ):
-        with pytest.raises(TgsageError, match=words):
-            tasks.make(settings(path="images.h5", images=name), tmp_path)
+        with h5py.File(tmp_path / "images.h5", "w") as file:
+            file["labels"] = LABELS
+            point(file)
+        with pytest.raises(TgsageError, match=rf"images\.h5: images {words}"):
+            tasks.make(settings(path="images.h5"), tmp_path)
 
 
 def test_the_file_that_is_read(tmp_path):

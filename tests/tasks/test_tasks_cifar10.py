@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tgsage import tasks
-from tgsage.config.task import Cifar10
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 
 
 def batch(root, name):

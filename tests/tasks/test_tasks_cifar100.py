@@ -8,8 +8,8 @@ import pytest
 from task_stand_ins import cifar100_content, noise, planes, write_cifar100, write_pickle
 
 from tgsage import tasks
-from tgsage.config.task import Cifar100
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.cifar100.plugin import Cifar100
 
 
 def settings(**changes):

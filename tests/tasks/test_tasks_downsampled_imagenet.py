@@ -7,8 +7,8 @@ import pytest
 from task_stand_ins import downsampled_content, noise, write_downsampled, write_pickle
 
 from tgsage import tasks
-from tgsage.config.task import DownsampledImageNet
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.downsampled_imagenet.plugin import DownsampledImageNet
 
 
 def settings(**changes):
@@ -36,7 +36,7 @@ def test_pickles_npz_and_pieces_of_any_size_are_one_task(tmp_path, monkeypatch):
     write_downsampled(tmp_path)
     write_downsampled(tmp_path, kind="npz")
     digests = {tasks.make(settings(files=kind), tmp_path).digest for kind in ("pickle", "npz")}
-    monkeypatch.setattr("tgsage.tasks.readers.downsampled_imagenet.PIECE", 7)
+    monkeypatch.setattr("tgsage.tasks.readers.downsampled_imagenet.reader.PIECE", 7)
     digests |= {tasks.make(settings(files=kind), tmp_path).digest for kind in ("pickle", "npz")}
     assert len(digests) == 1
 

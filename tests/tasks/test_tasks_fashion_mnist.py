@@ -8,8 +8,8 @@ import pytest
 from task_stand_ins import idx, noise, write_idx
 
 from tgsage import tasks
-from tgsage.config.task import FashionMnist
 from tgsage.errors import TgsageError
+from tgsage.tasks.readers.fashion_mnist.plugin import FashionMnist
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -24,7 +24,7 @@ def grey(images):
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_pixels_and_labels_are_the_published_ones(tmp_path, packed, monkeypatch):
-    monkeypatch.setattr("tgsage.tasks.readers.fashion_mnist.PIECE", 7)
+    monkeypatch.setattr("tgsage.tasks.readers.fashion_mnist.reader.PIECE", 7)
     write_idx(tmp_path, packed=packed)
     task = tasks.make(settings(), tmp_path)
     assert (task.name, task.classes, task.simulated) == ("fashion_mnist", ("0", "1", "2", "3", "4"), False)

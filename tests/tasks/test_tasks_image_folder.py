@@ -8,9 +8,9 @@ from PIL import Image
 from task_stand_ins import encoded, folder_files, noise, write_tree
 
 from tgsage import tasks
-from tgsage.config.task import ImageFolder
 from tgsage.errors import TgsageError
-from tgsage.tasks.trees import squared
+from tgsage.tasks.readers.image_folder.plugin import ImageFolder
+from tgsage.tasks.resizing import squared
 
 PARTS = ("train", "val", "test")
 
@@ -204,5 +204,5 @@ def test_a_class_without_an_image_is_not_overlooked(tmp_path):
     with pytest.raises(TgsageError, match=r"elsewhere: no such folder or zip"):
         tasks.make(settings(path="elsewhere"), tmp_path)
     (tmp_path / "images.zip").write_bytes(b"no zip")
-    with pytest.raises(TgsageError, match=r"images\.zip: is neither a folder nor a whole zip"):
+    with pytest.raises(TgsageError, match=r"images\.zip: cannot be read as a zip"):
         tasks.make(settings(path="images.zip"), tmp_path)

@@ -15,9 +15,9 @@ import pytest
 from task_stand_ins import noise
 
 from tgsage import tasks
-from tgsage.config.task import Cifar10
 from tgsage.errors import TgsageError
-from tgsage.tasks import files
+from tgsage.tasks import task_files
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.tasks.task import Chosen, Part, Task
 
 PARTS = ("train", "validation", "test")
@@ -44,7 +44,7 @@ def age(path):
 @pytest.fixture
 def later(monkeypatch):
     real = time.time_ns
-    monkeypatch.setattr(files.time, "time_ns", lambda: real() + 3_000_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3_000_000_000)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_only_tasks_above_the_limit_are_mapped(written):
     size = sum(getattr(tasks.load(written), part).images.nbytes for part in PARTS)
     assert not isinstance(tasks.load(written, mapped_bytes=size).train.images, np.memmap)
     assert isinstance(tasks.load(written, mapped_bytes=size - 1).train.images, np.memmap)
-    assert files.MAPPED_BYTES == 2**30
+    assert task_files.MAPPED_BYTES == 2**30
 
 
 def test_a_large_file_is_gone_through_once(written, later, passes):
@@ -208,7 +208,7 @@ def test_a_disk_that_is_full_is_one_line(cifar, tmp_path):
     program = f"""
 import resource, signal, sys
 from tgsage import tasks
-from tgsage.config.task import Cifar10
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.errors import TgsageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -229,7 +229,7 @@ import sys, threading, time
 from pathlib import Path
 import numpy as np
 from tgsage import tasks
-from tgsage.config.task import DownsampledImageNet
+from tgsage.tasks.readers.downsampled_imagenet.plugin import DownsampledImageNet
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024

@@ -9,10 +9,11 @@ import pytest
 from task_stand_ins import noise
 
 from tgsage import tasks
-from tgsage.config.task import Cifar10
 from tgsage.errors import TgsageError
 from tgsage.tasks.published import Published, divided
-from tgsage.tasks.split import resized, stratified
+from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.resizing import resized
+from tgsage.tasks.split import stratified
 
 CLASSES = ["a", "b", "c"]
 

@@ -9,9 +9,9 @@ from PIL import Image
 from task_stand_ins import WNIDS, encoded, noise, tiny_files, write_tree
 
 from tgsage import tasks
-from tgsage.config.task import TinyImageNet
 from tgsage.errors import TgsageError
-from tgsage.tasks.split import resized
+from tgsage.tasks.readers.tiny_imagenet.plugin import TinyImageNet
+from tgsage.tasks.resizing import resized
 
 
 def settings(**changes):
@@ -133,43 +133,13 @@ def test_malformed_trees_are_one_line(tmp_path, cause, path):
     assert str(tmp_path / path) in str(caught.value)
 
 
-def _rezip(path, change):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in tiny_files().items():
-            archive.writestr(name, content)
-        change(archive)
-
-
-def _link(archive):
-    entry = zipfile.ZipInfo("train/link.JPEG")
-    entry.external_attr = 0o120777 << 16
-    archive.writestr(entry, "/etc/passwd")
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda archive: archive.writestr("../evil.JPEG", b"x"), r"entry '\.\./evil\.JPEG' points outside"),
-        (lambda archive: archive.writestr("/etc/x", b"x"), "points outside the zip"),
-        (_link, "is a link or no plain file"),
-        (lambda archive: archive.writestr("wnids.txt", b"x"), r"wnids\.txt occurs more than once"),
-    ],
-    ids=["up", "absolute", "link", "twice"],
-)
-def test_unsafe_zips_are_refused(tmp_path, change, words):
-    _rezip(tmp_path / "tiny.zip", change)
-    with pytest.raises(TgsageError, match=words):
-        tasks.make(settings(), tmp_path)
-
-
 def test_missing_and_damaged_zips(tmp_path):
     with pytest.raises(TgsageError, match=r"tiny\.zip: no such folder or zip"):
         tasks.make(settings(), tmp_path)
     write_tree(tmp_path / "tiny.zip", tiny_files())
     whole = (tmp_path / "tiny.zip").read_bytes()
     (tmp_path / "tiny.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(TgsageError, match=r"tiny\.zip: is neither a folder nor a whole zip"):
+    with pytest.raises(TgsageError, match=r"tiny\.zip: cannot be read as a zip"):
         tasks.make(settings(), tmp_path)
     # A bit that flipped in the middle is found by the checksum of its file.
     position = whole.index(b"IDAT") + 40

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tgsage.config.teacher import Splits
 from tgsage.errors import TgsageError
+from tgsage.teacher.settings import Splits
 from tgsage.teacher.splits import assign_splits
 
 THREE = Splits(choose=0.2, reward=0.5, report=0.3)

@@ -1,103 +1,114 @@
+PAGES = {"report": CONFIG.report.arms, "comparison": ARMS}
+
+
+def page_searches(wildcards):
+    """The files of the searches of a page, each kind in the order of arms and seeds."""
+    files = ARM.finished()
+    return {
+        name: expand(file, arm=PAGES[wildcards.page], seed=SEARCH.seeds)
+        for name, file in files.items()
+    }
+
+
+def page_teachers(wildcards):
+    names = [arm_teacher(arm) for arm in PAGES[wildcards.page]]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def page_figures(wildcards):
+    teachers = [RUN.teacher_figures(name) for name in page_teachers(wildcards)]
+    arms = PAGES[wildcards.page]
+    return [
+        *expand(RUN.search_figures("{arm}", "{seed}"), arm=arms, seed=SEARCH.seeds),
+        *teachers,
+    ]
+
+
+def template_digest():
+    """Digest of the page's template, which is no module."""
+    import tgsage.report
+
+    template = Path(tgsage.report.__file__).with_name("template.html.j2")
+    return digest(template.read_text(encoding="utf-8"))[:16]
+
+
 rule arm_figures:
     input:
-        ledger=ARM + "/ledger.csv",
-        finalists=ARM + "/finalists.csv",
-        final=ARM + "/final.json",
-        rsa=ARM + "/final/slot_0/rsa.nc",
-        rdms=ARM + "/final/slot_0/rdms.nc",
-        settings=ARM + "/search.json",
-        teacher=arm_teacher_input,
+        **ARM.finished(),
+        teacher_file=arm_teacher_file,
     output:
         figures=report(
-            directory(RUN + "/figures/{arm}/seed_{seed}"),
+            directory(RUN.search_figures("{arm}", "{seed}")),
             patterns=["{name}.svg"],
             category="Searches",
             caption="../report/arm_figures.rst",
         ),
     log:
-        RUN + "/logs/figures/{arm}_seed_{seed}.log",
+        f"{LOGS}/figures/{{arm}}_seed_{{seed}}.log",
     benchmark:
-        RUN + "/benchmarks/figures/{arm}_seed_{seed}.tsv"
+        f"{BENCHMARKS}/figures/{{arm}}_seed_{{seed}}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        space=stage_space("final").plain(),
+        call="tgsage.plots.draw:search_figures",
+        search_folder=ARM.path,
+        space=stage_space(FINAL).plain(),
         n_validation=CONFIG.task.n_validation,
-        code=space_digest("plots"),
+        code=code(
+            "tgsage.plots.draw:search_figures",
+            SEARCH.space,
+            *plugins.every("figure"),
+        ),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
     script:
-        "../scripts/arm_figures.py"
-
-
-PAGES = {"report": CONFIG.report.arms, "comparison": ARMS}
-
-
-def page_inputs(wildcards):
-    """Everything a page tells: the files of its arms, their teachers and the task."""
-    arms = PAGES[wildcards.page]
-    names = [
-        "ledger.csv",
-        "finalists.csv",
-        "final.json",
-        "search.json",
-        "final/slot_0/rsa.nc",
-    ]
-    files = [
-        f"{folder}/{name}"
-        for folder in expand(ARM, arm=arms, seed=SEARCH.seeds)
-        for name in names
-    ]
-    files += expand(RUN + "/figures/{arm}/seed_{seed}", arm=arms, seed=SEARCH.seeds)
-    teachers = dict.fromkeys(
-        name for name in map(arm_teacher, arms) if name is not None
-    )
-    files += [teacher_file(name) for name in teachers]
-    files += expand(RUN + "/figures/teachers/{teacher}", teacher=list(teachers))
-    if wildcards.page == "comparison":
-        files.append(f"{RUN}/studies/comparison.csv")
-    return files
+        "../scripts/stage.py"
 
 
 rule page:
     input:
-        files=page_inputs,
+        unpack(page_searches),
+        teachers=lambda w: [RUN.teacher(name) for name in page_teachers(w)],
+        figures=page_figures,
+        comparison=lambda w: [RUN.comparison] if w.page == "comparison" else [],
         task=TASK,
     output:
         page=report(
-            RUN + "/{page}.html", category="Reports", caption="../report/page.rst"
+            RUN.page("{page}"), category="Reports", caption="../report/page.rst"
         ),
     log:
-        RUN + "/logs/{page}.log",
+        f"{LOGS}/{{page}}.log",
     benchmark:
-        RUN + "/benchmarks/{page}.tsv"
+        f"{BENCHMARKS}/{{page}}.tsv"
     wildcard_constraints:
         page=alternatives(PAGES),
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        folder=RUN,
+        call="tgsage.report.page:write",
+        run_folder=RUN.path,
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
-        space=stage_space("final").plain(),
-        code=space_digest("report"),
-        template=file_digest("report/template.html.j2"),
+        code=[
+            code("tgsage.report.page:write", *plugins.every("figure")),
+            template_digest(),
+        ],
     message:
         "Write {output.page}"
     script:
-        "../scripts/page.py"
+        "../scripts/stage.py"
 
 
 rule report:
     input:
-        f"{RUN}/report.html",
+        RUN.page("report"),
 
 
 rule all:
     default_target: True
     input:
-        [file for arm in ARMS for file in search_files(arm)],
+        [file for arm in ARMS for file in search_results(arm)],
         rules.teacher.input,
         rules.compare_guidance.input,

@@ -1,11 +1,5 @@
-def task_digest():
-    from tgsage.tasks.sources import stage_modules
-
-    return stage_digest(*stage_modules(CONFIG.task.source))
-
-
 def task_contents():
-    from tgsage.tasks.sources import raw_files
+    from tgsage.tasks import raw_files
 
     return raw_contents(raw_files, CONFIG.task, TASK)
 
@@ -14,18 +8,19 @@ rule task:
     output:
         task=TASK,
     log:
-        f"{RUN}/logs/task.log",
+        f"{LOGS}/task.log",
     benchmark:
-        f"{RUN}/benchmarks/task.tsv"
-    threads: 1
+        f"{BENCHMARKS}/task.tsv"
+    threads: threads_of(CONFIG.task)
     resources:
         mem_mb=4000,
     params:
+        call="tgsage.tasks.write_task:write_task",
         settings=CONFIG.task.plain(),
-        code=task_digest(),
         data=CONFIG.data,
         raw=lambda w: task_contents(),
+        code=code("tgsage.tasks.write_task:write_task", CONFIG.task),
     message:
         "Make the task {params.settings[source]}"
     script:
-        "../scripts/task.py"
+        "../scripts/stage.py"

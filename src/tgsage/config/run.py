@@ -5,18 +5,19 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
-from ..plugins import TAGS, alternatives, load_files
-from ..settings import Field, Section
-from .recordings import RDM_ONLY_SOURCES, RecordingsSource
+from ..plugins import TAGS, Choice, alternatives, load_files
+from ..recordings.settings import RecordingsSettings
+from ..settings import Field, Section, refuse_unknown
+from ..tasks.settings import TaskSettings
+from ..teacher.settings import TeacherSettings
+from .scoring import Scoring
 from .search import Search
-from .task import TaskSource
-from .teacher import Scoring, TeacherSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -46,11 +47,11 @@ class RunConfig(Section):
     plugins: list[str] = []
     """Python files of your own that register plugins (docs/extending.md). They are run as they are, with your
     rights: name only files that you trust. Relative paths begin in the working folder."""
-    recordings: dict[str, RecordingsSource]
+    recordings: dict[str, Annotated[RecordingsSettings, Choice("recordings")]]
     """Data sets by a name of your choice."""
-    task: TaskSource
+    task: Annotated[TaskSettings, Choice("task")]
     """The labelled images that candidates learn."""
-    teachers: dict[str, TeacherSource]
+    teachers: dict[str, Annotated[TeacherSettings, Choice("teacher")]]
     """Teachers by a name of your choice."""
     scoring: Scoring = Scoring()
     """How a candidate is compared with a teacher."""
@@ -61,42 +62,13 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> RunConfig:
-        def check(what: str, key: str, name: str, names: Mapping[str, Any]) -> None:
-            if name not in names:
-                raise ValueError(
-                    f"{key}: no {what} is called {name!r}{nearest(name, names)}; "
-                    f"there are: {', '.join(sorted(names)) or 'none'}"
-                )
-
-        for teacher, section in self.teachers.items():
-            if section.kind in ("recordings", "encoded"):
-                if not section.targets:
-                    raise ValueError(f"teachers.{teacher}.targets: name at least one target")
-                for target, where in section.targets.items():
-                    key = f"teachers.{teacher}.targets.{target}.recordings"
-                    check("data set", key, where.recordings, self.recordings)
-                    if section.kind == "encoded" and self.rdm_only(where.recordings):
-                        raise ValueError(
-                            f"{key}: {where.recordings!r} publishes an RDM only, to which no encoding model "
-                            "can be fitted; name a data set with responses"
-                        )
-            elif section.kind in ("shuffled", "images", "encoded_control"):
-                check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
-                original = self.teachers[section.of].kind
-                if original in ("shuffled", "images", "encoded_control"):
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is itself a control; name the original"
-                    )
-                if section.kind == "encoded_control" and original != "encoded":
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is of kind {original!r}; name a teacher of "
-                        "kind 'encoded'"
-                    )
+        for name, teacher in self.teachers.items():
+            teacher.check(name, self)
         for arm, settings in self.search.arms.items():
             for field in ("teacher", "observe"):
                 name = getattr(settings, field)
                 if name is not None:
-                    check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
+                    refuse_unknown("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
             if settings.teacher is None and settings.guidance.name not in ("p_only", "calibrated"):
                 raise ValueError(
                     f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
@@ -118,7 +90,7 @@ class RunConfig(Section):
                     "add 0 to search.premature.checkpoints"
                 )
         for arm in self.report.arms:
-            check("arm", "report.arms", arm, self.search.arms)
+            refuse_unknown("arm", "report.arms", arm, self.search.arms)
         if self.search.rounds > MAXIMAL_ROUNDS:
             raise ValueError(
                 f"search.rounds: {self.search.rounds} is more than {MAXIMAL_ROUNDS}, which is as many as "
@@ -129,14 +101,6 @@ class RunConfig(Section):
                 f"search.lag: {self.search.lag} leaves no round that reads a ledger; "
                 f"choose less than search.rounds = {self.search.rounds}"
             )
-        if self.scoring.layer_choice == "split":
-            for teacher, section in self.teachers.items():
-                splits = getattr(section, "splits", None)
-                if splits is not None and splits.choose == 0:
-                    raise ValueError(
-                        f"teachers.{teacher}.splits.choose: is 0, but scoring.layer_choice is 'split'; "
-                        "give the choice of layers a share of the stimuli"
-                    )
         return self
 
     @property
@@ -146,7 +110,7 @@ class RunConfig(Section):
 
     def rdm_only(self, dataset: str) -> bool:
         """Whether the data set publishes RDMs and no responses."""
-        return self.recordings[dataset].source in RDM_ONLY_SOURCES
+        return self.recordings[dataset].rdm_only
 
 
 def load(source: str | Path | Mapping[str, Any]) -> RunConfig:

@@ -16,6 +16,7 @@ from ..runs.search_files import SearchFiles
 from ..spaces.base import Space
 from ..statistics import Correlation, format_number, share_in_words, share_of_ceiling
 from ..studies import similarity
+from ..teacher import targets_of
 from . import words
 
 PARTS = ("choose", "reward", "report")
@@ -163,11 +164,6 @@ class ComparisonData:
         for search in self.searches:
             arms.setdefault(search.arm, []).append(search)
         return arms
-
-
-def targets_of(teacher: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Return the targets of a teacher, or the RDMs of ``rdms.nc``, by name and in their order."""
-    return {name: node.to_dataset() for name, node in teacher.children.items()}
 
 
 def tg_ceiling(ledger: pd.DataFrame, targets: Mapping[str, xr.Dataset]) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .. import plugins, recordings, spaces
 from ..errors import TgsageError
-from ..netcdf import read_tree
 from ..plugin_bases import SpaceSettings
 from ..runs import search_files
 from ..spaces.base import Space
+from ..teacher import load as load_teacher
 from . import gallery
 from .data import ComparisonData, SearchData, TeacherData
 from .settings import FigureSettings
@@ -54,10 +54,10 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
 def search_figures(
     figures: PathLike,
     *,
+    search_folder: PathLike,
     space: Space | SpaceSettings,
-    teacher: PathLike | None = None,
+    teacher_file: PathLike | None = None,
     n_validation: int | None = None,
-    **files: PathLike,
 ) -> list[Path]:
     """Draw every figure of a finished search.
 
@@ -65,44 +65,46 @@ def search_figures(
     ----------
     figures
         The folder to write: svg and png of each figure, and their list.
+    search_folder
+        ``results/<run>/search/<arm>/seed_<s>``.
     space
         A space, or its settings: it draws the winning cell.
-    teacher
-        File of the teacher that guided, or was observed; None without one.
+    teacher_file
+        The teacher that guided, or was observed; None without one.
     n_validation
         Number of validation images; draws Wilson's intervals of accuracies.
-    **files
-        The search's files, as from :meth:`tgsage.runs.layout.SearchFolder.finished`.
 
     Returns
     -------
     list
         The files of the figures.
     """
-    tree = None if teacher is None else read_tree(teacher)
+    teacher = None if teacher_file is None else load_teacher(teacher_file)
     built = space if isinstance(space, Space) else spaces.get(space)
-    data = SearchData(search_files.read_files(**files), tree, built, n_validation)
+    data = SearchData(search_files.read_search(search_folder), teacher, built, n_validation)
     return gallery.write(drawings(data), Path(figures))
 
 
-def teacher_figures(figures: PathLike, *, teacher: PathLike, sources: Sequence[PathLike] = ()) -> list[Path]:
+def teacher_figures(
+    figures: PathLike, *, teacher_file: PathLike, datasets: Sequence[PathLike] = ()
+) -> list[Path]:
     """Draw every figure of a teacher.
 
     Parameters
     ----------
     figures
         The folder to write: svg and png of each figure, and their list.
-    teacher
-        The teacher's file.
-    sources
-        Files that the teacher was made from. The reliability of sites is drawn from the recordings among
-        them (``assembly.nc``), where stimuli were repeated.
+    teacher_file
+        The teacher.
+    datasets
+        Files of the data sets that it was made from. The reliability of sites is drawn from the recordings
+        among them (``assembly.nc``), where stimuli were repeated.
 
     Returns
     -------
     list
         The files of the figures.
     """
-    assemblies = [Path(source) for source in sources if Path(source).name == "assembly.nc"]
+    assemblies = [Path(file) for file in datasets if Path(file).name == "assembly.nc"]
     loaded = {path.parent.name: recordings.load(path) for path in assemblies}
-    return gallery.write(drawings(TeacherData(read_tree(teacher), loaded)), Path(figures))
+    return gallery.write(drawings(TeacherData(load_teacher(teacher_file), loaded)), Path(figures))

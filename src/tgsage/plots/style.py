@@ -153,7 +153,8 @@ def _make_room(figure: Figure, title: Text) -> None:
     """Put a legend that would overlap the text at the upper left into fewer columns."""
     renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     room = figure.bbox.width - title.get_window_extent(renderer).width - 0.04 * figure.bbox.width
-    for legend in list(figure.legends):
+    for original in list(figure.legends):
+        legend = original
         handles = [handle for handle in legend.legend_handles if handle is not None]
         columns = len(handles)
         while columns > 1 and legend.get_window_extent(renderer).width > room:

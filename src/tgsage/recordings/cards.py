@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import xarray as xr
 import yaml
 from pydantic import ValidationError, field_validator
 
-from ..config.recordings import RDM_ONLY_SOURCES, RecordingsSource
 from ..errors import TgsageError, unknown
+from ..plugins import Choice
 from ..settings import Field, Section
-from .files import read_assembly, read_stimuli
+from .assembly_files import read_assembly, read_stimuli
+from .make_recordings import make_published_rdm, read
 from .places import cards_folder, data_root
-from .sources import make_published_rdm, read
+from .settings import RecordingsSettings
 
 
 def is_inside(name: str) -> bool:
@@ -85,7 +87,7 @@ class Card(Section):
     files: list[CardFile]
     limits: list[str] = Field(default_factory=list)
     """What a study with these data can and cannot reproduce."""
-    source: RecordingsSource
+    source: Annotated[RecordingsSettings, Choice("recordings")]
     """Settings that read it; they may be copied into a config under ``recordings``."""
 
 
@@ -164,7 +166,7 @@ def load_stimuli(path_or_card: str | os.PathLike[str]) -> xr.Dataset:
     named = _named(path_or_card)
     if named is None:
         return read_stimuli(path_or_card)
-    if named.source.source in RDM_ONLY_SOURCES:
+    if named.source.rdm_only:
         return make_published_rdm(named.source)[1]
     return read(named.source)[1]
 

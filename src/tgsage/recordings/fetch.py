@@ -1,41 +1,37 @@
 """Downloading the files of a data set, as its card lists them. Everything else works without a network.
 
-A file gets its name only after its digest was compared with the card's, so whatever lies in the data folder
-is either what was published, or what somebody else put there.
+`pooch` downloads, tries again and verifies: a file gets its name only after its digest was compared with the
+card's. What is added here: only https is used, also where a server redirects; sizes are limited; an archive
+is unpacked once.
 """
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
-import shutil
-import ssl
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..archives import unpack
 from ..errors import TgsageError, unknown
-from ..store.atomic import replacing, replacing_folder
-from .archives import unpack
+from ..store import replacing_folder
 from .cards import Card, CardFile, card, expected_digest, file_digest
 from .places import data_root
 
-MAXIMAL_BYTES = 16 * 2**30
+if TYPE_CHECKING:
+    import pooch
+    import requests
+
+MAX_BYTES = 16 * 2**30
 """Size of a file whose card does not say how large it is."""
-ATTEMPTS = 4
-PAUSE = 1.0
-"""Seconds before the second attempt; doubled before each further one."""
+RETRIES = 3
 TIMEOUT = 60.0
+"""Seconds without an answer."""
 CHUNK = 2**20
-TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP statuses after which it is worth asking again."""
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PLAIN_HOSTS: tuple[str, ...] = ()
+"""Hosts that are asked over plain http: none. Tests name their own server."""
 MARKER = ".unpacked_from"
 """File in an unpacked folder with the digest of its archive."""
 
@@ -43,57 +39,15 @@ Progress = Callable[[str, int, int | None], None]
 """Called with the file's path on the card, the bytes so far, and their number in all where it is known."""
 
 
-class _Transient(Exception):
-    """Something that may go better at the next attempt."""
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    def __init__(self, check: Callable[[str, str], None]):
-        self._check = check
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        self._check(newurl, f"{req.full_url} redirects to")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-class Opener:
-    """Opens addresses over https, and refuses every other scheme, also where a server redirects to it.
-
-    Parameters
-    ----------
-    loopback
-        Also plain http, on this very machine; for tests.
-    timeout
-        Seconds without an answer.
-    """
-
-    def __init__(self, *, loopback: bool = False, timeout: float = TIMEOUT):
-        self.loopback, self.timeout = loopback, timeout
-        # On this machine no proxy is asked.
-        proxies = [urllib.request.ProxyHandler({})] if loopback else []
-        self._director = urllib.request.build_opener(_Redirects(self.check), *proxies)
-        self._director.addheaders = [("User-Agent", f"tgsage/{__version__}")]
-
-    def check(self, url: str, what: str = "address") -> None:
-        """Raise unless the address is one that may be opened."""
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme == "https" and parts.hostname:
-            return
-        if self.loopback and parts.scheme == "http" and parts.hostname in LOOPBACK:
-            return
-        raise TgsageError(f"{what} {url}: only https is downloaded from")
-
-    def open(self, url: str) -> Any:
-        """Open an address; the response is to be closed."""
-        self.check(url)
-        return self._director.open(url, timeout=self.timeout)
-
-
 def fetch(
-    card_name: str, root: str | os.PathLike[str] | None = None, *, files: Iterable[str] | None = None,
-    opener: Opener | None = None, progress: Progress | None = None, allow_unverified: bool = False,
-    maximal_bytes: int = MAXIMAL_BYTES, pause: Callable[[float], None] = time.sleep,
-) -> dict[str, str]:  # fmt: skip
+    card_name: str,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    files: Iterable[str] | None = None,
+    progress: Progress | None = None,
+    allow_unverified: bool = False,
+    max_bytes: int = MAX_BYTES,
+) -> dict[str, str]:
     """Download the files of a card that are not there yet, verify them, and unpack those that it says.
 
     Everything that lies in the data folder already is checked first: a file that matches its digest is kept,
@@ -103,22 +57,18 @@ def fetch(
     Parameters
     ----------
     card_name
-        Name of a card in ``neural_data``.
+        Name of a card, see :func:`~tgsage.recordings.card_names`.
     root
         Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
     files
         Some of the card's files, by their ``path``; None means all that have an address.
-    opener
-        None means https only.
     progress
-        Is told how far it is.
+        Called as the download goes on.
     allow_unverified
         Also download files that the card has no digest of. Without a digest nothing tells a damaged or
         exchanged file from the published one.
-    maximal_bytes
+    max_bytes
         Refuse larger files, where the card does not give their size.
-    pause
-        Waits between attempts.
 
     Returns
     -------
@@ -133,16 +83,13 @@ def fetch(
     """
     named = card(card_name)
     folder = data_root(root)
-    opener = opener or Opener()
     wanted = _wanted(named, files)
     states = {file.path: _state(file, folder, named, allow_unverified) for file in wanted}
     if set(states.values()) == {"no address"}:
         raise TgsageError(f"card {named.name}: has no address to download from; {named.obtain}")
     for file in wanted:
         if states[file.path] == "fetch":
-            url = address(file)
-            opener.check(url, f"card {named.name}: address")
-            _download(url, file, folder / file.path, opener, progress, maximal_bytes, pause)
+            _download(file, folder / file.path, max_bytes, progress)
             states[file.path] = "fetched"
     for file in wanted:
         if file.unpack is not None and (folder / file.path).is_file():
@@ -150,8 +97,17 @@ def fetch(
     return states
 
 
+def check_address(url: str, what: str = "address") -> None:
+    """Raise unless an address is one that may be downloaded from."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or not (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in PLAIN_HOSTS)
+    ):
+        raise TgsageError(f"{what} {url}: only https is downloaded from")
+
+
 def address(file: CardFile) -> str:
-    """Where a file is downloaded from: its url, with the version of the object where the card names one."""
+    """Return a file's url, with the version of the object where the card names one."""
     assert file.url is not None
     if file.version_id is None:
         return file.url
@@ -197,80 +153,78 @@ def _state(file: CardFile, folder: Path, named: Card, allow_unverified: bool) ->
     return "fetch"
 
 
-def _download(
-    url: str, file: CardFile, target: Path, opener: Opener, progress: Progress | None, maximal_bytes: int,
-    pause: Callable[[float], None],
-) -> None:  # fmt: skip
-    limit = maximal_bytes if file.bytes is None else file.bytes
-    with replacing(target) as temporary:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with open(temporary, "wb") as handle:
-                    state = _attempt(url, file, handle, opener, progress, limit, target)
-                break
-            except _Transient as error:
-                if attempt == ATTEMPTS:
-                    raise TgsageError(
-                        f"{url}: {error}, {ATTEMPTS} times; see whether there is a network, and try again"
-                    ) from None
-                pause(PAUSE * 2 ** (attempt - 1))
-        expected = expected_digest(file)
-        if expected is not None and state.hexdigest() != expected[1]:
-            raise TgsageError(
-                f"{url}: {expected[0]} is {state.hexdigest()}, expected {expected[1]}; what was downloaded "
-                "is not what the card names, and was removed"
-            )
+def _download(file: CardFile, target: Path, max_bytes: int, progress: Progress | None) -> None:
+    import pooch
+    import requests
 
-
-def _attempt(
-    url: str, file: CardFile, handle: IO[bytes], opener: Opener, progress: Progress | None, limit: int,
-    target: Path,
-) -> Any:  # fmt: skip
-    """Write the whole body to a file; return the state of its digest."""
-    state = hashlib.new((expected_digest(file) or ("sha256", ""))[0])
-    done = 0
-    try:
-        with opener.open(url) as response:
-            length = response.headers.get("Content-Length")
-            total = int(length) if length is not None and length.isdigit() else None
-            if total is not None and total > limit:
-                raise TgsageError(f"{url}: is {total} bytes, more than {_limit(file, limit)}")
-            free = shutil.disk_usage(target.parent).free
-            if total is not None and total > free:
-                raise TgsageError(f"{target.parent}: has {free} bytes free, {url} needs {total}")
-            while chunk := response.read(CHUNK):
-                done += len(chunk)
-                if done > limit:
-                    raise TgsageError(f"{url}: is more than {_limit(file, limit)}")
-                state.update(chunk)
-                handle.write(chunk)
-                if progress is not None:
-                    progress(file.path, done, total)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in TRANSIENT:
-            raise _Transient(f"the server answered {error.code} {error.reason}") from None
-        raise TgsageError(
-            f"{url}: the server answered {error.code} {error.reason}; see the card's url and obtain"
-        ) from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise TgsageError(f"{url}: the server's certificate is not valid ({error.reason})") from None
-        raise _Transient(f"cannot be reached ({error.reason})") from None
-    except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _Transient(f"the connection broke ({type(error).__name__})") from None
-    expected = total if file.bytes is None else file.bytes
-    if total is not None and done < total:
-        raise _Transient(f"the connection ended after {done} of {total} bytes")
-    if expected is not None and done != expected:
-        raise TgsageError(f"{url}: is {done} bytes, the card says {expected}")
-    return state
-
-
-def _limit(file: CardFile, limit: int) -> str:
-    return (
-        f"the {limit} bytes that the card says" if file.bytes is not None else f"the limit of {limit} bytes"
+    url, expected = address(file), expected_digest(file)
+    check_address(url)
+    pooch.get_logger().setLevel("WARNING")
+    downloads = pooch.create(
+        target.parent,
+        base_url="",
+        registry={target.name: None if expected is None else ":".join(expected)},
+        urls={target.name: url},
+        retry_if_failed=RETRIES,
     )
+    try:
+        downloads.fetch(target.name, downloader=_Downloader(file, max_bytes, progress))
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise TgsageError(f"{url}: {' '.join(str(error).split())} ({RETRIES + 1} attempts)") from None
+    except OSError as error:
+        raise TgsageError(f"{target}: cannot be written: {error}") from None
+    target.chmod(0o644)  # pooch's temporary file is readable by its owner alone
+
+
+class _Downloader:
+    """Downloads once, for pooch, which takes it for the progress bar as well.
+
+    What another attempt cannot mend is a TgsageError, and everything else an exception of requests.
+    """
+
+    def __init__(self, file: CardFile, max_bytes: int, progress: Progress | None):
+        self.file, self.progress = file, progress
+        self.limit = max_bytes if file.bytes is None else file.bytes
+        self.total = self.done = 0
+
+    def __call__(self, url: str, output_file: str, downloads: pooch.Pooch) -> None:
+        import pooch
+
+        self.reset()
+        # Without compression on the way, the size that the server names is that of the file.
+        headers = {"User-Agent": f"tgsage/{__version__}", "Accept-Encoding": "identity"}
+        hooks = {"response": self.check}
+        pooch.HTTPDownloader(self, CHUNK, headers=headers, hooks=hooks, timeout=TIMEOUT)(
+            url, output_file, downloads
+        )
+        size = Path(output_file).stat().st_size
+        self.check_size(size)
+        if self.file.bytes not in (None, size):
+            raise TgsageError(f"{url}: is {size} bytes, the card says {self.file.bytes}")
+
+    def check(self, response: requests.Response, **_: Any) -> None:
+        """Check an answer before more than its head is read, and before a redirect is followed."""
+        if response.is_redirect:
+            there = urllib.parse.urljoin(response.url, response.headers["location"])
+            check_address(there, f"{response.url} redirects to")
+        self.check_size(int(response.headers.get("content-length", 0)))
+
+    def check_size(self, size: int) -> None:
+        if size > self.limit:
+            source = "the limit" if self.file.bytes is None else "the card says"
+            raise TgsageError(f"{self.file.url}: is {size} bytes or more, {source} {self.limit}")
+
+    def update(self, n: int) -> None:
+        self.done += n
+        self.check_size(self.done - CHUNK)  # the last chunk is counted as a whole one
+        if self.progress is not None:
+            self.progress(self.file.path, min(self.done, self.total or self.done), self.total or None)
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        pass
 
 
 def _unpack(file: CardFile, folder: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
-from ..config.recordings import Selection
 from ..errors import TgsageError, unknown
 from ..store import seed_from
 from .assembly import stimulus_codes, stimulus_means, units
 from .split_half import reliability
+
+if TYPE_CHECKING:
+    from .settings import Selection
 
 
 def select(assembly: xr.DataArray, selection: Selection) -> xr.DataArray:

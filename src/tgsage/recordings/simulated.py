@@ -18,6 +18,8 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,10 +27,12 @@ import xarray as xr
 from torch import nn
 from torch.nn import functional
 
-from ..config.recordings import SimulatedRecordings
 from ..errors import TgsageError
 from ..rendering import CATEGORIES, render
 from ..store import digest, seed_from
+
+if TYPE_CHECKING:
+    from ..config.recordings import SimulatedRecordings
 
 __all__ = ["AREAS", "VentralStream", "simulate", "train_ventral_stream"]
 
@@ -249,6 +253,11 @@ def _rates(
     baseline = rng.uniform(*BASELINE, (number, 1))
     rates = settings.median_rate * rate * (baseline + (1 - baseline) * evoked)
     return _Sites(animal, region, rates[:, len(reference) :])
+
+
+def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
+    """Simulate; what :func:`simulate` returns and what messages call it."""
+    return *simulate(settings), "simulated recordings"
 
 
 def simulate(settings: SimulatedRecordings) -> tuple[xr.DataArray, xr.Dataset]:

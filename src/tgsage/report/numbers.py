@@ -13,13 +13,13 @@ import xarray as xr
 
 from .. import __version__
 from ..errors import TgsageError, unknown
-from ..netcdf import read_tree
 from ..runs import ledger as ledger_table
 from ..runs.layout import RunFolder
 from ..runs.search_files import SearchFiles
 from ..statistics import finite_or_none, over_ceiling, spearman, wilson
 from ..studies.similarity import ceilings, inferred_alpha, similarity_intervals
 from ..tasks import Task
+from ..teacher import load as load_teacher
 
 Numbers = dict[str, Any]
 """What JSON can hold."""
@@ -303,7 +303,7 @@ def read_teachers(run: RunFolder, searches: Sequence[SearchFiles]) -> dict[str, 
             present = [file.stem for file in path.parent.glob("*.nc")]
             raise unknown(f"teacher of {files.folder}:", name, present)
         if name not in teachers:
-            teachers[name] = read_tree(path)
+            teachers[name] = load_teacher(path)
         scored_with = str(files.rsa.attrs.get("teacher_digest", ""))
         if scored_with and scored_with != str(teachers[name].attrs["digest"]):
             raise TgsageError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from ..config.teacher import Scoring
+from ..config.scoring import Scoring
 from ..plugin_bases import GuidanceSettings, SamplerSettings, SpaceSettings
 from ..plugins import Choice, load_files
 from ..settings import Section, checked
@@ -15,7 +15,7 @@ from ..training.settings import Recipe
 from .records import PathLike, read_record, write_record
 
 __all__ = [
-    "GuidanceSettings", "Judging", "Maturing", "Proposing", "Recipe", "SamplerSettings", "Scoring",
+    "GuidanceSettings", "Maturing", "Measuring", "Proposing", "Recipe", "SamplerSettings", "Scoring",
     "SearchIdentity", "SearchSettings", "SpaceSettings", "read_settings", "write_settings",
 ]  # fmt: skip
 
@@ -51,13 +51,11 @@ class Maturing(Section):
     """What is done to every architecture first, or None."""
 
 
-class Judging(Section):
-    """How candidates are judged."""
+class Measuring(Section):
+    """How candidates are compared with their teachers."""
 
-    guidance: Annotated[GuidanceSettings, Choice("guidance")]
-    """What turns measurements into a score."""
     scoring: Scoring
-    """How a candidate is compared with a teacher."""
+    """The method."""
     targets: list[str] = []
     """Targets of the teacher, in its order."""
     observed: list[str] = []
@@ -72,11 +70,11 @@ class SearchSettings(SearchIdentity):
     observe: str | None
     """Who is only observed."""
     guidance: Annotated[GuidanceSettings, Choice("guidance")]
-    """As in :class:`Judging`."""
+    """What turns measurements into a score."""
     sampler: Annotated[SamplerSettings, Choice("sampler")]
     """Who proposes."""
     scoring: Scoring
-    """As in :class:`Judging`."""
+    """How candidates are compared with a teacher."""
     rounds: int
     """How many rounds."""
     lag: int

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..config.teacher import Scoring
+from ..config.scoring import Scoring
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
@@ -67,7 +67,7 @@ def score_candidate(
         ``ceiling_upper`` and ``n_stimuli`` (split, target), the teacher's. Coordinates: ``share`` and
         ``examples`` (checkpoint), ``split``, ``target``, ``weight`` (target), ``layer``. Attributes:
         ``status`` ("ok", "failed", "invalid", "timeout"), ``reason``, ``candidate``, ``store_key``,
-        ``method``, ``layer_choice``, ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
+        those of the scoring (:meth:`Scoring.attributes`), ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
         ``validation_seen``: 1 if the recipe trained on the validation images, whose accuracy is then no
         estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
         if some target has no layer with a finite similarity. With an observed teacher the same of its targets
@@ -85,8 +85,7 @@ def score_candidate(
         "reason": str(training["reason"] or ""),
         "candidate": str(training["candidate"]),
         "store_key": str(training["store_key"] or ""),
-        "method": settings.compare,
-        "layer_choice": settings.layer_choice,
+        **settings.attributes(),
         "teacher": "" if teacher is None else str(teacher.attrs.get("teacher", "")),
         "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
         "simulated": int(
@@ -124,7 +123,7 @@ def score_candidate(
     }
     scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, [a.accuracy for a in answers],
                       [a.loss for a in answers], attributes, second)  # fmt: skip
-    undefined = undefined_target(scored, settings.layer_choice)
+    undefined = undefined_target(scored, settings)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
         scored.attrs["reason"] = f"no layer has a finite similarity with target {undefined!r}"

@@ -66,8 +66,7 @@ def contents(files: Sequence[Path], root: Path, cache: Path) -> dict[str, str]:
         state = remembered.get("digest", ABSENT)
         if times and times != remembered.get("times"):
             state = _digest(path)
-            settled = time.time_ns() - max(times[1:3]) > SETTLED_SECONDS * 1e9
-            known[key] = {"digest": state, "times": times if settled else []}
+            known[key] = {"digest": state, "times": times if is_settled(times) else []}
             changed = changed or known[key] != remembered
         found[_name(path, root)] = state
     if changed:
@@ -77,13 +76,22 @@ def contents(files: Sequence[Path], root: Path, cache: Path) -> dict[str, str]:
     return found
 
 
+def file_times(status: os.stat_result) -> list[int]:
+    """Return size, time of change of content and of the entry, and inode."""
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def is_settled(times: Sequence[int]) -> bool:
+    """Whether a file's :func:`file_times` would tell a further change."""
+    return time.time_ns() - max(times[1:3]) > SETTLED_SECONDS * 1e9
+
+
 def _times(path: Path) -> list[int]:
-    """Size, time of change of content and of the entry, and inode; empty where there is no file."""
+    """Empty where there is no file."""
     try:
-        status = path.stat()
+        return file_times(path.stat())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _digest(path: Path) -> str:

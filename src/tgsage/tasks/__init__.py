@@ -1,11 +1,5 @@
-"""Labelled images of any layout -> one task with three disjoint parts: train, validation, test.
+"""Labelled images of any layout -> one task with three disjoint parts: train, validation, test."""
 
-Readers are imported only when a source asks for them, so that the digest of one source's stage does not
-contain the code of another.
-"""
+import lazy_loader as lazy
 
-from .files import load, save
-from .sources import make, raw_files, stage_modules, write
-from .task import Part, Task, image_hashes
-
-__all__ = ["Part", "Task", "image_hashes", "load", "make", "raw_files", "save", "stage_modules", "write"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

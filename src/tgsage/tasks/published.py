@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import TgsageError
-from .split import renumbering, resized, stratified
+from .resizing import resized
+from .split import renumbering, stratified
 from .task import PARTS, Chosen, Part, Task, image_hashes
 
 Piece = tuple[np.ndarray, np.ndarray]

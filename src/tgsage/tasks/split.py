@@ -1,11 +1,10 @@
-"""Stratified draws of labelled images, class subsets, and one size for all."""
+"""Stratified draws of labelled images, and subsets of classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
@@ -105,17 +104,3 @@ def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None,
     labels = renumbering(names, wanted, key)[part.labels]
     keep = labels >= 0
     return Part(part.images[keep], labels[keep].astype(np.int64))
-
-
-def resized(images: np.ndarray, side: int) -> np.ndarray:
-    """Return uint8 (n, side, side, 3): the images themselves, or resampled with anti-aliasing."""
-    if images.shape[1:3] == (side, side):
-        return images
-    return np.stack(
-        [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX)) for image in images]
-        if side < images.shape[1]
-        else [
-            np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
-            for image in images
-        ]
-    )

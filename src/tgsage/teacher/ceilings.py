@@ -55,6 +55,7 @@ from scipy.stats import rankdata
 
 from ..errors import TgsageError
 from ..rdm import category_means, compare, n_stimuli, rdm, subset
+from .patterns import standardised
 
 Z_95 = 1.6448536269514722
 """Standard normal quantile of a one-sided 95 % interval."""
@@ -78,15 +79,8 @@ class Ceiling:
 
 
 def absent(reason: str) -> Ceiling:
-    """A ceiling that cannot be known."""
+    """Return a ceiling that is unknown, with the reason."""
     return Ceiling(np.nan, np.nan, np.nan, reason)
-
-
-def standardised(means: np.ndarray) -> np.ndarray:
-    """Z-score every site (column) over stimuli; a site without variance becomes 0."""
-    centred = means - means.mean(axis=0)
-    deviation = centred.std(axis=0)
-    return centred / np.where(deviation > 0, deviation, 1.0)
 
 
 def noise_ceiling(
@@ -136,15 +130,15 @@ def noise_ceiling(
     least = 4 if metric == "crossnobis" else 2
     repeated = counts >= least
     usable: dict[str, np.ndarray] = {}
-    found: dict[str, Ceiling] = {}
+    ceilings: dict[str, Ceiling] = {}
     for part, members in parts.items():
         kept = np.asarray(members)[repeated[members]]
         if 2 * len(kept) < len(members) or len(kept) < 3:
-            found[part] = absent(f"{len(kept)} of {len(members)} stimuli have {least} or more repetitions")
+            ceilings[part] = absent(f"{len(kept)} of {len(members)} stimuli have {least} or more repetitions")
         else:
             usable[part] = kept
     if not usable:
-        return found
+        return ceilings
     rows = np.flatnonzero(repeated[stimulus])
     position = np.cumsum(repeated) - 1
     shown, data = position[stimulus[rows]], np.asarray(presentations, np.float64)[rows]
@@ -161,8 +155,8 @@ def noise_ceiling(
             agreement[part].add(one, two)
     # How much less noise variance the mean of all repetitions has than that of a half.
     shrinkage = float(np.mean(1 / counts) / np.mean(shares))
-    found.update({part: agreement[part].ceiling(shrinkage) for part in usable})
-    return {part: found[part] for part in parts}
+    ceilings.update({part: agreement[part].ceiling(shrinkage) for part in usable})
+    return {part: ceilings[part] for part in parts}
 
 
 def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 2) -> tuple[float, float]:
@@ -293,7 +287,7 @@ def _rdm(responses: np.ndarray, metric: str, labels: np.ndarray | None) -> np.nd
 def _responses(
     data: np.ndarray, shown: np.ndarray, half: np.ndarray, zscore: bool, metric: str
 ) -> np.ndarray:
-    """What an RDM is made of: means (stimuli, sites), or for crossnobis (stimuli, repetitions, sites)."""
+    """Return the patterns of an RDM: means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
     n = int(shown.max()) + 1
     counts = np.bincount(shown[half], minlength=n)
     rows = np.flatnonzero(half)
@@ -306,7 +300,7 @@ def _responses(
     order = rows[np.argsort(shown[rows], kind="stable")]
     start = np.cumsum(counts) - counts
     taken = order[start[:, None] + np.arange(repeats)]
-    blocks = data[taken]
+    blocks: np.ndarray = data[taken]
     if zscore:
         deviation = means.std(axis=0)
         blocks = (blocks - means.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)

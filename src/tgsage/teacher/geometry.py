@@ -85,8 +85,10 @@ def to_network_input(
     rows, columns = (_centred(side, resolution) for side in size)
     for index, image in enumerate(images):
         if size != (height, width):
-            image = np.asarray(Image.fromarray(image).resize(size[::-1], _FILTERS[resample]))
-        out[index, rows[1], columns[1]] = image[rows[0], columns[0]]
+            resized = np.asarray(Image.fromarray(image).resize(size[::-1], _FILTERS[resample]))
+        else:
+            resized = image
+        out[index, rows[1], columns[1]] = resized[rows[0], columns[0]]
     return out
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config.teacher import Splits
 from ..errors import TgsageError
 from ..store import seed_from
+
+if TYPE_CHECKING:
+    from .settings import Splits
 
 PARTS = ("choose", "reward", "report")
 SMALLEST = 20
 """A part with fewer stimuli is refused: 19 stimuli are 171 pairs, and no ranking of layers."""
 
 
-def parts_in_use(splits: Splits) -> tuple[str, ...]:
-    """The parts that have a share, in the order choose, reward, report."""
-    return tuple(part for part in PARTS if getattr(splits, part) > 0)
-
-
 def assign_splits(
-    categories: Sequence[str],
+    categories: Sequence[str] | np.ndarray,
     splits: Splits,
     *,
     where: str,
@@ -46,7 +44,7 @@ def assign_splits(
     pictures
         One key per stimulus that is equal for equal pictures; None: all differ.
     known
-        Part of each picture that was assigned before; is added to.
+        Part of each picture that was assigned before. The new assignments are added.
 
     Returns
     -------
@@ -77,9 +75,9 @@ def assign_splits(
     for part, start, stop in zip(PARTS, [0, *cuts[:-1]], cuts, strict=True):
         known.update({pictures[index]: part for index in order[start:stop]})
     assigned = np.array([known[picture] for picture in pictures], dtype="<U6")
-    for part in parts_in_use(splits):
+    for part in PARTS:
         count = int((assigned == part).sum())
-        if count < SMALLEST:
+        if getattr(splits, part) > 0 and count < SMALLEST:
             raise TgsageError(
                 f"{where}: split {part!r} has {count} of {n} stimuli, and at least {SMALLEST} are needed; "
                 f"change splits.{part} or use more stimuli"

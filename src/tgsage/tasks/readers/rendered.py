@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...config.task import RenderedObjects
 from ...rendering import CATEGORIES, render
 from ..split import keep_classes
 from ..task import Part, Task
+
+if TYPE_CHECKING:
+    from ...config.task import RenderedObjects
 
 
 def read(settings: RenderedObjects, _data_root: Path, _scratch: Path | None = None) -> Task:

@@ -335,16 +335,17 @@ def _draw(panel: Axes, placed: Mapping[str, Node], edges: Sequence[Edge]) -> Non
     used = {edge.source for edge in edges}
     n_concatenated = len({edge.source for edge in edges if placed[edge.target].kind == "output"})
     for node in placed.values():
-        box = (node.x, tops[node.layer], node.width, 0.3)
+        at = (node.x, tops[node.layer], (node.width, 0.3))
         if node.kind == "block":
             _block(panel, node, tops[node.layer], bottoms[node.layer], colours[node.name])
         elif node.kind == "input" and node.name in used:
-            _box(panel, *box, node.label, "white", colours[node.name], 1.3)
+            _box(panel, *at, node.label, facecolor="white", edgecolor=colours[node.name], linewidth=1.3)
         elif node.kind == "input":
-            _box(panel, *box, f"{node.label} (unused)", "white", style.GREY, 1.3, dashed=True)
+            look: dict[str, Any] = {"edgecolor": style.GREY, "linewidth": 1.3, "linestyle": "--"}
+            _box(panel, *at, f"{node.label} (unused)", facecolor="white", **look)
         elif node.kind == "output":
             text = "output: concatenate" if n_concatenated > 1 else "output"
-            _box(panel, *box, text, "#eeeeee", style.INK, 1.0)
+            _box(panel, *at, text, facecolor="#eeeeee", edgecolor=style.INK, linewidth=1.0)
 
 
 def _ends(placed: Mapping[str, Node], edges: Sequence[Edge]) -> dict[int, float]:
@@ -379,32 +380,12 @@ def _curve(panel: Axes, points: Sequence[tuple[float, float]], colour: str) -> N
     panel.add_patch(FancyArrowPatch(path=path, color=colour, linewidth=1.2, fill=False, zorder=1, **look))
 
 
-def _box(
-    panel: Axes,
-    x: float,
-    top: float,
-    width: float,
-    height: float,
-    text: str,
-    fill: str,
-    edge: str,
-    line: float,
-    *,
-    dashed: bool = False,
-) -> None:
-    panel.add_patch(
-        FancyBboxPatch(
-            (x - width / 2, top - height),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.05",
-            facecolor=fill,
-            edgecolor=edge,
-            linewidth=line,
-            linestyle="--" if dashed else "-",
-            zorder=3,
-        )
-    )
+def _box(panel: Axes, x: float, top: float, size: tuple[float, float], text: str, **look: Any) -> None:
+    """Draw a box with text; ``size`` is width and height."""
+    width, height = size
+    rounded = "round,pad=0,rounding_size=0.05"
+    corner = (x - width / 2, top - height)
+    panel.add_patch(FancyBboxPatch(corner, width, height, boxstyle=rounded, zorder=3, **look))
     panel.text(x, top - height / 2, text, ha="center", va="center", fontsize=7, linespacing=1.05, zorder=4)
 
 
@@ -415,7 +396,7 @@ def _block(panel: Axes, node: Node, top: float, bottom: float, colour: str) -> N
         x = node.x + (side - 0.5) * (BOX + BETWEEN)
         label = OPERATIONS.get(operation, operation.replace("_", " ", 1).replace("_", "\n"))
         tint = TINTS.get(operation.split("_")[0], "#f4f4f4")
-        _box(panel, x, top, BOX, HEIGHT, label, tint, grey, 0.7)
+        _box(panel, x, top, (BOX, HEIGHT), label, facecolor=tint, edgecolor=grey, linewidth=0.7)
         x_line, y_line = [x, x, node.x], [top - HEIGHT, middle, middle]
         panel.plot(x_line, y_line, color=grey, linewidth=0.9, zorder=1.5, solid_joinstyle="round")
     plus = Circle((node.x, middle), ADD, facecolor="white", edgecolor=colour, linewidth=1.3, zorder=3)

@@ -17,8 +17,9 @@ from scipy.stats import rankdata
 
 from ....statistics import format_number
 from ....studies.similarity import aligned_rdm
+from ....teacher import targets_of
 from ... import style, words
-from ...data import SearchData, TeacherData, targets_of
+from ...data import SearchData, TeacherData
 from ...style import Drawing
 
 MAX_LABELS = 12

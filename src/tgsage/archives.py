@@ -1,0 +1,504 @@
+"""Folders, zips, tars and images from outside: read in place, unpacked and decoded with one set of checks."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import TgsageError
+from .store.atomic import replacing_folder
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""Formats that Pillow may recognise. PostScript, for which it would start Ghostscript, is not among them."""
+TRANSPARENT_GREY = 128
+"""Background of images with transparent pixels."""
+MAX_FILE_BYTES = 64 * 2**20
+"""Uncompressed size of one file that is read in place."""
+MAX_PIXELS = 8192 * 8192
+"""Size of one image."""
+MAX_IMAGE_BYTES = 8 * 2**30
+"""Size of the decoded images of one data set of stimuli."""
+MAX_UNPACKED_BYTES = 64 * 2**30
+MAX_UNPACKED_FILES = 500_000
+MAX_RATIO = 200
+"""Unpacked bytes per byte of the archive; images and recordings stay far below it."""
+RATIO_FROM = 64 * 2**20
+"""The ratio is checked above this many unpacked bytes: a small table of zeros is no bomb."""
+CHUNK = 2**20
+MAX_PADDING = 16 * 2**20
+"""Zeros after the end of a tar."""
+
+# zipfile raises RuntimeError for a password, and NotImplementedError, a subclass, for an unknown compression.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError),
+    *(SyntaxError, RuntimeError, Image.DecompressionBombError),
+)
+"""What the readers of archives and images raise for files that are truncated or damaged."""
+
+
+class ImageArchive:
+    """Files of a folder or a zip, by their path in it, with forward slashes.
+
+    Attributes
+    ----------
+    path
+        The folder or zip.
+    files
+        Names of all files, sorted. Hidden files and what an archiver adds are left out.
+    folders
+        Names of all folders, sorted; of a zip those that have entries of their own.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        files: dict[str, Path | zipfile.ZipInfo],
+        folders: set[str],
+        archive: zipfile.ZipFile | None = None,
+    ):
+        self.path = path
+        self.files, self.folders = sorted(files), sorted(folders)
+        self._entries, self._archive = files, archive
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the images, with numbers in their names in numerical order."""
+        return sorted(filter(is_image, self.files), key=_natural)
+
+    def read(self, name: str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """Return the content of a file.
+
+        Raises
+        ------
+        TgsageError
+            If it is absent, larger than ``max_bytes``, or damaged.
+        """
+        if name not in self._entries:
+            raise TgsageError(f"{self.path}: has no {name}; is it what was published?")
+        entry = self._entries[name]
+        try:
+            size = entry.stat().st_size if isinstance(entry, Path) else entry.file_size
+            if size > max_bytes:
+                raise TgsageError(f"{self.path}: {name} is {size} bytes, more than {max_bytes >> 20} MiB")
+            if isinstance(entry, Path):
+                return entry.read_bytes()
+            assert self._archive is not None
+            # zipfile stops at the declared size, whatever the compressed data would yield.
+            return self._archive.read(entry)
+        except DAMAGED as error:
+            raise TgsageError(f"{self.path}: {name} cannot be read, truncated or damaged ({error})") from None
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a text file that are not empty.
+
+        Raises
+        ------
+        TgsageError
+            As :meth:`read`, and if it is not UTF-8.
+        """
+        try:
+            return [line for line in self.read(name).decode("utf-8").splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise TgsageError(f"{self.path}: {name} is no UTF-8 text ({error})") from None
+
+    def picture(self, name: str) -> NDArray[np.uint8]:
+        """Decode an image to uint8 (height, width, 3); see :func:`decode`.
+
+        Raises
+        ------
+        TgsageError
+            As :meth:`read` and :func:`decode`.
+        """
+        return decode(self.read(name), f"{self.path}: {name}")
+
+    def pictures(self, names: Sequence[str]) -> NDArray[np.uint8]:
+        """Decode images of one size.
+
+        Parameters
+        ----------
+        names
+            Files, in the order wanted.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n, height, width, 3) uint8.
+
+        Raises
+        ------
+        TgsageError
+            As :meth:`picture`, if no image is named, and if the images are of several sizes.
+        """
+        if not names:
+            raise TgsageError(f"{self.path}: holds no images")
+        first = self.picture(names[0])
+        if len(names) * first.size > MAX_IMAGE_BYTES:
+            raise TgsageError(
+                f"{self.path}: {len(names)} images of {first.shape[1]}x{first.shape[0]} are more than "
+                f"{MAX_IMAGE_BYTES >> 30} GiB of pixels; make them smaller"
+            )
+        decoded = np.empty((len(names), *first.shape), dtype=np.uint8)
+        decoded[0] = first
+        for index, name in enumerate(names[1:], start=1):
+            pixels = self.picture(name)
+            if pixels.shape != first.shape:
+                raise TgsageError(
+                    f"{self.path}: images are of several sizes: {names[0]} is "
+                    f"{first.shape[1]}x{first.shape[0]} and {name} is "
+                    f"{pixels.shape[1]}x{pixels.shape[0]}; bring them to one size"
+                )
+            decoded[index] = pixels
+        return decoded
+
+
+@contextlib.contextmanager
+def open_archive(path: Path) -> Iterator[ImageArchive]:
+    """Open a folder or a zip, without unpacking anything.
+
+    Raises
+    ------
+    TgsageError
+        If there is none; if a zip is damaged, or has an entry that is encrypted, is a link, occurs twice or
+        points outside; if a folder contains itself through a link.
+    """
+    if path.is_dir():
+        yield ImageArchive(path, *_walk(path))
+        return
+    if not path.is_file():
+        raise TgsageError(f"{path}: no such folder or zip; put it there, or point TGSAGE_DATA to its place")
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGED as error:
+        raise TgsageError(
+            f"{path}: cannot be read as a zip, truncated or damaged, and is no folder ({error})"
+        ) from None
+    with archive:
+        files: dict[str, Path | zipfile.ZipInfo] = {}
+        folders: set[str] = set()
+        for name, info in _zip_entries(archive, path):
+            if any(_ignored(part) for part in PurePosixPath(name).parts):
+                continue
+            if info.is_dir():
+                folders.add(name.rstrip("/"))
+            else:
+                files[name] = info
+        yield ImageArchive(path, files, folders, archive)
+
+
+def list_files(path: Path) -> list[Path]:
+    """Return the zip itself, or all files of a folder, sorted; the path where there is nothing.
+
+    Raises
+    ------
+    TgsageError
+        If a folder contains itself through a link.
+    """
+    if not path.is_dir():
+        return [path]
+    # A folder has no content to digest, so an empty one is represented by a file that does not exist.
+    return [path / name for name in sorted(_walk(path)[0])] or [path / "*"]
+
+
+def unpack(
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    max_bytes: int = MAX_UNPACKED_BYTES,
+    max_files: int = MAX_UNPACKED_FILES,
+    max_ratio: float = MAX_RATIO,
+) -> Path:
+    """Unpack a zip or a tar (plain, gz, bz2 or xz) into a new folder, whole or not at all.
+
+    Permissions, owners and times in the archive are not applied.
+
+    Parameters
+    ----------
+    archive
+        The file. Its content decides the format.
+    folder
+        Must not exist; it appears when everything was unpacked.
+    max_bytes, max_files
+        Limits on what comes out of it.
+    max_ratio
+        Limit on unpacked bytes per byte of the archive, checked from 64 MiB on.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    TgsageError
+        If the archive is missing, truncated, damaged or encrypted; if an entry points outside (an absolute
+        path, ``..``, a drive, a backslash), is a link, a device or anything else but a file or folder, or
+        occurs twice; if a limit is exceeded; if the folder exists. Nothing is left behind.
+    """
+    archive, folder = Path(archive), Path(folder)
+    if not archive.is_file():
+        raise TgsageError(f"{archive}: no such file")
+    if folder.exists() or folder.is_symlink():
+        raise TgsageError(f"{folder}: exists already; remove it before unpacking {archive.name} there")
+    limits = _Limits(archive, max_bytes, max_files, max_ratio)
+    with replacing_folder(folder) as temporary:
+        try:
+            entries = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
+            for member in entries:
+                _write(member, temporary, limits)
+        except DAMAGED as error:
+            raise TgsageError(
+                f"{archive}: cannot be unpacked, truncated, damaged or no zip or tar ({error})"
+            ) from None
+        if not limits.files:
+            raise TgsageError(f"{archive}: holds no files")
+    return folder
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image by its suffix."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def decode(content: bytes, what: str) -> NDArray[np.uint8]:
+    """Decode an image; its content decides the format, not the name of its file.
+
+    Parameters
+    ----------
+    content
+        Content of its file: one of :data:`IMAGE_FORMATS`.
+    what
+        What messages call it, e.g. ``"images.zip: a.png"``.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (height, width, 3). Grey images are repeated over the channels; transparent pixels become
+        mid-grey.
+
+    Raises
+    ------
+    TgsageError
+        If it cannot be decoded, is too large, or has more than 8 bits a channel.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise TgsageError(f"{what} has {image.width}x{image.height} pixels, too many")
+            if image.mode.startswith(("I", "F")):
+                raise TgsageError(
+                    f"{what} has more than 8 bits a channel (mode {image.mode}); convert it to 8 bits"
+                )
+            return opaque(image)
+    except DAMAGED as error:
+        raise TgsageError(f"{what} cannot be decoded, truncated or damaged ({error})") from None
+
+
+def opaque(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an image as uint8 (height, width, 3), transparent pixels on mid-grey."""
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB"))
+    grey = Image.new("RGBA", image.size, (TRANSPARENT_GREY,) * 3 + (255,))
+    return np.asarray(Image.alpha_composite(grey, image.convert("RGBA")).convert("RGB"))
+
+
+class _Member(NamedTuple):
+    name: str
+    is_folder: bool
+    size: int
+    content: IO[bytes] | None
+
+
+class _Limits:
+    """What came out of an archive so far, and what may."""
+
+    def __init__(self, archive: Path, max_bytes: int, max_files: int, max_ratio: float):
+        self.archive, self.max_bytes, self.max_files = archive, max_bytes, max_files
+        self.max_ratio, self.packed = max_ratio, max(1, archive.stat().st_size)
+        self.bytes = self.files = self.entries = 0
+
+    def add_entry(self, member: _Member) -> None:
+        """Count an entry and the size that it declares."""
+        self.files += not member.is_folder
+        self.entries += 1
+        if self.entries > self.max_files:
+            raise TgsageError(f"{self.archive}: holds more than {self.max_files} files")
+        self._check(self.bytes + member.size, member.name)
+
+    def add_bytes(self, size: int, name: str) -> None:
+        """Count bytes that were really unpacked."""
+        self.bytes += size
+        self._check(self.bytes, name)
+
+    def _check(self, total: int, name: str) -> None:
+        if total > self.max_bytes:
+            raise TgsageError(
+                f"{self.archive}: would unpack to more than {self.max_bytes} bytes (at entry {name!r})"
+            )
+        if total > RATIO_FROM and total > self.max_ratio * self.packed:
+            raise TgsageError(
+                f"{self.archive}: would unpack to {total / self.packed:.0f} times its size or more (at entry "
+                f"{name!r}); do not trust this file"
+            )
+
+
+def _write(member: _Member, folder: Path, limits: _Limits) -> None:
+    limits.add_entry(member)
+    target = folder.joinpath(*PurePosixPath(member.name).parts)
+    try:
+        (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
+        if member.content is None:
+            return
+        # Exclusive: some file systems take two names of different case for one.
+        with open(target, "xb") as handle, member.content as content:
+            written = 0
+            while chunk := content.read(CHUNK):
+                limits.add_bytes(len(chunk), member.name)
+                handle.write(chunk)
+                written += len(chunk)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise TgsageError(
+            f"{limits.archive}: entry {member.name!r} takes the place of another entry; rename one of them"
+        ) from None
+    if written != member.size:
+        raise TgsageError(
+            f"{limits.archive}: {member.name!r} has {written} of {member.size} bytes, truncated or damaged"
+        )
+
+
+class _Names:
+    """Checks the names and kinds of an archive's entries."""
+
+    def __init__(self, archive: Path):
+        self._archive = archive
+        self._files: set[PurePosixPath] = set()
+
+    def check(self, name: str, *, is_folder: bool, is_link: bool, is_plain: bool) -> None:
+        """Raise unless an entry is a file or folder that stays inside, with a name of its own."""
+        path = PurePosixPath(name)
+        if not (is_plain or is_folder):
+            kind = "a link" if is_link else "no plain file"
+            raise TgsageError(f"{self._archive}: entry {name!r} is {kind}; do not trust this file")
+        if (
+            name.startswith("/")
+            or ".." in path.parts
+            or re.match(r"[A-Za-z]:", name)
+            or {"\\", "\0"} & set(name)
+        ):
+            raise TgsageError(
+                f"{self._archive}: entry {name!r} points outside the archive; do not trust this file"
+            )
+        if not is_folder:
+            if path in self._files:
+                raise TgsageError(
+                    f"{self._archive}: entry {name!r} occurs more than once; have the archive made anew"
+                )
+            self._files.add(path)
+
+
+def _zip_entries(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield the entries of a zip that somebody else made, with their names, after a check of each."""
+    names = _Names(path)
+    for info in archive.infolist():
+        # zipfile cuts ``filename`` at a NUL and turns the system's separator into a slash.
+        name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+        names.check(
+            name,
+            is_folder=info.is_dir() and kind in (0, stat.S_IFDIR),
+            is_link=kind == stat.S_IFLNK,
+            is_plain=kind in (0, stat.S_IFREG),
+        )
+        if info.flag_bits & 1:
+            raise TgsageError(f"{path}: entry {name!r} is encrypted; ask for a plain archive")
+        yield name, info
+
+
+def _zip_members(path: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(path) as archive:
+        for name, info in _zip_entries(archive, path):
+            content = None if info.is_dir() else archive.open(info)
+            yield _Member(name, info.is_dir(), info.file_size, content)
+
+
+def _tar_members(path: Path) -> Iterator[_Member]:
+    names = _Names(path)
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        for info in archive:
+            names.check(
+                info.name,
+                is_folder=info.isdir(),
+                is_link=info.issym() or info.islnk(),
+                is_plain=info.isreg(),
+            )
+            yield _Member(info.name, info.isdir(), info.size, archive.extractfile(info))
+        # A tar ends with blocks of zeros. Without this check one that was cut between two files would pass.
+        if stream.tell() != archive.offset + tarfile.BLOCKSIZE:
+            raise EOFError("its end is missing")
+        # Only padding is left, and at the end of the compressed stream its checksum.
+        for _ in range(MAX_PADDING // CHUNK):
+            if not stream.read(CHUNK):
+                return
+        raise EOFError(f"more than {MAX_PADDING} bytes follow its end")
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    """The archive, decompressed as it is read."""
+    with open(path, "rb") as handle:
+        magic = handle.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.open(path, "rb")
+    if magic.startswith(b"BZh"):
+        return bz2.open(path, "rb")
+    if magic.startswith(b"\xfd7zXZ"):
+        return lzma.open(path, "rb")
+    return open(path, "rb")
+
+
+def _walk(path: Path) -> tuple[dict[str, Path | zipfile.ZipInfo], set[str]]:
+    """Files and folders below a folder; links to folders are followed."""
+    files: dict[str, Path | zipfile.ZipInfo] = {}
+    folders: set[str] = set()
+    ancestors: dict[str, set[tuple[int, int]]] = {}
+    for folder, inner, names in os.walk(path, followlinks=True):
+        status = os.stat(folder)
+        above = ancestors.get(os.path.dirname(folder), set())
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise TgsageError(f"{folder}: is a link to a folder that it lies in; remove it")
+        ancestors[folder] = above | {identity}
+        inner[:] = sorted(name for name in inner if not _ignored(name))
+        base = Path(folder)
+        folders |= {(base / name).relative_to(path).as_posix() for name in inner}
+        for name in names:
+            if not _ignored(name):
+                files[(base / name).relative_to(path).as_posix()] = base / name
+    return files, folders
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [
+        (0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part != ""
+    ]

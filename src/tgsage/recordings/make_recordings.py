@@ -1,0 +1,169 @@
+"""From the settings of a source to a checked assembly and its stimuli."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from .. import plugins
+from ..errors import TgsageError, unknown
+from .assembly import standardise, units
+from .places import data_root as find_data_root
+from .selection import select
+from .validation import validate, validate_published_rdm
+
+if TYPE_CHECKING:
+    from .settings import RecordingsSettings
+
+
+def raw_files(
+    settings: RecordingsSettings | Mapping[str, Any], root: str | os.PathLike[str] | None = None
+) -> list[Path]:
+    """Return the downloaded files that a source reads, so that a workflow can see when one was replaced.
+
+    Parameters
+    ----------
+    settings
+        Any source.
+    root
+        Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
+
+    Returns
+    -------
+    list
+        In a fixed order, whether they exist or not. Empty for simulated recordings.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such source.
+    """
+    settings = plugins.settings("recordings", settings)
+    return list(settings.load().raw_files(settings, find_data_root(root))) if settings.has_files else []
+
+
+def read(
+    settings: RecordingsSettings | Mapping[str, Any], root: str | os.PathLike[str] | None = None
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Read or simulate the recordings of a source, checked, with no selection applied.
+
+    A site that never varies is let through here; :func:`make` decides after the selection.
+
+    Parameters
+    ----------
+    settings
+        Any source of responses.
+    root
+        Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
+
+    Returns
+    -------
+    tuple
+        The assembly (neuroid, presentation[, time_bin]) and the stimuli.
+
+    Raises
+    ------
+    TgsageError
+        If files are missing or wrong, or the source publishes RDMs only.
+    """
+    settings = plugins.settings("recordings", settings)
+    if settings.rdm_only:
+        raise TgsageError(
+            f"source {settings.plugin_name()} publishes RDMs and no responses; use make_published_rdm instead"
+        )
+    assembly, stimuli, where = settings.load().read(settings, find_data_root(root))
+    assembly = standardise(assembly, where)
+    simulated = int(settings.simulated)
+    assembly.attrs.update(units=units(assembly), simulated=simulated)
+    stimuli = stimuli.assign_attrs(simulated=simulated)
+    validate(assembly, stimuli, where=where, constant=False)
+    return assembly, stimuli
+
+
+def make(
+    settings: RecordingsSettings | Mapping[str, Any], data_root: str | os.PathLike[str] | None = None
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Make the assembly and the stimuli of a run: read, check, select, check again.
+
+    Parameters
+    ----------
+    settings
+        Any source of responses, with its selection; or the same as a mapping.
+    data_root
+        Folder of downloaded data; None means ``TGSAGE_DATA``, or ``neural_data/raw``.
+
+    Returns
+    -------
+    tuple
+        The assembly (neuroid, presentation[, time_bin]), with attributes ``units`` and ``simulated`` (0 or
+        1), and the stimuli it shows, in the order of their file.
+
+    Raises
+    ------
+    TgsageError
+        One line about whatever is wrong with the files or the selection.
+
+    Examples
+    --------
+    >>> make({"source": "cowley2023", "session": "210325"})
+    """
+    settings = plugins.settings("recordings", settings)
+    assembly, stimuli = read(settings, data_root)
+    selected = select(assembly, settings.selection)
+    where = f"{settings.plugin_name()} recordings, after the selection"
+    shown = np.isin(stimuli["stimulus_id"].values, selected["stimulus_id"].values)
+    stimuli = stimuli.isel(stimulus=np.flatnonzero(shown))
+    validate(selected, stimuli, where=where)
+    return selected, stimuli
+
+
+def make_published_rdm(
+    settings: RecordingsSettings | Mapping[str, Any], data_root: str | os.PathLike[str] | None = None
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Make the published RDMs of a source that publishes no responses.
+
+    Parameters
+    ----------
+    settings
+        Such a source. Of its selection only ``animals`` can be applied: it picks measurements.
+    data_root
+        As for :func:`make`.
+
+    Returns
+    -------
+    tuple
+        A Dataset with ``rdm`` (measurement, pair) float64 in the order of ``numpy.triu_indices(n, 1)``,
+        ``stimulus_id`` (stimulus), ``animal`` and ``session`` (measurement) and the attributes region,
+        n_sites, n_animals, species, metric, simulated; and the stimuli.
+
+    Raises
+    ------
+    TgsageError
+        If files are missing or wrong, or the source publishes responses.
+    """
+    settings = plugins.settings("recordings", settings)
+    source, selection = settings.plugin_name(), settings.selection
+    if not settings.rdm_only:
+        raise TgsageError(f"source {source} publishes responses; use make instead")
+    defaults = type(selection)()
+    for key in sorted(selection.model_fields_set - {"animals", "seed"}):
+        if getattr(selection, key) != getattr(defaults, key):
+            raise TgsageError(f"selection.{key}: cannot be applied, {source} publishes RDMs and no responses")
+    published, stimuli, where = settings.load().read(settings, find_data_root(data_root))
+    if selection.animals is not None:
+        names = published["animal"].values
+        for animal in selection.animals:
+            if animal not in names:
+                raise unknown("animal", animal, set(names.tolist()))
+        keep = np.flatnonzero(np.isin(names, selection.animals))
+        published = published.isel(measurement=keep)
+        published.attrs["n_animals"] = len(set(selection.animals))
+    published = published.assign_attrs(simulated=int(settings.simulated))
+    stimuli = stimuli.assign_attrs(simulated=int(settings.simulated))
+    validate_published_rdm(published, stimuli, where=where)
+    return published, stimuli

@@ -1,0 +1,51 @@
+"""Settings that every source of recordings has."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..plugins import Plugin
+from ..settings import Field, Section
+
+
+class Selection(Section):
+    """Which sites, which time, and how responses are prepared before any RDM is built."""
+
+    animals: list[str] | None = None
+    """Keep these animals only; null keeps all."""
+    window_ms: tuple[float, float] | None = None
+    """Keep the time bins that lie inside this window after stimulus onset; null keeps all bins."""
+    baseline_ms: tuple[float, float] | None = None
+    """Subtract each site's mean rate in this window; null subtracts nothing."""
+    region_map: dict[str, dict[str, str]] | None = None
+    """Rename regions by a site column: {IT: {column_value: new_region}} with ``region_column``."""
+    region_column: str | None = None
+    """The site column that ``region_map`` reads."""
+    minimal_reliability: float | None = Field(default=None, ge=-1, le=1)
+    """Drop sites whose split-half reliability (Spearman-Brown corrected) is below this."""
+    drop_constant_sites: bool = False
+    """Drop sites whose mean response is the same for every stimulus; otherwise such a site is an error."""
+    equal_repeats: int | None = Field(default=None, ge=1)
+    """Keep this many repetitions of every stimulus, drawn by ``seed``; null keeps all."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws above."""
+
+
+class RecordingsSettings(Plugin):
+    """What every source of recordings has.
+
+    ``code`` is a module with ``read(settings, root)``, which returns the assembly, the stimuli and what
+    messages call them, and with ``raw_files(settings, root)``, the list of the files that ``read`` reads. The
+    assembly of a source that is ``rdm_only`` is a Dataset with ``rdm`` (measurement, pair).
+    """
+
+    plugin_kind: ClassVar[str] = "recordings"
+    rdm_only: ClassVar[bool] = False
+    """Whether it publishes RDMs and no responses."""
+    has_files: ClassVar[bool] = True
+    """Whether it reads anything from outside; otherwise its code needs no ``raw_files``."""
+    simulated: ClassVar[bool] = False
+    """Whether the recordings are made up; figures then say so."""
+
+    selection: Selection = Selection()
+    """Which sites, time and repetitions are used."""

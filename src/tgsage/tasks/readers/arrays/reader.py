@@ -1,0 +1,235 @@
+"""Images and labels as arrays of an npz or HDF5 file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from ....errors import TgsageError, unknown
+from ....hdf5_links import refuse_links
+from ... import npz
+from ...published import PIECE, Piece, Published, as_used, checked_labels, divided
+from ...resizing import resized, squared
+from ...task import Task
+
+if TYPE_CHECKING:
+    from .plugin import ImageArrays
+
+_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+
+
+def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) -> Task:
+    """Read the task, a thousand images at a time.
+
+    Raises
+    ------
+    TgsageError
+        If the file is missing or damaged, lacks an array, has images that are not uint8 (n, height, width) or
+        (n, height, width, 3), labels that do not fit, or more images are asked for than there are.
+    """
+    path = data_root / settings.path
+    by_part = "{part}" in settings.images
+    if by_part != ("{part}" in settings.labels):
+        raise TgsageError("task.images, task.labels: one has {part} and the other has not; give it to both")
+    if by_part and settings.split is not None:
+        raise TgsageError("task.split: stands beside arrays per part, which say it already; remove one")
+    with _opened(path) as file:
+        parts = _parts(file, settings) if by_part else {"train": (settings.images, settings.labels)}
+        images = {part: keys[0] for part, keys in parts.items()}
+        labels = {part: file.whole(keys[1]) for part, keys in parts.items()}
+        shapes = {part: _checked(file, key) for part, key in images.items()}
+        names, numbers = _classes(file, settings, labels, {part: shapes[part][0] for part in shapes})
+        rows: dict[str, np.ndarray] = {part: np.arange(len(numbers[part])) for part in parts}
+        if settings.split is not None:
+            rows = _rows(file, settings.split, len(numbers["train"]))
+            images = dict.fromkeys(rows, settings.images)
+            numbers = dict.fromkeys(rows, numbers["train"])
+        pieces = {part: _pieces(file, images[part], numbers[part], rows[part], settings) for part in rows}
+        used = as_used(pieces, settings, str(path))
+        published = Published("arrays", str(path), names, used, settings.simulated)
+        return divided(published, settings, scratch)
+
+
+def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
+    """The file, whether it exists or not."""
+    return [data_root / settings.path]
+
+
+class _Npz:
+    def __init__(self, path: Path):
+        self.path, self.names = path, npz.names(path)
+
+    def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        return npz.layout(self.path, name)
+
+    def whole(self, name: str) -> np.ndarray:
+        return npz.whole(self.path, name)
+
+    def pieces(self, name: str) -> Iterator[np.ndarray]:
+        return npz.pieces(self.path, name, PIECE)
+
+
+class _Hdf5:
+    def __init__(self, path: Path, file: h5py.File):
+        self.path, self._file, self.names = path, file, []
+        with self._reading():
+            file.visititems(self._note)
+
+    def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            self.names.append(name)
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        name = name.strip("/")
+        if name not in self.names:
+            raise unknown(f"array in {self.path}:", name, self.names)
+        with self._reading():
+            return self._file[name]
+
+    def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        found = self._dataset(name)
+        with self._reading():
+            return found.shape or (), found.dtype
+
+    def whole(self, name: str) -> np.ndarray:
+        found = self._dataset(name)
+        if found.nbytes > npz.MAXIMAL_WHOLE_BYTES:
+            raise TgsageError(f"{self.path}: {name} is {found.nbytes} bytes, too many for what it is")
+        with self._reading():
+            text = h5py.check_string_dtype(found.dtype) is not None
+            return np.asarray(found.asstr()[()] if text else found[()])
+
+    def pieces(self, name: str) -> Iterator[np.ndarray]:
+        found = self._dataset(name)
+        for begin in range(0, len(found), PIECE):
+            with self._reading():
+                piece = found[begin : begin + PIECE]
+            yield piece
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise TgsageError(
+                f"{self.path}: cannot be read as HDF5, truncated or damaged ({error})"
+            ) from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Npz | _Hdf5]:
+    if path.suffix == ".npz":
+        yield _Npz(path)
+        return
+    if path.suffix not in (".h5", ".hdf5"):
+        raise TgsageError(f"{path}: is no .npz, .h5 or .hdf5 by its name; name it so")
+    refuse_links(path)
+    with h5py.File(path, "r") as file:
+        yield _Hdf5(path, file)
+
+
+def _parts(file: _Npz | _Hdf5, settings: ImageArrays) -> dict[str, tuple[str, str]]:
+    """Names of the arrays of images and labels, by part."""
+    found: dict[str, tuple[str, str]] = {}
+    for word, part in _PARTS.items():
+        images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
+        if images in file.names:
+            if part in found:
+                raise TgsageError(f"{file.path}: has {found[part][0]} and {images}; remove one")
+            found[part] = (images, labels)
+    if "train" not in found:
+        raise unknown(f"array in {file.path}:", settings.images.replace("{part}", "train"), file.names)
+    return found
+
+
+def _checked(file: _Npz | _Hdf5, name: str) -> tuple[int, ...]:
+    """The shape of an array of images."""
+    shape, dtype = file.layout(name)
+    what = f"{file.path}: {name} are {dtype} {shape}"
+    if dtype.kind == "f":
+        raise TgsageError(
+            f"{what}; pixels from 0 to 1 become uint8 by (255 * images).round().astype('uint8'); do so"
+        )
+    if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+        raise TgsageError(f"{what}, channels first; write images.transpose(0, 2, 3, 1)")
+    if len(shape) == 4 and shape[3] == 1:
+        raise TgsageError(f"{what}; write images[..., 0]")
+    if dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+        raise TgsageError(f"{what}; they must be uint8 (n, height, width) or (n, height, width, 3)")
+    if 0 in shape:
+        raise TgsageError(f"{what}, which holds no pixels; name another array in task.images")
+    return shape
+
+
+def _classes(
+    file: _Npz | _Hdf5, settings: ImageArrays, labels: dict[str, np.ndarray], counts: dict[str, int]
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Names of the classes, and every part's labels counted from 0."""
+    for part, found in labels.items():
+        if found.ndim != 1 or len(found) != counts[part] or found.dtype.kind not in "iuOUS":
+            raise TgsageError(
+                f"{file.path}: labels are {found.dtype} {found.shape} for {counts[part]} {part} images; "
+                "there must be one whole number or text for each"
+            )
+    if settings.class_names is not None:
+        names = [_text(name) for name in file.whole(settings.class_names).ravel()]
+        if len(set(names)) < len(names) or len(names) < 2:
+            raise TgsageError(f"{file.path}: {settings.class_names} has {len(names)} names, or one twice")
+        return names, {
+            part: checked_labels(found, counts[part], len(names), f"{file.path}, {part}")
+            for part, found in labels.items()
+        }
+    plain = {
+        part: found if found.dtype.kind in "iu" else np.array([_text(label) for label in found])
+        for part, found in labels.items()
+    }
+    values = np.unique(plain["train"])
+    if len(values) < 2:
+        raise TgsageError(f"{file.path}: labels tell {len(values)} class apart; a task needs at least 2")
+    for part, found in plain.items():
+        strange = found[~np.isin(found, values)]
+        if len(strange):
+            raise TgsageError(f"{file.path}: {part} images have label {strange[0]}, training images have not")
+    return [str(value) for value in values], {
+        part: np.searchsorted(values, found).astype(np.int64) for part, found in plain.items()
+    }
+
+
+def _rows(file: _Npz | _Hdf5, name: str, n: int) -> dict[str, np.ndarray]:
+    """Which images are of each part."""
+    told = file.whole(name)
+    if told.shape != (n,):
+        raise TgsageError(f"{file.path}: {name} has shape {told.shape} for {n} images")
+    words = [_text(word) for word in told]
+    strange = [word for word in words if word not in _PARTS]
+    if strange:
+        raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")
+    parts = np.array([_PARTS[word] for word in words])
+    return {str(part): np.flatnonzero(parts == part) for part in np.unique(parts)}
+
+
+def _pieces(
+    file: _Npz | _Hdf5, name: str, labels: np.ndarray, rows: np.ndarray, settings: ImageArrays
+) -> Iterator[Piece]:
+    begin = 0
+    wanted = np.zeros(len(labels), dtype=bool)
+    wanted[rows] = True
+    for piece in file.pieces(name):
+        keep = np.flatnonzero(wanted[begin : begin + len(piece)])
+        if len(keep):
+            images = piece[keep]
+            if images.ndim == 3:
+                images = np.repeat(images[..., None], 3, axis=3)
+            if images.shape[1] != images.shape[2]:
+                images = np.stack([squared(image, settings.fit, settings.padding) for image in images])
+            yield resized(images, settings.resolution), labels[begin + keep]
+        begin += len(piece)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

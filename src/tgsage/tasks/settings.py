@@ -1,0 +1,49 @@
+"""Settings that every task has."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ..plugins import Plugin
+from ..settings import Field
+
+
+class TaskSettings(Plugin):
+    """What every task has. Its three parts are disjoint and stratified by class.
+
+    ``code`` is a module with ``read(settings, data_root, scratch)``, which returns a
+    :class:`~tgsage.tasks.Task`, and with ``raw_files(settings, data_root)``, the list of the files that
+    ``read`` reads.
+    """
+
+    plugin_kind: ClassVar[str] = "task"
+    has_files: ClassVar[bool] = True
+    """Whether it reads anything from outside; otherwise its code needs no ``raw_files``."""
+
+    resolution: int = Field(default=32, ge=8)
+    """Side of the images in pixels; other sizes are resized."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the split (and of the rendering, where images are rendered)."""
+    classes: list[str] | None = None
+    """Keep these classes only; null keeps all."""
+    n_train: int | None = Field(default=None, ge=1)
+    """Training images; null takes what the other parts leave."""
+    n_validation: int | None = Field(default=None, ge=1)
+    """Images on which the search is rewarded; null takes all that are published as validation images."""
+    n_test: int | None = Field(default=None, ge=1)
+    """Test images; null takes all that are published as test images."""
+
+
+class OwnImagesSettings(TaskSettings):
+    """What images of the user's own have beside: their shape, and where they came from."""
+
+    fit: Literal["crop", "pad"] = "crop"
+    """What becomes of an image that is not square: ``crop`` keeps the square in its middle, ``pad`` puts it
+    in the middle of a square of ``padding``. Both before resizing."""
+    padding: int = Field(default=128, ge=0, le=255)
+    """Grey value around padded images."""
+    published_validation: Literal["validation", "test"] = "validation"
+    """What the images that come as validation images are used as; ``test`` splits validation off the
+    training images, for collections whose test labels are not public."""
+    simulated: bool = False
+    """Whether the images were rendered or otherwise made up; figures then say so."""
