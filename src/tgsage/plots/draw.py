@@ -147,7 +147,7 @@ def similarity_intervals(
     From ``rdms.nc``. A target is left out where stimuli were compared by category, where the method is
     neither Spearman nor Pearson, or where the stored RDM does not give the similarity that was scored.
     """
-    method = str(search.settings.get("compare", "spearman"))
+    method = search.settings.scoring.compare
     found: dict[str, statistics.Correlation] = {}
     if search.rdms is None or method not in ("spearman", "pearson") or teacher.attrs.get("rdm") == "category":
         return found
@@ -266,7 +266,7 @@ def _with_teacher(
         raise TgsageError(
             f"{search.folder}/final.json: target {missing[0]!r} is not in the teacher; name its own teacher"
         )
-    method = str(search.settings.get("compare", "spearman"))
+    method = search.settings.scoring.compare
     chosen = {name: one["layer"] for name, one in told.items()}
     splits = [
         split

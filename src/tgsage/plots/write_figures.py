@@ -27,7 +27,9 @@ def write_search_figures(
     plots.arm_figures(Path(final).parent, teacher_file, space, figures, n_validation=n_validation)
 
 
-def write_teacher_figures(figures: PathLike, *, teacher_file: PathLike, datasets: Sequence[PathLike] = ()) -> None:
+def write_teacher_figures(
+    figures: PathLike, *, teacher_file: PathLike, datasets: Sequence[PathLike] = ()
+) -> None:
     """Draw a teacher, and the reliability of the recordings that it is made from."""
     assemblies = [file for file in datasets if Path(file).name == "assembly.nc"]
     plots.teacher_figures(teacher_file, assemblies=assemblies, out_folder=figures)

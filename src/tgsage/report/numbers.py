@@ -19,7 +19,7 @@ from ..netcdf import read_tree
 from ..plots import files
 from ..plots.candidates import inferred_alpha
 from ..runs import search_files
-from ..runs.ledger import STATUSES
+from ..runs.ledger import STATUSES, processors
 from ..statistics import Correlation, spearman, wilson
 
 TOP = 10
@@ -141,15 +141,16 @@ def search(
     return {
         "arm": found.arm,
         "seed": found.seed,
-        "teacher": found.settings.get("teacher"),
-        "observe": found.settings.get("observe"),
-        "guidance": found.settings.get("guidance", {}).get("name"),
-        "alpha": finite(found.settings.get("guidance", {}).get("alpha")),
-        "scheduled": bool(found.settings.get("guidance", {}).get("schedule")),
+        "teacher": found.settings.teacher,
+        "observe": found.settings.observe,
+        "guidance": found.settings.guidance.plugin_name(),
+        "alpha": finite(getattr(found.settings.guidance, "alpha", None)),
+        "scheduled": bool(getattr(found.settings.guidance, "schedule", None)),
         "alpha_in_scores": finite(alpha),
-        "sampler": found.settings.get("sampler", {}).get("name"),
-        "layer_choice": found.settings.get("layer_choice"),
-        "compare": found.settings.get("compare"),
+        "sampler": found.settings.sampler.plugin_name(),
+        "chooses_elsewhere": found.settings.scoring.chooses_elsewhere,
+        "compare": found.settings.scoring.compare,
+        "processors": processors(ledger),
         "rounds": int(ledger["round"].nunique()),
         "candidates": len(ledger),
         "distinct": int(ledger["candidate"].nunique()),
@@ -297,7 +298,7 @@ def teacher_of(found: search_files.SearchFiles, run_folder: Path) -> tuple[str, 
     TgsageError
         If the file is missing, or is not the teacher that scored the final network.
     """
-    name = found.settings.get("teacher") or found.settings.get("observe")
+    name = found.settings.measured_with
     if not name:
         return None
     path = run_folder / "teachers" / f"{name}.nc"
