@@ -158,7 +158,7 @@ def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = Non
         "alpha_in_scores": finite_or_none(inferred_alpha(ledger)),
         "sampler": settings.sampler.plugin_name(),
         "sampler_in_words": settings.sampler.in_words(),
-        "layer_choice": settings.scoring.layer_choice,
+        "chooses_elsewhere": settings.scoring.chooses_elsewhere,
         "compare": settings.scoring.compare,
         "rounds": int(ledger["round"].nunique()),
         "candidates": len(ledger),

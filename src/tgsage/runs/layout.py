@@ -74,7 +74,10 @@ class StageFolder:
 
     def rungs(self) -> list[StageFolder]:
         """Return a round's stages so far: itself, then its rungs in order."""
-        return [self, *(StageFolder(str(path)) for path in sorted(Path(self.path).glob("rung_*"), key=_number))]
+        return [
+            self,
+            *(StageFolder(str(path)) for path in sorted(Path(self.path).glob("rung_*"), key=_number)),
+        ]
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,9 @@ class RunFolder:
     def searches(self, arm: str = "*") -> list[SearchFolder]:
         """Return the searches that have begun, in the order of arms and seeds."""
         begun = [path.parent for path in Path(self.path).glob(f"search/{arm}/seed_*/search.json")]
-        return [SearchFolder(str(path)) for path in sorted(begun, key=lambda path: (path.parent, _number(path)))]
+        return [
+            SearchFolder(str(path)) for path in sorted(begun, key=lambda path: (path.parent, _number(path)))
+        ]
 
     def search_figures(self, arm: str, seed: int | str) -> str:
         """Return the folder of a search's figures."""

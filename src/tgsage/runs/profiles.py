@@ -138,4 +138,3 @@ def load(path: PathLike) -> xr.Dataset:
     if missing:
         raise TgsageError(f"{path}: lacks {missing[0]}, so it is no profiles.nc; delete it and run again")
     return profiles.assign_coords(target=profiles["target"].values.astype(str))
-

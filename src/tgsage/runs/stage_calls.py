@@ -55,12 +55,12 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
         value = next(iter(value), None)
     if not isinstance(value, Mapping):
         return value
+    every("space")  # registers the plugins of all kinds
     kinds = {kind.__name__: kind for kind in _subclasses(Section)}
     kind = next((kinds[word] for word in re.findall(r"\w+", annotation) if word in kinds), None)
     if kind is None:
         return value
     if issubclass(kind, Plugin):
-        every(kind.plugin_kind)
         return plugin_settings(kind.plugin_kind, value)
     return checked(name, kind, value)
 

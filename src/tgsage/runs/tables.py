@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +25,9 @@ Type = Literal["index", "count", "number", "text", "flag"]
 """``index``: int64, never missing; ``count``: whole or NaN, held as float64, which is exact up to 2 ** 53."""
 
 
-def target_columns(targets: Sequence[str], names: Sequence[str] = ("tg", "layer"), prefix: str = "") -> list[str]:
+def target_columns(
+    targets: Sequence[str], names: Sequence[str] = ("tg", "layer"), prefix: str = ""
+) -> list[str]:
     """Return ``<prefix><name>_<target>``: all targets of the first name, then those of the next."""
     return [f"{prefix}{name}_{target}" for name in names for target in targets]
 
@@ -68,7 +69,9 @@ class TableFormat:
         """Return the type of a column."""
         if column in self.types:
             return self.types[column]
-        return next((self.types[part] for part in self.types if part[-1] == "_" and column.startswith(part)), "number")
+        return next(
+            (self.types[part] for part in self.types if part[-1] == "_" and column.startswith(part)), "number"
+        )
 
     def build(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
         """Make a table from one mapping per row; absent values, None and NaN are missing.
@@ -90,6 +93,19 @@ class TableFormat:
 
     def check(self, table: pd.DataFrame, where: PathLike) -> None:
         """Raise a TgsageError unless the table has its columns, in order, and their values are possible."""
+        self._check_columns(table, where)
+        if "status" in table:
+            for position, status in enumerate(table["status"]):
+                if status not in STATUSES:
+                    problem = unknown("status", str(status), STATUSES)
+                    raise TgsageError(f"{where}: row {position}: {problem}")
+        twice = table.duplicated(list(self.key)) if self.key else pd.Series(dtype=bool)
+        if twice.any():
+            values = table.loc[twice.idxmax(), list(self.key)]
+            row = ", ".join(f"{name} {value}" for name, value in values.items())
+            raise TgsageError(f"{where}: {row} is there twice")
+
+    def _check_columns(self, table: pd.DataFrame, where: PathLike) -> None:
         names = [str(name) for name in table.columns]
         expected = self.columns(names)
         for name in expected:
@@ -103,16 +119,6 @@ class TableFormat:
                 raise TgsageError(
                     f"{where}: {self.name} column {name!r} is out of place; the order is {', '.join(expected)}"
                 )
-        if "status" in names:
-            for position, status in enumerate(table["status"]):
-                if status not in STATUSES:
-                    problem = unknown("status", str(status), STATUSES)
-                    raise TgsageError(f"{where}: row {position}: {problem}")
-        twice = table.duplicated(list(self.key)) if self.key else pd.Series(dtype=bool)
-        if twice.any():
-            values = table.loc[twice.idxmax(), list(self.key)]
-            row = ", ".join(f"{name} {value}" for name, value in values.items())
-            raise TgsageError(f"{where}: {row} is there twice")
 
     def write(self, table: pd.DataFrame, path: PathLike) -> None:
         """Write a table, such that :meth:`read` returns the same values bit for bit."""
@@ -130,24 +136,25 @@ class TableFormat:
             If there is no such file, or its content is no such table; names the file, and row and column.
         """
         try:
-            header = pd.read_csv(path, nrows=0).columns
-            types = {name: str for name in header if self.type_of(name) == "text"}
-            table = pd.read_csv(
-                Path(path), dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip",
-                # Text is not to be taken for a flag, nor a long line for one with an index.
-                true_values=[], false_values=[], index_col=False,
-            )  # fmt: skip
+            # As text: a parser of numbers may lose their last digit.
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+            if not isinstance(table.index, pd.RangeIndex):
+                raise ValueError("lines have more fields than there are columns")
         except FileNotFoundError:
             raise TgsageError(f"{path}: no such {self.name}; run the stage that makes it") from None
         except pd.errors.EmptyDataError:
-            raise TgsageError(f"{path}: is empty; a {self.name} has at least a line of column names") from None
+            raise TgsageError(
+                f"{path}: is empty; a {self.name} has at least a line of column names"
+            ) from None
         except (OSError, ValueError, pd.errors.ParserError) as error:
-            raise TgsageError(f"{path}: cannot be read as a {self.name} ({error}); delete it and run again") from None
+            raise TgsageError(
+                f"{path}: cannot be read as a {self.name} ({error}); delete it and run again"
+            ) from None
         for name in self.added:
             if name not in table:
                 expected = self.columns([*table.columns, name])
                 table.insert(min(expected.index(name), table.shape[1]), name, np.nan)
-        self.check(table, path)
+        self._check_columns(table, path)
         return self._typed(table, str(path))
 
     def _typed(self, table: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -162,11 +169,12 @@ class TableFormat:
         missing = values.isna()
         if missing.any() and (kind == "index" or name in self.needed):
             raise TgsageError(f"{where}: row {missing.idxmax()}: {name} is missing")
-        if kind in ("text", "flag"):
-            texts = values.astype(object).where(~missing, math.nan)
-            return texts if kind == "flag" else texts.map(str, na_action="ignore").astype(object)
-        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-        wrong = (numbers.isna() & ~missing) | (values.map(type) == bool)
+        if kind == "text":
+            return values.map(str, na_action="ignore").astype(object)
+        if kind == "flag":
+            return values.map({"True": True, "False": False, True: True, False: False})
+        numbers = values.map(_float).astype("float64")
+        wrong = numbers.isna() & ~missing
         if wrong.any():
             value = values[wrong.idxmax()]
             raise TgsageError(f"{where}: row {wrong.idxmax()}: {name} is not a number: {value!r}")
@@ -177,3 +185,11 @@ class TableFormat:
             value = values[wrong.idxmax()]
             raise TgsageError(f"{where}: row {wrong.idxmax()}: {name} is not a whole number >= 0: {value!r}")
         return numbers.astype("int64") if kind == "index" else numbers
+
+
+def _float(value: Any) -> float:
+    """The number, or NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

@@ -87,7 +87,9 @@ def test_winner(
     with training.devices.threads(threads):
         tested = training.evaluate(module, loaded_task.test.images, loaded_task.test.labels, **place)
 
-    guide, observed = (None if file is None else teachers.load(file) for file in (teacher_file, observed_file))
+    guide, observed = (
+        None if file is None else teachers.load(file) for file in (teacher_file, observed_file)
+    )
     similarity = {} if guide is None else _similarity(rsa_of_winner, guide, scoring)
     observed_similarity: dict[str, Similarity] = {}
     if observed is not None:

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from ..runs.settings import Scoring, SearchSettings
 
 
-def measured(
-    search: SearchFolder, scoring: Scoring, lag: int = 0
-) -> tuple[pd.DataFrame, xr.Dataset | None]:
+def measured(search: SearchFolder, scoring: Scoring, lag: int = 0) -> tuple[pd.DataFrame, xr.Dataset | None]:
     """Every candidate of a search that was scored so far, with or without a ledger of its round.
 
     Parameters
@@ -50,7 +48,9 @@ def measured(
     if candidates:
         _, first = candidates[0]
         second = rsa_file.observed_part(first)
-        targets, observed = ([] if one is None else [str(name) for name in one["target"].values] for one in (first, second))
+        targets, observed = (
+            [] if one is None else [str(name) for name in one["target"].values] for one in (first, second)
+        )
         rows, fresh = tabulate(candidates, scoring, targets, observed)
         table = rows if collected is None else pd.concat([table, rows], ignore_index=True)
         profiles = fresh if profiles is None else profile_files.joined([profiles, fresh])
@@ -100,7 +100,9 @@ def _time(path: str) -> int:
     return os.stat(path).st_mtime_ns
 
 
-def announce(rsa: PathLike, *, training: PathLike, search: SearchSettings, log: PathLike | None = None) -> list[str]:
+def announce(
+    rsa: PathLike, *, training: PathLike, search: SearchSettings, log: PathLike | None = None
+) -> list[str]:
     """Tell a person about a pack that was just scored: one line per candidate on stderr, and in ``log``.
 
     Of a round's candidate: round, accuracy, teacher guidance, score, best score so far and an estimate of the

@@ -45,7 +45,9 @@ def propose_round(
     space = spaces.get(proposing.space)
     table = ledger_table.build([], []) if ledger is None else ledger_table.read(ledger)
     waiting = [
-        space.parse(proposal["architecture"]) for path in pending for proposal in read_proposals(path)["proposals"]
+        space.parse(proposal["architecture"])
+        for path in pending
+        for proposal in read_proposals(path)["proposals"]
     ]
     sampler = samplers.get(proposing.sampler)
     proposed = sampler.propose(space, table, proposing.n, search.seed, round=round, pending=waiting)
@@ -56,9 +58,7 @@ def propose_round(
     _write(proposals, search, round, round_stage(round), slots)
 
 
-def _write(
-    path: PathLike, search: SearchIdentity, round: int, stage: str, proposals: list[Proposal]
-) -> None:
+def _write(path: PathLike, search: SearchIdentity, round: int, stage: str, proposals: list[Proposal]) -> None:
     write_proposals(
         path,
         {
@@ -115,7 +115,9 @@ def propose_finalists(
     """
     table = ledger_table.read(ledger)
     best = table[table["status"] == "ok"].dropna(subset="score").drop_duplicates("candidate")
-    best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable").head(top)
+    best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable").head(
+        top
+    )
     if len(best) < top:
         reasons = table.loc[table["status"] != "ok", "status"].value_counts().to_dict()
         raise TgsageError(
