@@ -1,19 +1,19 @@
-"""Which labelled images the candidates learn."""
+"""Settings of the task of rendered objects."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ..plugins import register
-from ..settings import Field
-from ..tasks.settings import TaskSettings
+from ...plugins import register
+from ...settings import Field
+from ...tasks.settings import TaskSettings
 
 
 @register
 class RenderedObjects(TaskSettings):
     """Rendered objects of 8 categories on unrelated 1/f backgrounds, in the manner of HvM."""
 
-    code: ClassVar[str] = "tgsage.tasks.readers.rendered"
+    code: ClassVar[str] = "tgsage.demo.rendered_objects.reader"
     label: ClassVar[str] = "rendered objects"
     has_files: ClassVar[bool] = False
 

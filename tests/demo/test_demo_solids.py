@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsage.rendering.solids import AMBIENT, Body, ball, box, cast, prism, tube
+from tgsage.demo.rendering.solids import AMBIENT, Body, ball, box, cast, prism, tube
 
 LIGHT = np.array([-0.4, 0.6, 0.7]) / np.linalg.norm([-0.4, 0.6, 0.7])
 
@@ -73,7 +73,7 @@ def test_agrees_with_marching(name):
         turned = rotation(rng)
         axis = np.linspace(-0.93, 0.97, 9)
         picture = cast(
-            Body.of([solid]), axis, -axis, LIGHT, rotation=turned, scale=1.1, shift=(0.05, -0.02, 0)
+            Body.from_solids([solid]), axis, -axis, LIGHT, rotation=turned, scale=1.1, shift=(0.05, -0.02, 0)
         )
         placed = solid.mapped(turned, 1.1, (0.05, -0.02, 0))
         for row, y in enumerate(-axis):
@@ -99,7 +99,7 @@ def test_tubes_seen_along_their_axis(radius_end):
     for sign in (1, -1):
         solid = tube((0, 0, -0.5 * sign), (0, 0, 0.5 * sign), 0.5, 1.0, radius_end=radius_end)
         axis = np.linspace(-0.61, 0.67, 10)
-        picture = cast(Body.of([solid]), axis, -axis, LIGHT)
+        picture = cast(Body.from_solids([solid]), axis, -axis, LIGHT)
         for row, y in enumerate(-axis):
             for column, x in enumerate(axis):
                 assert picture.depth[row, column] == pytest.approx(slow_ray(solid, x, y), abs=1e-6)
@@ -107,7 +107,7 @@ def test_tubes_seen_along_their_axis(radius_end):
 
 def test_ball_is_shaded_by_lambert():
     axis = np.linspace(-1, 1, 41)
-    picture = cast(Body.of([ball((0, 0, 0), 1.0, 0.5)]), axis, -axis, LIGHT)
+    picture = cast(Body.from_solids([ball((0, 0, 0), 1.0, 0.5)]), axis, -axis, LIGHT)
     x, y = np.meshgrid(axis, -axis)
     inside = x**2 + y**2 < 0.999
     normal = np.stack([x, y, np.sqrt(np.maximum(0, 1 - x**2 - y**2))], -1)
@@ -119,7 +119,7 @@ def test_ball_is_shaded_by_lambert():
 def test_the_nearer_solid_hides_the_other_in_either_order():
     near, far = ball((0, 0, 0.5), 0.3, 1.0, pattern=0), box((0, 0, -0.5), (0.8, 0.8, 0.1), 0.2)
     axis = np.linspace(-1, 1, 31)
-    one, other = (cast(Body.of(solids), axis, -axis, LIGHT) for solids in ([near, far], [far, near]))
+    one, other = (cast(Body.from_solids(solids), axis, -axis, LIGHT) for solids in ([near, far], [far, near]))
     np.testing.assert_array_equal(one.depth, other.depth)
     np.testing.assert_array_equal(one.shade, other.shade)
     assert one.pattern[15, 15] == 0

@@ -6,11 +6,11 @@ import torch
 import xarray as xr
 from pydantic import ValidationError
 
-from tgsage import recordings
-from tgsage.config.recordings import SimulatedRecordings
-from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
-from tgsage.recordings.simulated import AREAS, VentralStream, simulate, train_ventral_stream
-from tgsage.rendering import CATEGORIES, render
+from tgsage import plugins, recordings
+from tgsage.demo.rendering import CATEGORIES, render
+from tgsage.demo.simulated_macaque.network import AREAS, VentralStream, train_ventral_stream
+from tgsage.demo.simulated_macaque.plugin import SimulatedRecordings
+from tgsage.demo.simulated_macaque.reader import UNITS_PER_SITE, _drive, read
 from tgsage.tasks import image_hashes
 
 SITES = {"monkey_1": {"V4": 5, "aIT": 3}, "monkey_2": {"V4": 4, "pIT": 2}}
@@ -19,6 +19,10 @@ TINY = {"n_stimuli": 48, "resolution": 16, "training_images": 64, "epochs": 1, "
 
 def settings(**changes):
     return SimulatedRecordings(source="simulated", **{**TINY, **changes})
+
+
+def simulate(settings):
+    return read(settings, None)[:2]
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +75,26 @@ def test_stimuli_are_the_teacher_stream_and_nobody_elses(recorded):
     assert [lookup[key] for key in assembly["stimulus_id"].values] == list(assembly["object_name"].values)
 
 
-def test_the_same_settings_give_the_same_recordings(recorded):
-    """Whatever the global random state and the number of threads are."""
+def test_the_same_settings_give_the_same_recordings(recorded, monkeypatch):
+    """Whatever the global random state and the number of threads are: the settings' number counts."""
     torch.manual_seed(77)
     np.random.seed(77)  # noqa: NPY002
     state = torch.get_rng_state()
+    threads_of_batches = set()
+    forward = VentralStream.areas
+
+    def areas(network, grey):
+        threads_of_batches.add(torch.get_num_threads())
+        return forward(network, grey)
+
+    monkeypatch.setattr(VentralStream, "areas", areas)
     torch.set_num_threads(2)
     try:
         again, stimuli = simulate(settings())
-        assert torch.get_num_threads() == 2
+        assert (threads_of_batches, torch.get_num_threads()) == ({1}, 2)
+        torch.set_num_threads(1)
+        simulate(settings(threads=2))
+        assert (threads_of_batches, torch.get_num_threads()) == ({1, 2}, 1)
     finally:
         torch.set_num_threads(1)
     assert torch.equal(torch.get_rng_state(), state)
@@ -103,6 +118,28 @@ def test_more_sites_of_one_animal_leave_the_others_as_they_were(recorded):
     error = (mine - theirs) / np.sqrt((mine + theirs + 1e-9) / 120)
     assert np.abs(error).max() < 5
     assert error.std() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(("region", "spread"), [("V4", 0.1), ("pIT", 0.25), ("aIT", np.inf)])
+def test_drive_is_a_weighted_sum_over_channels_and_places(region, spread):
+    """Against loops over the definition, with the same draws."""
+    maps = np.random.default_rng(0).normal(size=(3, 12, 4, 4))
+    drive = _drive(maps, region, 2, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    places = (np.arange(4) + 0.5) / 4
+    for site in range(2):
+        channels = rng.choice(12, UNITS_PER_SITE, replace=False)
+        sizes = rng.exponential(1.0, UNITS_PER_SITE)
+        signs = [1 if draw < 0.75 else -1 for draw in rng.random(UNITS_PER_SITE)]
+        down, right = rng.uniform(0.2, 0.8, 2)
+        distances = np.array([[np.hypot(y - down, x - right) for x in places] for y in places])
+        window = np.exp(-(distances**2) / (2 * spread**2))
+        for image in range(3):
+            expected = sum(
+                sign * size * (maps[image, channel] * window).sum() / window.sum()
+                for channel, size, sign in zip(channels, sizes, signs, strict=True)
+            )
+            assert drive[site, image] == pytest.approx(expected, rel=1e-12)
 
 
 def test_counts_are_poisson():
@@ -162,15 +199,14 @@ def test_defaults_resemble_real_recordings(data):
     assert np.unique(assembly["region"], return_counts=True)[1].tolist() == [128, 70, 98]  # V4, aIT, pIT
     assert np.unique(stimuli["object"], return_counts=True)[1].tolist() == [4] * 64
     assert assembly.attrs["network_held_out_accuracy"] > 0.65  # chance is 0.125
-    real, _ = recordings.make(
-        BrainIORecordings(
-            source="brainio",
-            assembly="brainio/assy_cowley_V4Objects2023.nc",
-            stimuli_csv="brainio/stimulus_cowley_V4Objects2023.csv",
-            stimuli_zip="brainio/stimulus_cowley_V4Objects2023.zip",
-        ),
-        data,
+    cowley = plugins.settings(
+        "recordings",
+        "brainio",
+        assembly="brainio/assy_cowley_V4Objects2023.nc",
+        stimuli_csv="brainio/stimulus_cowley_V4Objects2023.csv",
+        stimuli_zip="brainio/stimulus_cowley_V4Objects2023.zip",
     )
+    real, _ = recordings.make(cowley, data)
     shares = [0.05, 0.25, 0.5, 0.75, 0.95]
     wanted = np.quantile(recordings.reliability(real), shares)
     made = recordings.reliability(assembly.isel(neuroid=assembly["region"].values == "V4"))

@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from tgsage.demo.rendering import CATEGORIES, OBJECTS, STREAMS, VARIATIONS, render
+from tgsage.demo.rendering.objects import numbered
+from tgsage.demo.rendering.scenes import SUPERSAMPLING, _image, _Scene, background, object_numbers
+from tgsage.demo.rendering.solids import cast
 from tgsage.errors import TgsageError
-from tgsage.rendering import CATEGORIES, OBJECTS, STREAMS, VARIATIONS, render
-from tgsage.rendering.objects import thing
-from tgsage.rendering.scenes import SUPERSAMPLING, background, object_numbers
-from tgsage.rendering.solids import cast
 from tgsage.tasks import image_hashes
 
 SETTINGS = {"resolution": 16, "variation": "high", "seed": 3, "stream": "train"}
@@ -87,7 +88,7 @@ def test_position_moves_the_object():
     rows = np.arange(48)
     assert len(balls) == 1
     for index in balls:
-        item = thing(int(scenes.object[index]))
+        item = numbered(int(scenes.object[index]))
         axis = (np.arange(48) + 0.5) / 48 - 0.5
         picture = cast(
             item.body, axis, -axis, np.eye(3)[2], scale=0.45 * scenes.size[index],
@@ -106,7 +107,7 @@ def test_every_object_is_centred_and_fits_the_unit_sphere():
     axis = np.linspace(-1.2, 1.2, 97)
     looks = set()
     for number in range(64):
-        item = thing(number)
+        item = numbered(number)
         picture = cast(item.body, axis, -axis, np.eye(3)[2])
         rows, columns = np.nonzero(picture.depth > -np.inf)
         radius = np.sqrt(axis[columns] ** 2 + axis[rows] ** 2 + picture.depth[rows, columns] ** 2).max()
@@ -127,6 +128,45 @@ def test_pixels_average_the_rays_over_their_area():
     large = fine.images[index, 15:33, 15:33, 0].astype(float).reshape(6, 3, 6, 3).mean((1, 3))
     assert np.abs(small - large).mean() < 6
     assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.97
+
+
+def albedo_pattern(pattern, point):
+    x, y, z = pattern.frequency * point
+    if pattern.kind == "stripes":
+        return np.sign(np.sin(pattern.frequency * np.dot(point, pattern.direction)))
+    if pattern.kind == "checks":
+        return np.sign(np.sin(x) * np.sin(y) * np.cos(z))
+    waves = np.sin(x) + np.sin(y) + np.sin(z)
+    if pattern.kind == "spots":
+        return np.sign(waves - 0.8)
+    blotches = waves * np.sin(0.6 * pattern.frequency * np.dot(point, pattern.direction))
+    return max(-1, min(1, blotches))
+
+
+@pytest.mark.parametrize("name", ["melon", "turtle", "giraffe", "freighter"])
+def test_an_image_agrees_with_single_rays(name):
+    """Stripes, checks, spots and blotches; against a loop over rays that puts the object in place itself."""
+    names = [item for category in CATEGORIES for item in OBJECTS[category]]
+    item = numbered(names.index(name))
+    lamp = np.array([-0.4, 0.6, 0.7]) / np.linalg.norm([-0.4, 0.6, 0.7])
+    scene = _Scene(0.05, -0.1, 0.9, 0.5, -0.3, 0.7, lamp, 0.4, 0.1)
+    field = np.random.default_rng(0).uniform(0, 1, (8, 8))
+    turn = Rotation.from_euler("yxz", [item.yaw + 0.5, item.pitch - 0.3, 0.7])
+    shift, scale = np.array([0.05, -0.1, 0]), 0.45 * 0.9
+    place = {"rotation": turn.as_matrix(), "scale": scale, "shift": shift}
+    expected = np.zeros((8, 8))
+    for row, column, down, right in np.ndindex(8, 8, 3, 3):
+        x, y = (column + (right + 0.5) / 3) / 8 - 0.5, 0.5 - (row + (down + 0.5) / 3) / 8
+        ray = cast(item.body, np.array([x]), np.array([y]), lamp, **place)
+        value = field[row, column]
+        if ray.depth > -np.inf:
+            point = turn.inv().apply(np.array([x, y, ray.depth.item()]) - shift) / scale
+            strength = item.pattern.contrast * ray.pattern.item()
+            value = min(1, ray.shade.item() * (1 + strength * albedo_pattern(item.pattern, point)))
+        expected[row, column] += value / 9
+    image = _image(item, scene, field)
+    assert image.dtype == np.uint8
+    np.testing.assert_allclose(image, 255 * expected, atol=0.501)
 
 
 def test_background_is_pink():

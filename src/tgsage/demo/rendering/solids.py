@@ -2,8 +2,8 @@
 
 A solid is the image, under an affine map, of a unit solid inside the cube [-1, 1]³: an optional quadric
 (ball, cylinder or cone) cut by half-spaces. Every solid is convex, so an orthographic ray meets it in one
-interval, which is the intersection of the quadric's interval with those of the half-spaces. What is linear
-in the pixel's coordinates stays an outer sum of a row and a column, which is what makes it quick.
+interval: the intersection of the quadric's interval with those of the half-spaces. Terms that are linear in
+the pixel's coordinates are outer sums of a row and a column, which makes the ray-casting fast.
 """
 
 from __future__ import annotations
@@ -98,13 +98,19 @@ def box(
 
 
 def tube(
-    start: Vector, end: Vector, radius: float, albedo: float, *, radius_end: float | None = None,
-    flatten: float = 1.0, pattern: float = 1,
-) -> Solid:  # fmt: skip
+    start: Vector,
+    end: Vector,
+    radius: float,
+    albedo: float,
+    *,
+    radius_end: float | None = None,
+    flatten: float = 1.0,
+    pattern: float = 1,
+) -> Solid:
     """Build a cylinder, or a cone, between two points; ``flatten`` squeezes it along its second axis."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     axis = end - start
-    length = np.linalg.norm(axis)
+    length = float(np.linalg.norm(axis))
     axis = axis / length
     helper = np.eye(3)[np.argmin(np.abs(axis))]
     first = np.cross(helper, axis)
@@ -172,7 +178,7 @@ class Body:
     quadrics: np.ndarray
     """(solids, 4, 4) symmetric: outside where the form is positive; zero where a solid has none."""
     radii: np.ndarray
-    """(solids, 4): c + k u_z; on the nappe of a cone that counts it is positive."""
+    """(solids, 4): c + k u_z; positive on the nappe of a cone that counts."""
     curved: np.ndarray
     """(solids,) whether there is a quadric."""
     frames: np.ndarray
@@ -180,10 +186,12 @@ class Body:
     balls: np.ndarray
     """(solids,) whether the solid is inside the unit ball of its frame."""
     albedo: np.ndarray
+    """(solids,)"""
     pattern: np.ndarray
+    """(solids,)"""
 
     @classmethod
-    def of(cls, solids: Sequence[Solid]) -> Body:
+    def from_solids(cls, solids: Sequence[Solid]) -> Body:
         """Gather the surfaces of some solids."""
         planes, quadrics, radii, frames = [], [], [], []
         for solid in solids:
@@ -208,7 +216,7 @@ class Body:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Picture:
     """What the rays saw.
 
@@ -226,9 +234,15 @@ PARALLEL = 1e-9
 
 
 def cast(
-    body: Body, x: np.ndarray, y: np.ndarray, light: np.ndarray, *,
-    rotation: np.ndarray | None = None, scale: float = 1.0, shift: Vector = (0.0, 0.0, 0.0),
-) -> Picture:  # fmt: skip
+    body: Body,
+    x: np.ndarray,
+    y: np.ndarray,
+    light: np.ndarray,
+    *,
+    rotation: np.ndarray | None = None,
+    scale: float = 1.0,
+    shift: Vector = (0.0, 0.0, 0.0),
+) -> Picture:
     """Ray-cast a body orthographically along z, seen from +z.
 
     Parameters
@@ -256,7 +270,7 @@ def cast(
     back[:3, :3], back[:3, 3], back[3, 3] = turn.T / scale, -turn.T @ shift / scale, 1
 
     planes = body.planes @ back
-    flat = planes[:, :3] @ light / np.sqrt((planes[:, :3] ** 2).sum(1))
+    plane_brightness = planes[:, :3] @ light / np.sqrt((planes[:, :3] ** 2).sum(1))
     slopes = planes[:, 2]
     sense = np.where(np.abs(slopes) <= PARALLEL, 0.0, np.sign(slopes))
     # Where rays cross a plane: z = crossing @ (x, y, 1).
@@ -267,107 +281,150 @@ def cast(
     frames = scale * (turn @ body.frames)
     centre = frames[:, :2, 3] + shift[:2]
     # Half extents on the screen: of the parallelepiped around the unit cube or, for a ball, of the ball.
-    rows_of = frames[:, :2, :3]
-    extent = np.where(body.balls[:, None], np.sqrt((rows_of**2).sum(2)), np.abs(rows_of).sum(2))
+    axes = frames[:, :2, :3]
+    extent = np.where(body.balls[:, None], np.sqrt((axes**2).sum(2)), np.abs(axes).sum(2))
     low, high = centre - extent, centre + extent
     left, right = x.searchsorted(low[:, 0]), x.searchsorted(high[:, 0])
     top, bottom = (-y).searchsorted(-high[:, 1]), (-y).searchsorted(-low[:, 1])
     for index in np.flatnonzero((left < right) & (top < bottom)):
         own = slice(body.first_plane[index], body.first_plane[index + 1])
-        _draw(
-            planes[own], sense[own], crossings[own], flat[own],
-            quadrics[index] if body.curved[index] else None, radii[index],
-            x, y, slice(top[index], bottom[index]), slice(left[index], right[index]), light,
-            body.albedo[index], body.pattern[index], picture,
-        )  # fmt: skip
+        solid = _SolidInView(
+            planes[own],
+            sense[own],
+            crossings[own],
+            plane_brightness[own],
+            quadrics[index] if body.curved[index] else None,
+            radii[index, 2].item(),
+            body.albedo[index],
+            body.pattern[index],
+            slice(top[index], bottom[index]),
+            slice(left[index], right[index]),
+        )
+        _draw(solid, x, y, light, picture)
     return picture
+
+
+@dataclass(frozen=True)
+class _SolidInView:
+    """One solid in view space, and the part of the picture that it may cover."""
+
+    planes: np.ndarray
+    """(m, 4): outside where planes @ (x, y, z, 1) > 0."""
+    sense: np.ndarray
+    """(m,) 1 where a plane faces the viewer, -1 where it faces away, 0 where the rays run along it."""
+    crossings: np.ndarray
+    """(m, 3): the ray at (x, y) crosses a plane at z = crossings @ (x, y, 1)."""
+    plane_brightness: np.ndarray
+    """(m,) cosine of the angle between a plane's normal and the light."""
+    quadric: np.ndarray | None
+    """(4, 4) symmetric: outside where the form is positive."""
+    taper: float
+    """Growth of a cone's radius along the ray, per unit of z."""
+    albedo: float
+    pattern: float
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """Where rays are inside a surface: ``lower`` ≤ z ≤ ``upper``, for rays that ``hit`` it; each (h, w)."""
+
+    lower: np.ndarray | float = -np.inf
+    upper: np.ndarray | float = np.inf
+    hit: np.ndarray | bool = True
+
+
+def _draw(solid: _SolidInView, x: np.ndarray, y: np.ndarray, light: np.ndarray, picture: Picture) -> None:
+    """Draw one solid where it is nearer than what is there already."""
+    x, y = x[solid.columns], y[solid.rows]
+    facing = solid.sense > 0
+    crossed = _cross(solid.crossings[facing], x, y)
+    flat = _inside_planes(solid, crossed, x, y)
+    curved = _Interval() if solid.quadric is None else _inside_quadric(solid.quadric, solid.taper, x, y)
+
+    upper = np.asarray(np.minimum(curved.upper, flat.upper))
+    visible = upper >= np.maximum(flat.lower, curved.lower)
+    visible &= upper > picture.depth[solid.rows, solid.columns]
+    visible &= flat.hit
+    visible &= curved.hit
+    seen = visible.ravel().nonzero()[0]
+    if not len(seen):
+        return
+    row, column = np.divmod(seen, len(x))
+    z = upper.ravel()[seen]
+
+    brightness = np.empty(len(z))
+    on_plane = np.ones(len(z), bool)
+    if solid.quadric is not None and isinstance(curved.upper, np.ndarray):
+        points = np.ones((len(z), 4))
+        points[:, 0], points[:, 1], points[:, 2] = x[column], y[row], z
+        gradient = points @ solid.quadric[:, :3]
+        brightness = gradient @ light / np.sqrt(np.maximum((gradient * gradient).sum(1), 1e-24))
+        on_plane = z < curved.upper.ravel()[seen]
+    if on_plane.any():
+        nearest = crossed.reshape(len(crossed), -1)[:, seen[on_plane]].argmin(0)
+        brightness[on_plane] = solid.plane_brightness[facing][nearest]
+    place = (row + solid.rows.start, column + solid.columns.start)
+    picture.depth[place] = z
+    picture.shade[place] = solid.albedo * AMBIENT + solid.albedo * (1 - AMBIENT) * np.maximum(brightness, 0)
+    picture.pattern[place] = solid.pattern
+
+
+def _cross(crossings: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return where the rays cross some planes: (planes, h, w), each a sum of a row and a column."""
+    rows: np.ndarray = crossings[:, 1:2] * y + crossings[:, 2:]
+    columns: np.ndarray = crossings[:, :1] * x
+    return rows[:, :, None] + columns[:, None, :]
+
+
+def _inside_planes(solid: _SolidInView, crossed: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Interval:
+    """Return where rays are behind all planes; ``crossed`` is where they cross those that face the viewer."""
+    away = solid.sense < 0
+    hit: np.ndarray | bool = True
+    for a, b, _, d in solid.planes[solid.sense == 0].tolist():
+        hit = hit & ((b * y + d)[:, None] + a * x <= 0)
+    return _Interval(
+        lower=_cross(solid.crossings[away], x, y).max(0) if away.any() else -np.inf,
+        upper=crossed.min(0) if len(crossed) else np.inf,
+        hit=hit,
+    )
+
+
+def _inside_quadric(quadric: np.ndarray, taper: float, x: np.ndarray, y: np.ndarray) -> _Interval:
+    """Return where rays are inside a quadric.
+
+    Along the ray at (x, y), with w = (x, y, 1), the form is square z² + 2 (half · w) z + w' constant w. Its
+    roots in z, vertex ± root, bound the interval.
+
+    Example: the unit ball, whose form is x² + y² + z² − 1. Here square = 1, half = (0, 0, 0) and constant =
+    diag(1, 1, −1). The ray at (0.6, 0) has z² + 0.36 − 1, hence vertex = 0, root = √0.64 and the interval
+    −0.8 ≤ z ≤ 0.8. The ray at (1, 1) has z² + 1, no real root, and misses.
+    """
+    square = quadric[2, 2].item()
+    half = quadric[2, [0, 1, 3]]
+    constant = quadric[[0, 1, 3]][:, [0, 1, 3]]
+    if abs(square) <= PARALLEL:
+        if abs(taper) <= PARALLEL:  # a cylinder seen along its axis
+            return _Interval(hit=_form(constant, x, y) <= 0)
+        square = PARALLEL
+    half = half / square
+    root = _form(half[:, None] * half - constant / square, x, y)
+    hit = root >= 0
+    root = np.sqrt(np.maximum(root, 0, out=root), out=root)
+    vertex = (half[1] * -y - half[2])[:, None] - half[0] * x
+    if square > 0:
+        return _Interval(vertex - root, vertex + root, hit)
+    # The ray is steeper than the cone: the nappe that counts bounds it on one side only.
+    if taper < 0:
+        return _Interval(upper=vertex - root, hit=hit)
+    return _Interval(lower=vertex + root, hit=hit)
 
 
 def _form(matrix: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return w' matrix w with w = (x, y, 1), for a symmetric (3, 3) matrix: (h, w)."""
     (xx, xy, x1), (_, yy, y1), (_, _, one) = matrix.tolist()
-    result = (2 * xy * y)[:, None] * x
+    result: np.ndarray = (2 * xy * y)[:, None] * x
     result += (xx * x + 2 * x1) * x
     result += ((yy * y + 2 * y1) * y + one)[:, None]
     return result
-
-
-def _bounds(crossings: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return where the rays cross some planes: (planes, h, w), each a sum of a row and a column."""
-    return (crossings[:, 1:2] * y + crossings[:, 2:])[:, :, None] + (crossings[:, :1] * x)[:, None, :]
-
-
-def _draw(
-    planes: np.ndarray, sense: np.ndarray, crossings: np.ndarray, flat: np.ndarray,
-    quadric: np.ndarray | None, radius: np.ndarray, x: np.ndarray, y: np.ndarray, rows: slice,
-    columns: slice, light: np.ndarray, albedo: float, pattern: float, picture: Picture,
-) -> None:  # fmt: skip
-    """Draw one solid where it is nearer than what is there already."""
-    x, y = x[columns], y[rows]
-    near_plane = near_curve = inside = facing = None
-    farthest: np.ndarray | float = -np.inf
-    if len(sense):
-        facing, away = sense > 0, sense < 0
-        crossed = _bounds(crossings[facing], x, y)
-        if len(crossed):
-            near_plane = crossed.min(0)
-        if away.any():
-            farthest = _bounds(crossings[away], x, y).max(0)
-        for a, b, _, d in planes[~(facing | away)].tolist():  # planes that the rays run along
-            here = (b * y + d)[:, None] + a * x <= 0
-            inside = here if inside is None else inside & here
-    if quadric is not None:
-        # Along a ray the form is square z² + 2 (half @ w) z + w' constant w, with w = (x, y, 1).
-        square = quadric[2, 2].item()
-        half = quadric[2, [0, 1, 3]]
-        constant = quadric[[0, 1, 3]][:, [0, 1, 3]]
-        slope = radius[2].item()  # of the cone's radius along the ray
-        if abs(square) <= PARALLEL and abs(slope) <= PARALLEL:  # a cylinder seen along its axis
-            hit = _form(constant, x, y) <= 0
-        else:
-            if abs(square) <= PARALLEL:
-                square = PARALLEL
-            half = half / square
-            root = _form(half[:, None] * half - constant / square, x, y)
-            hit = root >= 0
-            root = np.sqrt(np.maximum(root, 0, out=root), out=root)
-            vertex = (half[1] * -y - half[2])[:, None] - half[0] * x
-            # Steeper than the cone, a ray of the nappe that counts is bounded on one side only.
-            if square > 0:
-                near_curve = vertex + root
-                farthest = np.maximum(farthest, vertex - root)
-            elif slope < 0:
-                near_curve = vertex - root
-            else:
-                farthest = np.maximum(farthest, vertex + root)
-        inside = hit if inside is None else inside & hit
-    if near_curve is None:
-        nearest = near_plane
-    else:
-        nearest = near_curve if near_plane is None else np.minimum(near_curve, near_plane)
-    visible = nearest >= farthest
-    visible &= nearest > picture.depth[rows, columns]
-    if inside is not None:
-        visible &= inside
-    seen = visible.ravel().nonzero()[0]
-    if not len(seen):
-        return
-    row, column = np.divmod(seen, len(x))
-    z = nearest.ravel()[seen]
-    if near_curve is not None:
-        points = np.ones((len(z), 4))
-        points[:, 0], points[:, 1], points[:, 2] = x[column], y[row], z
-        gradient = points @ quadric[:, :3]
-        brightness = gradient @ light / np.sqrt(np.maximum((gradient * gradient).sum(1), 1e-24))
-    if near_plane is not None:
-        crossed = crossed.reshape(len(crossed), -1)
-        if near_curve is None:
-            brightness = flat[facing][crossed[:, seen].argmin(0)]
-        else:
-            on_plane = (near_plane.ravel()[seen] < near_curve.ravel()[seen]).nonzero()[0]
-            if len(on_plane):
-                brightness[on_plane] = flat[facing][crossed[:, seen[on_plane]].argmin(0)]
-    place = (row + rows.start, column + columns.start)
-    picture.depth[place] = z
-    picture.shade[place] = albedo * AMBIENT + albedo * (1 - AMBIENT) * np.maximum(brightness, 0)
-    picture.pattern[place] = pattern

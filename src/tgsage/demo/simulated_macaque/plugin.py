@@ -1,4 +1,4 @@
-"""Where recordings come from."""
+"""Settings of the simulated macaque."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from ..plugins import register
-from ..recordings.settings import RecordingsSettings
-from ..settings import Field
+from ...plugins import register
+from ...recordings.settings import RecordingsSettings
+from ...settings import Field
 
 
 @register
 class SimulatedRecordings(RecordingsSettings):
     """The simulated macaque: a network trained on rendered objects, recorded through noisy sites."""
 
-    code: ClassVar[str] = "tgsage.recordings.simulated"
+    code: ClassVar[str] = "tgsage.demo.simulated_macaque.reader"
     label: ClassVar[str] = "simulated macaque"
     has_files: ClassVar[bool] = False
     simulated: ClassVar[bool] = True
