@@ -1,3 +1,4 @@
+from . import style as style
 from .data import ComparisonData as ComparisonData
 from .data import SearchData as SearchData
 from .data import TeacherData as TeacherData
