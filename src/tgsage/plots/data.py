@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,13 @@ import xarray as xr
 
 from ..errors import TgsageError
 from ..runs.search_files import SearchFiles
-from ..spaces.base import Space
 from ..statistics import Correlation, format_number, share_in_words, share_of_ceiling
 from ..studies import similarity
 from ..teacher import targets_of
 from . import words
+
+if TYPE_CHECKING:
+    from ..spaces.base import Space
 
 PARTS = ("choose", "reward", "report")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import plugins, recordings, spaces
 from ..errors import TgsageError
-from ..plugin_bases import SpaceSettings
 from ..runs import search_files
 from ..spaces.base import Space
 from ..teacher import load as load_teacher
@@ -16,6 +16,9 @@ from . import gallery
 from .data import ComparisonData, SearchData, TeacherData
 from .settings import FigureSettings
 from .style import Drawing
+
+if TYPE_CHECKING:
+    from ..plugin_bases import SpaceSettings
 
 PathLike = str | os.PathLike[str]
 
