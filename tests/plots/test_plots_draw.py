@@ -17,7 +17,6 @@ from helpers import made_up_run
 from tgsage import plots, plugins
 from tgsage.errors import TgsageError
 from tgsage.plots import gallery, style, words
-from tgsage.plots.data import tg_ceiling
 from tgsage.plots.settings import FigureSettings
 from tgsage.runs import search_files
 from tgsage.studies.similarity import ceilings, similarity_intervals
@@ -148,22 +147,24 @@ def test_real_recordings_of_an_encoded_teacher_are_not_called_simulated(teacher,
     assert "ncoded" not in text_of(drawn["reliability_real"].figure)
 
 
+def tg_ceiling(search, teacher):
+    return plots.SearchData(search, teacher, made_up_run.space()).tg_ceiling
+
+
 def test_ceiling_of_tg_is_the_weighted_mean_of_the_targets(search, teacher):
     bounds = np.array([ceilings(group)["reward"] for group in targets_of(teacher).values()])
     best = search.ledger.loc[search.ledger["status"] == "ok", "tg"].max()
     lower, upper = bounds.mean(axis=0)
-    sentence = tg_ceiling(search.ledger, targets_of(teacher))
-    assert f"{100 * best / upper:.0f} to {100 * best / lower:.0f} % of it" in sentence
+    assert f"{100 * best / upper:.0f} to {100 * best / lower:.0f} % of it" in tg_ceiling(search, teacher)
     # Another weighting than the ledger's, or a TG of another making: no ceiling is told.
     other = teacher.copy()
     other["V4"].attrs["weight"] = 3.0
-    assert tg_ceiling(search.ledger, targets_of(other)) == ""
+    assert tg_ceiling(search, other) == tg_ceiling(search, None) == ""
     group = teacher["aIT"].to_dataset().copy(deep=True)
     group["ceiling_upper"][:] = np.nan
     other = teacher.copy()
     other["aIT"] = group
-    sentence = tg_ceiling(search.ledger, targets_of(other))
-    assert sentence == "Noise ceiling of TG: not available (none for aIT)."
+    assert tg_ceiling(search, other) == "Noise ceiling of TG: not available (none for aIT)."
 
 
 def test_figures_are_the_same_bytes_whatever_the_users_settings(search):

@@ -101,9 +101,24 @@ class SearchData:
     @cached_property
     def tg_ceiling(self) -> str:
         """The noise ceiling of TG in a sentence; "" where TG is not a weighted mean of similarities."""
-        if self.teacher is None or not self.search.targets:
+        targets = {} if self.teacher is None else targets_of(self.teacher)
+        bounds = similarity.tg_ceiling(self.ledger, targets)
+        if bounds is None:
             return ""
-        return tg_ceiling(self.ledger, targets_of(self.teacher))
+        missing = [
+            name
+            for name, target in targets.items()
+            if name in self.search.targets
+            and not np.isfinite(similarity.ceilings(target).get("reward", (np.nan, np.nan))).all()
+        ]
+        if missing:
+            return f"Noise ceiling of TG: not available (none for {', '.join(missing)})."
+        best = float(self.ledger.loc[self.ledger["status"] == "ok", "tg"].max())
+        lower, upper = map(format_number, bounds)
+        return (
+            f"Noise ceiling of TG, the mean of the targets': {lower} to {upper}; the highest TG, "
+            f"{format_number(best)}, is {share_in_words(share_of_ceiling(best, *bounds))} of it."
+        )
 
 
 @dataclass(frozen=True)
@@ -166,25 +181,3 @@ class ComparisonData:
         for search in self.searches:
             arms.setdefault(search.arm, []).append(search)
         return arms
-
-
-def tg_ceiling(ledger: pd.DataFrame, targets: Mapping[str, xr.Dataset]) -> str:
-    """Return the noise ceiling of TG in a sentence; "" where TG is not a weighted mean of similarities."""
-    bounds = similarity.tg_ceiling(ledger, targets)
-    if bounds is None:
-        return ""
-    missing = [
-        name
-        for name, target in targets.items()
-        if f"tg_{name}" in ledger
-        and not np.isfinite(similarity.ceilings(target).get("reward", (np.nan, np.nan))).all()
-    ]
-    if missing:
-        return f"Noise ceiling of TG: not available (none for {', '.join(missing)})."
-    lower, upper = bounds
-    best = float(ledger.loc[ledger["status"] == "ok", "tg"].max())
-    share = share_in_words(share_of_ceiling(best, lower, upper))
-    return (
-        f"Noise ceiling of TG, the mean of the targets': {format_number(lower)} to "
-        f"{format_number(upper)}; the highest TG, {format_number(best)}, is {share} of it."
-    )

@@ -14,12 +14,7 @@ from ..statistics import format_number, share_in_words, share_of_ceiling
 SIMULATED = "Simulated recordings"
 RENDERED = "Simulated (rendered) images"
 
-METHODS = {
-    "spearman": "Spearman",
-    "pearson": "Pearson",
-    "kendall": "Kendall τ-a",
-    "rho_a": "ρ-a",
-}
+METHODS = {"spearman": "Spearman", "pearson": "Pearson", "kendall": "Kendall τ-a", "rho_a": "ρ-a"}
 METRICS = {
     "correlation": "1 − Pearson's r",
     "sqeuclidean": "squared Euclidean distance",

@@ -38,10 +38,7 @@ def similarity_intervals(search: SearchFiles, teacher: xr.DataTree) -> dict[str,
         in_report = target["split"].values.astype(str) == "report"
         parts = [
             squareform(squareform(values, checks=False)[np.ix_(in_report, in_report)], checks=False)
-            for values in (
-                target["rdm"].values,
-                aligned_rdm(search.rdms[name].to_dataset(), target, name),
-            )
+            for values in (target["rdm"].values, aligned_rdm(search.rdms[name].to_dataset(), target, name))
         ]
         interval = statistics.rdm_similarity(*parts, method=method)
         if abs(interval.value - scored["report"]) <= AGREEMENT:

@@ -165,9 +165,7 @@ def _rounds(panels: Sequence[Axes], rounds: NDArray[np.int64]) -> None:
 
 
 def _legend(figure: Figure, colour: str, *, has_winner: bool, has_failures: bool) -> None:
-    handles = [
-        style.handle("candidate, and best so far", "o", color=colour, markersize=3.6, linewidth=1.4),
-    ]
+    handles = [style.handle("candidate, and best so far", "o", color=colour, markersize=3.6, linewidth=1.4)]
     if has_winner:
         handles.append(
             style.handle(
