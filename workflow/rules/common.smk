@@ -74,6 +74,11 @@ def code(call, *settings):
     return code_of_modules(call, tuple(sorted(set(plugin_modules(settings)))))
 
 
+def figures_of(kind):
+    """The registered figures of a search, a teacher or a comparison."""
+    return [figure for figure in plugins.every("figure") if figure.of == kind]
+
+
 def raw_contents(list_files, settings, output):
     """What is in the downloaded files that a rule reads.
 

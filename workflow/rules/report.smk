@@ -58,7 +58,7 @@ rule arm_figures:
         code=code(
             "tgsage.plots.draw:search_figures",
             SEARCH.space,
-            *plugins.every("figure"),
+            *figures_of("search"),
         ),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
@@ -92,7 +92,7 @@ rule page:
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
         code=[
-            code("tgsage.report.page:write", *plugins.every("figure")),
+            code("tgsage.report.page:write", *figures_of("comparison")),
             template_digest(),
         ],
     message:
