@@ -269,9 +269,7 @@ def stage_packs(stage):
 def pack_files(search, stage, name):
     """A file (`training` or `rsa`) of every pack of a stage."""
     folder = search.stage(stage)
-    return [
-        getattr(folder.pack(pack), name) for pack in range(len(stage_packs(stage)))
-    ]
+    return [getattr(folder.pack(pack), name) for pack in range(len(stage_packs(stage)))]
 
 
 def search_of(wildcards):

@@ -50,7 +50,8 @@ rule teacher_figures:
     params:
         call="tgsage.plots.write_figures:write_teacher_figures",
         code=code(
-            "tgsage.plots.write_figures:write_teacher_figures", *plugins.every("figure")
+            "tgsage.plots.write_figures:write_teacher_figures",
+            *plugins.every("figure"),
         ),
     message:
         "Draw the teacher {wildcards.teacher}"
