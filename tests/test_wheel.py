@@ -25,7 +25,7 @@ def installed(tmp_path_factory):
     subprocess.run(["git", "clone", "--quiet", ROOT, source], check=True)
     subprocess.run([*build, source], check=True)
     (wheel,) = folder.glob("*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--prefix", folder / "prefix", wheel], check=True)
+    subprocess.run([*pip, "install", "--no-deps", "--ignore-installed", "--prefix", folder / "prefix", wheel], check=True)
     (packages,) = (folder / "prefix").glob("lib/python*/site-packages")
     empty = folder / "empty"
     empty.mkdir()

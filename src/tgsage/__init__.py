@@ -8,7 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PARTS = (
-    "config", "store", "rdm", "rendering", "recordings", "tasks", "spaces", "training", "teacher",
+    "config", "store", "rdm", "recordings", "tasks", "spaces", "training", "teacher",
     "scoring", "runs", "guidance", "samplers", "search", "studies", "plots", "report",
 )  # fmt: skip
 

@@ -56,4 +56,5 @@ def _pointer(file: h5py.File) -> tuple[str, str] | None:
         return (name, "is a virtual data set, composed of others") if found.is_virtual else None
 
     # Both walk over the hard links of the whole file, and stop at the first result that is not None.
-    return file.id.links.visit(link, info=True) or file.visititems(item)
+    found: tuple[str, str] | None = file.id.links.visit(link, info=True) or file.visititems(item)
+    return found

@@ -61,7 +61,7 @@ def test_fetch(tmp_path, capsys, monkeypatch):
     """Without a network: what is there already, and what cannot be fetched."""
     content = b"stand-in"
     (tmp_path / "neural_data").mkdir()
-    text = (ROOT / "neural_data" / "kriegeskorte2008.yaml").read_text()
+    text = (ROOT / "src/tgsage/recordings/data_cards/kriegeskorte2008.yaml").read_text()
     head, source = text[: text.index("files:")], text[text.index("limits:") :]
     digest = hashlib.sha256(content).hexdigest()
     files = f"files:\n  - {{path: a/b.mat, url: 'http://x.org/b.mat', sha256: {digest}}}\n"

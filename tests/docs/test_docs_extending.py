@@ -12,9 +12,8 @@ import pytest
 import torch
 import yaml
 
-from tgsage import samplers, spaces, tasks
+from tgsage import plugins, samplers, spaces, tasks
 from tgsage.config.search import Search
-from tgsage.config.task import RenderedObjects
 from tgsage.plots import cells
 from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
@@ -153,7 +152,8 @@ def test_the_notebook_runs(folder):
 
 def test_a_candidate_is_trained_in_a_process_of_its_own(folder, space, sampler):
     """On eight rendered images a class; again, it comes from the store; after an edit, it does not."""
-    rendered = RenderedObjects(source="rendered", resolution=16, n_train=64, n_validation=16, n_test=16)
+    sizes = {"resolution": 16, "n_train": 64, "n_validation": 16, "n_test": 16}
+    rendered = plugins.settings("task", "rendered", **sizes)
     tasks.write(rendered, folder, folder / "task.h5")
     arch = sampler.propose(space, None, 1, seed=0)[0]
     proposal = {"slot": 0, "candidate": space.key(arch), "architecture": space.format(arch)}

@@ -19,8 +19,8 @@ from rsatoolbox.rdm import compare as their_compare
 
 import tgsage.teacher as teachers
 from tgsage import recordings
+from tgsage.recordings import split_half
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
-from tgsage.recordings.split_half import split_halves
 from tgsage.store import seed_from
 from tgsage.teacher.ceilings import halvings
 
@@ -112,7 +112,7 @@ def test_reliability_is_that_of_a_slow_loop(
 ) -> None:
     counts, shown = published
     names, codes = np.unique(shown, return_inverse=True)
-    labels = split_halves(codes, 2, np.random.default_rng(seed_from("reliability", 0)))
+    labels = split_half.halvings(codes, 2, np.random.default_rng(seed_from("reliability", 0)))
     halves = [
         tuple(
             [np.flatnonzero((codes == stimulus) & (label == half)) for stimulus in range(len(names))]

@@ -12,7 +12,7 @@ from tgsage.errors import TgsageError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "neural_data").glob("*.yaml")))
+@pytest.mark.parametrize("name", recordings.card_names())
 def test_every_card_is_valid(name):
     card = recordings.card(name)
     assert card.name == name
@@ -27,10 +27,16 @@ def test_every_card_is_valid(name):
     assert f"`{name}`" in (ROOT / "neural_data" / "README.md").read_text(encoding="utf-8")
 
 
-def test_there_are_the_cards_that_the_documentation_names():
-    assert {"cowley2023", "cowley_v4_objects", "kriegeskorte2008", "majajhong2015"} <= set(
-        recordings.card_names()
-    )
+def test_cards_are_found_in_any_folder_and_beside_those_of_one_s_own(tmp_path, monkeypatch):
+    names = recordings.card_names()
+    assert {"cowley2023", "cowley_v4_objects", "kriegeskorte2008", "majajhong2015"} <= set(names)
+    monkeypatch.chdir(tmp_path)
+    assert recordings.card_names() == names
+    (tmp_path / "neural_data").mkdir()
+    content = (ROOT / "src/tgsage/recordings/data_cards/cowley2023.yaml").read_text(encoding="utf-8")
+    (tmp_path / "neural_data" / "mine.yaml").write_text(content.replace("name: cowley2023", "name: mine"))
+    assert recordings.card_names() == sorted([*names, "mine"])
+    assert recordings.card("mine").doi == recordings.card("cowley2023").doi
 
 
 def test_unknown_names_are_one_line():

@@ -236,7 +236,11 @@ BAD = {
     "redirect to http elsewhere": ([status(307, Location="http://example.org/a")], {}, "redirects to http:"),
     "redirects for ever": ([status(302, Location="/a.bin")], {}, "Exceeded 30 redirects"),
     "larger than the card says": ([body()], {"bytes": 900_000}, "is 3000000 bytes or more, the card says 9"),
-    "larger, and silent about it": ([body(length=False)], {"bytes": 900_000}, "or more, the card says 900000"),
+    "larger, and silent about it": (
+        [body(length=False)],
+        {"bytes": 900_000},
+        "or more, the card says 900000",
+    ),
     "smaller than the card says": ([body()], {"bytes": 3_000_001}, "is 3000000 bytes, the card says 3000001"),
 }
 

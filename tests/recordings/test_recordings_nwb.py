@@ -456,5 +456,5 @@ def test_series_of_external_images(session):
                 },
             })(),
             np.array(["0"]), session.path,
-            plugins.settings("recordings", session.settings | {"image_template": "movie", "image_axes": "xy"}),
+            plugins.settings("recordings", session.settings, image_template="movie", image_axes="xy"),
         )  # fmt: skip

@@ -8,7 +8,7 @@ import scipy.stats
 
 from tgsage import recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings.split_half import split_halves
+from tgsage.recordings.split_half import halvings
 from tgsage.store import seed_from
 
 
@@ -18,7 +18,7 @@ def slow_reliability(assembly, n_splits, seed):
     values = values if values.ndim == 2 else values.mean(axis=2)
     stimuli = list(dict.fromkeys(assembly.stimulus_id.values))
     codes = np.array([stimuli.index(name) for name in assembly.stimulus_id.values])
-    labels = split_halves(codes, n_splits, np.random.default_rng(seed_from("reliability", seed)))
+    labels = list(halvings(codes, n_splits, np.random.default_rng(seed_from("reliability", seed))))
     result = []
     for site in values:
         correlations = []
@@ -57,7 +57,7 @@ def test_halves_are_equal_disjoint_and_random():
     codes = np.repeat(np.arange(5), [1, 2, 3, 6, 7])
     generator = np.random.default_rng(0)
     codes = generator.permutation(codes)
-    labels = split_halves(codes, 400, generator)
+    labels = np.stack(list(halvings(codes, 400, generator)))
     for code, n in enumerate([1, 2, 3, 6, 7]):
         mine = labels[:, codes == code]
         assert ((mine == 0).sum(axis=1) == n // 2).all()

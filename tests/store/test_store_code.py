@@ -42,6 +42,7 @@ FILES = {
             return tools.fast() + eager.two() + part() + late()  # a sum
     """,
     "late.py": "def late(): return 4",
+    "late.toml": "weight = 5  # of the table",
     "typing_only.py": "class Thing: pass",
 }
 
@@ -84,6 +85,7 @@ def test_a_package_that_is_handed_on_counts_whole(package):
         ("tools/__init__.pyi", "from .slow", "from .late import other as other\nfrom .slow"),
         ("eager/one.py", "return 1", "return 2"),
         ("eager/__init__.py", "from .one import one\n", ""),
+        ("late.toml", "of the", "of that"),
     ],
 )
 def test_harmless_edits(package, file, old, new):
@@ -96,6 +98,7 @@ def test_harmless_edits(package, file, old, new):
         ("stage.py", "thing is None", "thing is not None"),
         ("stage.py", "raise ValueError", "raise KeyError"),
         ("late.py", "4", "5"),
+        ("late.toml", "5", "6"),
         ("shared/__init__.py", "1", "2"),
         ("shared/part.py", "3", "2"),
         ("tools/quick.py", "1", "2"),

@@ -6,10 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tgsage import tasks
-from tgsage.config.task import RenderedObjects
+from tgsage import plugins, tasks
 from tgsage.errors import TgsageError
-from tgsage.rendering import CATEGORIES, render
 from tgsage.tasks import Part, Task
 from tgsage.tasks.split import stratified
 from tgsage.tasks.task import validate
@@ -22,34 +20,7 @@ def task(tmp_path_factory):
 
 def settings(**changes):
     sizes = {"n_train": 64, "n_validation": 24, "n_test": 16, "resolution": 12}
-    return RenderedObjects(source="rendered", **{**sizes, **changes})
-
-
-def test_rendered_parts_are_streams(task):
-    assert task.classes == CATEGORIES
-    assert task.simulated
-    assert (task.resolution, task.n_classes) == (12, 8)
-    for part in ("train", "validation", "test"):
-        content = getattr(task, part)
-        drawn = render(len(content), resolution=12, variation="high", seed=0, stream=part)
-        np.testing.assert_array_equal(content.images, drawn.images)
-        np.testing.assert_array_equal(content.labels, drawn.category)
-        assert len(set(np.bincount(content.labels))) == 1
-        assert content.labels.dtype == np.int64
-
-
-def test_rendered_class_subset(tmp_path):
-    for n in (8, 10, 11):
-        task = tasks.make(settings(classes=["faces", "boats", "cars"], n_train=n), tmp_path)
-        assert len(task.train) == n
-        assert np.ptp(np.bincount(task.train.labels)) <= 1
-    assert task.classes == ("faces", "boats", "cars")
-    drawn = render(32, resolution=12, variation="high", seed=0, stream="train")
-    np.testing.assert_array_equal(
-        task.train.images[task.train.labels == 0][0], drawn.images[drawn.category == 4][0]
-    )
-    with pytest.raises(TgsageError, match=r"unknown class 'fruit' .did you mean 'fruits'"):
-        tasks.make(settings(classes=["faces", "fruit"]), tmp_path)
+    return plugins.settings("task", "rendered", **{**sizes, **changes})
 
 
 def test_moments_are_those_of_the_training_pixels(task):

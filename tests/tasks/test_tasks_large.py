@@ -18,7 +18,7 @@ from tgsage import tasks
 from tgsage.errors import TgsageError
 from tgsage.tasks import task_files
 from tgsage.tasks.readers.cifar10.plugin import Cifar10
-from tgsage.tasks.task import Chosen, Part, Task
+from tgsage.tasks.task import Part, Subset, Task
 
 PARTS = ("train", "validation", "test")
 
@@ -188,7 +188,7 @@ def test_a_file_that_was_cut_off_is_refused(written):
 def test_chosen_images_stand_for_an_array():
     images = noise(30, 4, 4, 3)
     index = np.array([2, 3, 7, 29])
-    chosen = Chosen(images, index)
+    chosen = Subset(images, index)
     assert (len(chosen), chosen.shape, chosen.ndim, chosen.dtype) == (4, (4, 4, 4, 3), 4, np.uint8)
     np.testing.assert_array_equal(np.stack(list(chosen)), images[index])
     np.testing.assert_array_equal(chosen[1:3], images[[3, 7]])

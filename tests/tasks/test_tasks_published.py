@@ -10,7 +10,7 @@ from task_stand_ins import noise
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks.published import Published, divided
+from tgsage.tasks.published import Published, split_task
 from tgsage.tasks.readers.cifar10.plugin import Cifar10
 from tgsage.tasks.resizing import resized
 from tgsage.tasks.split import stratified
@@ -52,7 +52,9 @@ def test_parts_are_those_of_a_slow_loop(side):
     test_images, test_labels = slowly(test, taken := set(), side)
     images, labels = slowly(train, taken, side)
     assert (len(images), len(test_images)) == (58, 19)
-    task = divided(Published("x", "here", CLASSES, {"train": train, "test": test}), settings(resolution=side))
+    task = split_task(
+        Published("x", "here", CLASSES, {"train": train, "test": test}), settings(resolution=side)
+    )
     index, held = stratified(labels, [49, 9], 0, "here")
     for part, expected, numbers in (
         (task.train, images[index], labels[index]),
@@ -79,7 +81,7 @@ def test_what_is_not_published_is_split_off_training(parts, sizes, counts):
     published = {
         part: pieces(60 if part == "train" else 30, seed) for seed, part in enumerate(parts, start=10)
     }
-    found = divided(Published("x", "here", CLASSES, published), settings(**sizes))
+    found = split_task(Published("x", "here", CLASSES, published), settings(**sizes))
     made = {part: getattr(found, part) for part in ("train", "validation", "test")}
     assert tuple(len(part) for part in made.values()) == counts
     for part, content in made.items():
@@ -95,7 +97,7 @@ def test_published_parts_that_overlap_give_way_to_test():
     shared = parts["test"][0][0][1]
     parts["validation"][0][0][1] = parts["train"][1][0][0] = shared
     parts["train"][1][0][3] = parts["validation"][2][0][2]
-    task = divided(Published("x", "here", CLASSES, parts), settings(n_validation=None))
+    task = split_task(Published("x", "here", CLASSES, parts), settings(n_validation=None))
     assert (len(task.train), len(task.validation), len(task.test)) == (28, 29, 30)
 
 
@@ -120,15 +122,15 @@ def test_published_parts_that_overlap_give_way_to_test():
 def test_wrong_numbers_and_classes_are_one_line(parts, changes, words):
     published = {part: pieces(60 if part == "train" else 30, seed) for seed, part in enumerate(parts)}
     with pytest.raises(TgsageError, match=words) as caught:
-        divided(Published("x", "here", CLASSES, published), settings(**changes))
+        split_task(Published("x", "here", CLASSES, published), settings(**changes))
     assert "\n" not in str(caught.value)
 
 
 def test_a_class_without_images_is_named():
     published = Published("x", "here", [*CLASSES, "d"], {"train": pieces(60, 0), "test": pieces(30, 1)})
     with pytest.raises(TgsageError, match=r"here: class 'd' has no test images \(1 such of 4\)"):
-        divided(published, settings())
-    assert len(divided(published, settings(classes=CLASSES)).train) == 51
+        split_task(published, settings())
+    assert len(split_task(published, settings(classes=CLASSES)).train) == 51
 
 
 @pytest.mark.parametrize(

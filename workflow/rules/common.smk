@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from tgsage import plugins
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
+from tgsage.recordings import data_root
 from tgsage.runs.layout import FINAL, FINALISTS, RunFolder, SearchFolder, round_stage
 from tgsage.runs.settings import Maturing, Measuring, Proposing
 from tgsage.runs.settings import SearchIdentity, SearchSettings
@@ -25,7 +26,9 @@ def or_one_line(function, *arguments):
 
 
 CONFIG = or_one_line(load_config, config)
-SEARCH = CONFIG.search
+# A space's files may lie in the folder of downloaded data.
+SPACE = CONFIG.search.space.located(data_root(CONFIG.data))
+SEARCH = CONFIG.search.model_copy(update={"space": SPACE})
 ARMS = list(SEARCH.arms)
 
 # Where every file is. Wildcards of the names: {arm} and {seed}; {stage} is a round, a rung of a round, the
@@ -81,7 +84,6 @@ def raw_contents(list_files, settings, output):
     touched, or copied with an older time, is told by its content. It must not be a function of the job's
     `output`: Snakemake leaves such parameters out when it looks for changes.
     """
-    from tgsage.recordings import data_root
     from tgsage.store.contents import ABSENT, contents
 
     root = data_root(CONFIG.data)
@@ -156,9 +158,7 @@ def arm_observed_file(wildcards):
 
 def guidance_files(wildcards):
     """Files that the arm's guidance reads; one that is not there is told before a job of the arm runs."""
-    from tgsage.guidance import inputs
-
-    files = inputs(SEARCH.arms[wildcards.arm].guidance)
+    files = SEARCH.arms[wildcards.arm].guidance.files()
     for file in files:
         if not Path(file).is_file():
             raise WorkflowError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import types
 import typing
@@ -42,7 +43,7 @@ def page() -> str:
     """The reference page, in Markdown: every section, key, type, default and meaning."""
     parts = [_INTRODUCTION]
     for model in held_models(RunConfig):
-        parts.append(f"## {model.__name__}\n\n{(model.__doc__ or '').strip()}\n")
+        parts.append(f"## {model.__name__}\n\n{inspect.cleandoc(model.__doc__ or '')}\n")
         parts.append("| key | type | default | meaning |\n|---|---|---|---|")
         for name, field in model.model_fields.items():
             meaning = " ".join((field.description or "").split()).replace("|", "\\|")

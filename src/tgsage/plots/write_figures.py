@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import plots
 
 if TYPE_CHECKING:
-    from ..plugin_bases import SpaceSettings
+    from ..spaces.settings import SpaceSettings
 
 PathLike = str | os.PathLike[str]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import digest
@@ -61,6 +62,13 @@ def standardise(assembly: xr.DataArray, where: str) -> xr.DataArray:
             raise TgsageError(f"{where}: dimension {dim} is empty")
     if assembly.dtype.kind not in "fiu":
         raise TgsageError(f"{where}: responses are of type {assembly.dtype}, not numbers")
+    assembly = _with_coords(assembly, where)
+    assembly.attrs = {str(key): _plain(value) for key, value in assembly.attrs.items()}
+    return assembly
+
+
+def _with_coords(assembly: xr.DataArray, where: str) -> xr.DataArray:
+    """Fill in coordinates that may be missing, and make identifiers text."""
     if "stimulus_id" not in assembly.coords and "image_id" in assembly.coords:
         assembly = assembly.rename({"image_id": "stimulus_id"})
     for name, dim in (("neuroid_id", "neuroid"), ("region", "neuroid"), ("stimulus_id", "presentation")):
@@ -76,7 +84,6 @@ def standardise(assembly: xr.DataArray, where: str) -> xr.DataArray:
     if "repetition" not in assembly.coords:
         counted = pd.Series(assembly["stimulus_id"].values).groupby(assembly["stimulus_id"].values).cumcount()
         assembly = assembly.assign_coords(repetition=("presentation", counted.to_numpy(np.int64)))
-    assembly.attrs = {str(key): _plain(value) for key, value in assembly.attrs.items()}
     return assembly
 
 
@@ -84,16 +91,16 @@ def text(values: np.ndarray) -> np.ndarray:
     """Identifiers as an array of text: whole numbers without a decimal point, missing values empty."""
     if values.dtype.kind == "U":
         return values
-    items = []
-    for value in values.tolist():
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        if value is None or (isinstance(value, float) and np.isnan(value)):
-            value = ""
-        elif isinstance(value, float) and value.is_integer():
-            value = int(value)
-        items.append(str(value))
+    items = [_as_text(value) for value in values.tolist()]
     return np.asarray(items, dtype=np.str_) if items else np.empty(0, dtype="U1")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def units(assembly: xr.DataArray) -> str:
@@ -167,11 +174,9 @@ def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
     """
     codes, identifiers = stimulus_codes(assembly)
     counts = np.bincount(codes, minlength=len(identifiers))
-    n = len(codes)
-    sums = scipy.sparse.csr_matrix((np.ones(n), (codes, np.arange(n))), shape=(len(identifiers), n))
-    means = (sums @ responses(assembly)) / counts[:, None]
-    first = np.full(len(identifiers), n)
-    np.minimum.at(first, codes, np.arange(n))
+    means = means_by_code(responses(assembly), codes)
+    first = np.full(len(identifiers), len(codes))
+    np.minimum.at(first, codes, np.arange(len(codes)))
     coords: dict[str, Any] = {
         "stimulus_id": ("stimulus", identifiers),
         "n_repeats": ("stimulus", counts),
@@ -187,6 +192,47 @@ def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
         np.ascontiguousarray(means.T), dims=("neuroid", "stimulus"), coords=coords, name="data",
         attrs=dict(assembly.attrs),
     )  # fmt: skip
+
+
+def means_by_code(values: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Average the presentations of every stimulus.
+
+    Parameters
+    ----------
+    values
+        (presentation, neuroid).
+    codes
+        (presentation,): number of each presentation's stimulus, as :func:`stimulus_codes` gives it.
+
+    Returns
+    -------
+    numpy.ndarray
+        (stimulus, neuroid) float64.
+    """
+    counts, n = np.bincount(codes), len(codes)
+    sums = scipy.sparse.csr_matrix((np.ones(n), (codes, np.arange(n))), shape=(len(counts), n))
+    means: NDArray[np.float64] = (sums @ values) / counts[:, None]
+    return means
+
+
+def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the sites that have no profile over stimuli.
+
+    Parameters
+    ----------
+    means
+        (neuroid, stimulus), e.g. the values of :func:`stimulus_means`.
+
+    Returns
+    -------
+    tuple
+        Which sites have a mean that is not finite, and which have the same mean response to every stimulus,
+        (neuroid,) bool each.
+    """
+    spread = means.max(axis=1) - means.min(axis=1)
+    unknown: NDArray[np.bool_] = ~np.all(np.isfinite(means), axis=1)
+    constant: NDArray[np.bool_] = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
+    return unknown, constant
 
 
 def content_digest(content: xr.DataArray | xr.Dataset) -> str:

@@ -16,7 +16,7 @@ from ..plugins import Choice
 from ..settings import Field, Section
 from .assembly_files import read_assembly, read_stimuli
 from .make_recordings import make_published_rdm, read
-from .places import cards_folder, data_root
+from .places import card_files, data_root
 from .settings import RecordingsSettings
 
 
@@ -92,8 +92,8 @@ class Card(Section):
 
 
 def card_names() -> list[str]:
-    """Names of the cards in ``neural_data``."""
-    return sorted(path.stem for path in cards_folder().glob("*.yaml"))
+    """Return the names of all cards: those of tgsage, and one's own in ``neural_data``."""
+    return sorted(card_files())
 
 
 def card(name: str) -> Card:
@@ -102,16 +102,17 @@ def card(name: str) -> Card:
     Parameters
     ----------
     name
-        Name of a file ``neural_data/<name>.yaml``.
+        One of :func:`card_names`.
 
     Raises
     ------
     TgsageError
         If there is no such card, or it is not valid.
     """
-    path = cards_folder() / f"{name}.yaml"
-    if name not in card_names():
-        raise unknown("data set", name, card_names())
+    files = card_files()
+    if name not in files:
+        raise unknown("data set", name, files)
+    path = files[name]
     try:
         found = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:

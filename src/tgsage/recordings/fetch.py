@@ -89,6 +89,7 @@ def fetch(
         raise TgsageError(f"card {named.name}: has no address to download from; {named.obtain}")
     for file in wanted:
         if states[file.path] == "fetch":
+            check_address(address(file), f"card {named.name}: address")
             _download(file, folder / file.path, max_bytes, progress)
             states[file.path] = "fetched"
     for file in wanted:
@@ -158,7 +159,6 @@ def _download(file: CardFile, target: Path, max_bytes: int, progress: Progress |
     import requests
 
     url, expected = address(file), expected_digest(file)
-    check_address(url)
     pooch.get_logger().setLevel("WARNING")
     downloads = pooch.create(
         target.parent,

@@ -43,8 +43,8 @@ def raw_files(
     TgsageError
         If there is no such source.
     """
-    settings = plugins.settings("recordings", settings)
-    return list(settings.load().raw_files(settings, find_data_root(root))) if settings.has_files else []
+    source: RecordingsSettings = plugins.settings("recordings", settings)
+    return list(source.load().raw_files(source, find_data_root(root))) if source.has_files else []
 
 
 def read(
@@ -71,14 +71,14 @@ def read(
     TgsageError
         If files are missing or wrong, or the source publishes RDMs only.
     """
-    settings = plugins.settings("recordings", settings)
-    if settings.rdm_only:
+    source: RecordingsSettings = plugins.settings("recordings", settings)
+    if source.rdm_only:
         raise TgsageError(
-            f"source {settings.plugin_name()} publishes RDMs and no responses; use make_published_rdm instead"
+            f"source {source.plugin_name()} publishes RDMs and no responses; use make_published_rdm instead"
         )
-    assembly, stimuli, where = settings.load().read(settings, find_data_root(root))
+    assembly, stimuli, where = source.load().read(source, find_data_root(root))
     assembly = standardise(assembly, where)
-    simulated = int(settings.simulated)
+    simulated = int(source.simulated)
     assembly.attrs.update(units=units(assembly), simulated=simulated)
     stimuli = stimuli.assign_attrs(simulated=simulated)
     validate(assembly, stimuli, where=where, constant=False)
@@ -112,10 +112,10 @@ def make(
     --------
     >>> make({"source": "cowley2023", "session": "210325"})
     """
-    settings = plugins.settings("recordings", settings)
-    assembly, stimuli = read(settings, data_root)
-    selected = select(assembly, settings.selection)
-    where = f"{settings.plugin_name()} recordings, after the selection"
+    source: RecordingsSettings = plugins.settings("recordings", settings)
+    assembly, stimuli = read(source, data_root)
+    selected = select(assembly, source.selection)
+    where = f"{source.plugin_name()} recordings, after the selection"
     shown = np.isin(stimuli["stimulus_id"].values, selected["stimulus_id"].values)
     stimuli = stimuli.isel(stimulus=np.flatnonzero(shown))
     validate(selected, stimuli, where=where)
@@ -146,15 +146,15 @@ def make_published_rdm(
     TgsageError
         If files are missing or wrong, or the source publishes responses.
     """
-    settings = plugins.settings("recordings", settings)
-    source, selection = settings.plugin_name(), settings.selection
-    if not settings.rdm_only:
-        raise TgsageError(f"source {source} publishes responses; use make instead")
+    source: RecordingsSettings = plugins.settings("recordings", settings)
+    name, selection = source.plugin_name(), source.selection
+    if not source.rdm_only:
+        raise TgsageError(f"source {name} publishes responses; use make instead")
     defaults = type(selection)()
     for key in sorted(selection.model_fields_set - {"animals", "seed"}):
         if getattr(selection, key) != getattr(defaults, key):
-            raise TgsageError(f"selection.{key}: cannot be applied, {source} publishes RDMs and no responses")
-    published, stimuli, where = settings.load().read(settings, find_data_root(data_root))
+            raise TgsageError(f"selection.{key}: cannot be applied, {name} publishes RDMs and no responses")
+    published, stimuli, where = source.load().read(source, find_data_root(data_root))
     if selection.animals is not None:
         names = published["animal"].values
         for animal in selection.animals:
@@ -163,7 +163,7 @@ def make_published_rdm(
         keep = np.flatnonzero(np.isin(names, selection.animals))
         published = published.isel(measurement=keep)
         published.attrs["n_animals"] = len(set(selection.animals))
-    published = published.assign_attrs(simulated=int(settings.simulated))
-    stimuli = stimuli.assign_attrs(simulated=int(settings.simulated))
+    published = published.assign_attrs(simulated=int(source.simulated))
+    stimuli = stimuli.assign_attrs(simulated=int(source.simulated))
     validate_published_rdm(published, stimuli, where=where)
     return published, stimuli

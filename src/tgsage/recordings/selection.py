@@ -9,8 +9,8 @@ import xarray as xr
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
-from .assembly import stimulus_codes, stimulus_means, units
-from .split_half import reliability
+from .assembly import stimulus_codes, stimulus_means, units, unusable_sites
+from .split_half import random_ranks, reliability
 
 if TYPE_CHECKING:
     from .settings import Selection
@@ -52,7 +52,7 @@ def select(assembly: xr.DataArray, selection: Selection) -> xr.DataArray:
     if selection.equal_repeats is not None:
         assembly = _equal_repeats(assembly, selection.equal_repeats, selection.seed)
     if selection.drop_constant_sites:
-        constant = constant_sites(assembly)
+        _, constant = unusable_sites(stimulus_means(assembly).values)
         if constant.all():
             raise TgsageError("selection.drop_constant_sites: no site varies over stimuli")
         assembly = assembly.isel(neuroid=np.flatnonzero(~constant))
@@ -68,13 +68,6 @@ def select(assembly: xr.DataArray, selection: Selection) -> xr.DataArray:
             )
         assembly = assembly.isel(neuroid=np.flatnonzero(keep))
     return assembly
-
-
-def constant_sites(assembly: xr.DataArray) -> np.ndarray:
-    """Which sites have the same mean response to every stimulus, (neuroid,) bool."""
-    means = stimulus_means(assembly).values
-    spread = means.max(axis=1) - means.min(axis=1)
-    return spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
 
 
 def _animals(assembly: xr.DataArray, animals: list[str]) -> xr.DataArray:
@@ -166,8 +159,5 @@ def _equal_repeats(assembly: xr.DataArray, n: int, seed: int) -> xr.DataArray:
             f"selection.equal_repeats: stimulus {identifiers[fewest]} has {counts[fewest]} repetitions, "
             f"fewer than {n}; ask for at most {counts.min()}"
         )
-    generator = np.random.default_rng(seed_from("equal_repeats", seed))
-    order = np.lexsort((generator.random(len(codes)), codes))
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    rank = np.arange(len(codes)) - starts[codes[order]]
-    return assembly.isel(presentation=np.sort(order[rank < n]))
+    ranks = random_ranks(codes, np.random.default_rng(seed_from("equal_repeats", seed)))
+    return assembly.isel(presentation=np.flatnonzero(ranks < n))

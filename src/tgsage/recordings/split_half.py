@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
 import numpy as np
 import scipy.sparse
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..errors import TgsageError
 from ..store import seed_from
@@ -65,7 +69,7 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
     done = 0
     while done < n_splits:
         n = min(block, n_splits - done)
-        labels = split_halves(codes, n, generator)
+        labels = np.stack(list(halvings(codes, n, generator)))
         split, presentation = np.nonzero(labels >= 0)
         row = (split * 2 + labels[split, presentation]) * len(used) + position[codes[presentation]]
         sums = scipy.sparse.csr_matrix(
@@ -102,31 +106,59 @@ def check_repeated(assembly: xr.DataArray, counts: np.ndarray) -> None:
     )
 
 
-def split_halves(codes: np.ndarray, n_splits: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw random halves of the presentations of every stimulus.
+def random_ranks(codes: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Number the presentations of every stimulus from 0 on, in a random order.
 
     Parameters
     ----------
     codes
-        Number of each presentation's stimulus, (presentation,).
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_splits, presentation) int8: 0 or 1, the half; -1, left out. Of n presentations of a stimulus,
-        n // 2 are in either half.
+        (presentation,): number of each presentation's stimulus.
+    generator
+        Gives one random number per presentation.
     """
     counts = np.bincount(codes)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    labels = np.full((n_splits, len(codes)), -1, dtype=np.int8)
-    ordered = np.sort(codes)
-    rank = np.arange(len(codes)) - starts[ordered]
-    half = counts[ordered] // 2
-    label = np.where(rank < half, 0, np.where(rank < 2 * half, 1, -1)).astype(np.int8)
-    for split in range(n_splits):
-        order = np.lexsort((generator.random(len(codes)), codes))
-        labels[split, order] = label
-    return labels
+    order = np.lexsort((generator.random(len(codes)), codes))
+    ranks = np.empty(len(codes), dtype=np.int64)
+    ranks[order] = np.arange(len(codes)) - (np.cumsum(counts) - counts)[codes[order]]
+    return ranks
+
+
+def halvings(
+    codes: NDArray[np.int64],
+    n_splits: int,
+    generator: np.random.Generator,
+    *,
+    odd: Literal["leave out", "coin"] = "leave out",
+) -> Iterator[NDArray[np.int8]]:
+    """Halve the presentations of every stimulus at random, again and again.
+
+    Parameters
+    ----------
+    codes
+        (presentation,): number of each presentation's stimulus.
+    n_splits
+        How often.
+    generator
+        Of the random numbers.
+    odd
+        What becomes of the last of an odd number of presentations: it is left out, or a coin decides which
+        half has one more.
+
+    Yields
+    ------
+    numpy.ndarray
+        (presentation,) int8: 0 or 1, the half; -1, left out.
+    """
+    counts = np.bincount(codes)
+    for _ in range(n_splits):
+        ranks = random_ranks(codes, generator)
+        if odd == "coin":
+            first = (counts + generator.integers(0, 2, len(counts))) // 2
+            end = counts
+        else:
+            first = counts // 2
+            end = 2 * first
+        yield np.where(ranks < first[codes], 0, np.where(ranks < end[codes], 1, -1)).astype(np.int8)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -136,4 +168,5 @@ def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     # Rounding leaves a constant profile of standardised values with a norm of about 1e-30, not 0.
     norm[norm < 1e-20] = np.nan
-    return np.clip((a * b).sum(axis=1) / norm, -1, 1)
+    r: NDArray[np.float64] = np.clip((a * b).sum(axis=1) / norm, -1, 1)
+    return r

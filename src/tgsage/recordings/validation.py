@@ -9,8 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError
-from .assembly import PRESENTATION_COORDS, SITE_COORDS, units
-from .selection import constant_sites
+from .assembly import PRESENTATION_COORDS, SITE_COORDS, stimulus_means, units, unusable_sites
 
 
 def validate(
@@ -47,6 +46,22 @@ def validate(
         for name in names:
             if name not in assembly.coords or assembly[name].dims != (dim,):
                 raise TgsageError(f"{where}: the assembly has no coordinate {name} on {dim}")
+    _check_names(assembly, where)
+    _check_values(assembly, where)
+    if constant:
+        _, still = unusable_sites(stimulus_means(assembly).values)
+        if still.any():
+            site = assembly["neuroid_id"].values[still.argmax()]
+            raise TgsageError(
+                f"{where}: site {site} never varies over stimuli ({int(still.sum())} such of {len(still)}); "
+                "set selection.drop_constant_sites: true to leave it out"
+            )
+    if stimuli is not None:
+        validate_stimuli(stimuli, where=where)
+        check_matching(assembly["stimulus_id"].values, stimuli["stimulus_id"].values, where)
+
+
+def _check_names(assembly: xr.DataArray, where: str) -> None:
     sites = assembly["neuroid_id"].values
     twice = _first_duplicate(sites)
     if twice is not None:
@@ -63,6 +78,10 @@ def validate(
         raise TgsageError(f"{where}: presentation {int(np.argmax(shown == ''))} has no stimulus_id")
     if "" in assembly["region"].values:
         raise TgsageError(f"{where}: site {sites[np.argmax(assembly['region'].values == '')]} has no region")
+
+
+def _check_values(assembly: xr.DataArray, where: str) -> None:
+    sites, shown = assembly["neuroid_id"].values, assembly["stimulus_id"].values
     values = assembly.values
     bad = ~np.isfinite(values)
     if bad.any():
@@ -77,16 +96,6 @@ def validate(
             f"{where}: {int((values < 0).sum())} counts are negative, the first of site {sites[site]} to "
             f"stimulus {shown[presentation]}; if these are not counts, set the attribute units to 'rates'"
         )
-    if constant:
-        still = constant_sites(assembly)
-        if still.any():
-            raise TgsageError(
-                f"{where}: site {sites[still.argmax()]} never varies over stimuli ({int(still.sum())} such "
-                f"of {len(sites)}); set selection.drop_constant_sites: true to leave it out"
-            )
-    if stimuli is not None:
-        validate_stimuli(stimuli, where=where)
-        check_matching(shown, stimuli["stimulus_id"].values, where)
 
 
 def validate_stimuli(stimuli: xr.Dataset, *, where: str = "stimuli") -> None:

@@ -10,7 +10,7 @@ from .. import report
 from ..store import write_text
 
 if TYPE_CHECKING:
-    from ..plugin_bases import SpaceSettings
+    from ..spaces.settings import SpaceSettings
 
 
 def write_page(

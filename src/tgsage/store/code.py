@@ -1,7 +1,8 @@
 """Digests of the code that decides a stage's numbers, and of nothing else.
 
 A digest covers the modules that a stage imports while it runs, directly or not, each as a normalised syntax
-tree. What cannot change a number is left out:
+tree, and the tables beside them (``objects.toml`` belongs to ``objects.py``). What cannot change a number is
+left out:
 
 - modules that only read, write, check or select (:func:`is_infrastructure`);
 - comments, docstrings, annotations, imports for type checkers, and what a ``raise`` statement says;
@@ -17,6 +18,7 @@ import ast
 import functools
 import importlib.util
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +93,7 @@ class Module:
     label
         Its name; of a file of plugins the file's name.
     tree_digest
-        Of its normalised syntax tree.
+        Of its normalised syntax tree, and of its table where it has one.
     imports
         Pairs of a module and a chain of attributes that are used of it: ``("tgsage.spaces", ("get",))``.
     exports
@@ -156,8 +158,8 @@ class _Graph:
         path = self.file(module)
         if path is None:
             raise ModuleNotFoundError(module)
-        stub = path.with_suffix(".pyi")
-        files = [(one, one.stat().st_mtime_ns, one.stat().st_size) for one in (path, stub) if one.is_file()]
+        candidates = (path, path.with_suffix(".pyi"), path.with_suffix(".toml"))
+        files = [(one, one.stat().st_mtime_ns, one.stat().st_size) for one in candidates if one.is_file()]
         return _parse(module, tuple(files))
 
     def resolve(self, module: str, chain: tuple[str, ...]) -> set[str]:
@@ -214,8 +216,12 @@ def _parse(name: str, files: tuple[tuple[Path, int, int], ...]) -> Module:
         exports = dict(_exports(declared, package))
     imports = tuple(sorted(set(_imports(tree, package))))
     normal = _Normal(package).visit(tree)
+    tables = [
+        tomllib.loads(one.read_text(encoding="utf-8")) for one, *_ in files[1:] if one.suffix == ".toml"
+    ]
     label = path.name if name.startswith("tgsage_plugin_") else name
-    return Module(label, digest(ast.dump(normal)), imports, exports, any(map(_is_definition, normal.body)))
+    tree_digest = digest(ast.dump(normal), *tables)
+    return Module(label, tree_digest, imports, exports, any(map(_is_definition, normal.body)))
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

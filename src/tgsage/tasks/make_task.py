@@ -33,8 +33,8 @@ def raw_files(settings: TaskSettings | Mapping[str, Any], data_root: str | os.Pa
     TgsageError
         If there is no such source.
     """
-    settings = plugins.settings("task", settings)
-    return list(settings.load().raw_files(settings, Path(data_root))) if settings.has_files else []
+    source: TaskSettings = plugins.settings("task", settings)
+    return list(source.load().raw_files(source, Path(data_root))) if source.has_files else []
 
 
 def make(
@@ -67,9 +67,9 @@ def make(
     --------
     >>> make({"source": "cifar10", "n_train": 5000}, "neural_data/raw")
     """
-    settings = plugins.settings("task", settings)
-    task: Task = settings.load().read(settings, Path(data_root), scratch)
-    validate(task, f"task {settings.plugin_name()}")
+    source: TaskSettings = plugins.settings("task", settings)
+    task: Task = source.load().read(source, Path(data_root), scratch)
+    validate(task, f"task {source.plugin_name()}")
     return task
 
 

@@ -6,17 +6,22 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 
 from ..errors import TgsageError
 from .resizing import resized
 from .split import renumbering, stratified
-from .task import PARTS, Chosen, Part, Task, image_hashes
+from .task import PARTS, Part, Subset, Task, image_hashes
+
+if TYPE_CHECKING:
+    from .settings import OwnImagesSettings, TaskSettings
 
 Piece = tuple[np.ndarray, np.ndarray]
 """uint8 (n, side, side, 3) and int (n,): images with labels counted in the order of all classes."""
+
+Images = TypeVar("Images")
 
 PIECE = 1024
 """Images that readers decode before they hand them on."""
@@ -48,7 +53,7 @@ class Published:
     simulated: bool = False
 
 
-def divided(published: Published, settings: Any, scratch: Path | None = None) -> Task:
+def split_task(published: Published, settings: TaskSettings, scratch: Path | None = None) -> Task:
     """Make a task of published parts.
 
     Parts that are not published are split off the training images; published ones stay what they are. Of
@@ -61,7 +66,7 @@ def divided(published: Published, settings: Any, scratch: Path | None = None) ->
         What was read.
     settings
         ``resolution``, ``classes``, ``n_train``, ``n_validation``, ``n_test`` and ``seed`` of
-        :class:`tgsage.config.task.Task`.
+        :class:`~tgsage.tasks.TaskSettings`.
     scratch
         Folder for a temporary file of all images, which has no name and is gone with the task; None keeps
         them in memory.
@@ -173,18 +178,18 @@ def _gathered(
     hashes: list[str] = []
     file = None if scratch is None else _unnamed(scratch)
     for images, published in pieces:
-        images, numbers = resized(images, side), number[published]
+        small, numbers = resized(images, side), number[published]
         keep = []
-        for index, name in enumerate(image_hashes(images)):
+        for index, name in enumerate(image_hashes(small)):
             if name not in seen and numbers[index] >= 0:
                 keep.append(index)
                 hashes.append(name)
             seen.add(name)
         labels.append(numbers[keep])
         if file is None:
-            kept.append(images[keep])
+            kept.append(small[keep])
         else:
-            _append(file, images[keep], scratch)
+            _append(file, small[keep], scratch)
     shape = (len(hashes), side, side, 3)
     if not hashes:
         images = np.empty(shape, np.uint8)
@@ -197,13 +202,13 @@ def _gathered(
 
 
 def _part(pool: Part, index: np.ndarray, scratch: Path | None) -> Part:
-    images = pool.images[index] if scratch is None else Chosen(pool.images, index)
+    images = pool.images[index] if scratch is None else Subset(np.asanyarray(pool.images), index)
     return Part(images, pool.labels[index])
 
 
 def _unnamed(folder: Path) -> BinaryIO:
     try:
-        return tempfile.TemporaryFile(dir=folder)
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))
     except OSError as error:
         raise TgsageError(f"{folder}: no temporary file can be made there ({error})") from None
 
@@ -219,7 +224,7 @@ def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
         ) from None
 
 
-def as_used(parts: Mapping[str, Iterable[Piece]], settings: Any, where: str) -> dict[str, Iterable[Piece]]:
+def as_used(parts: Mapping[str, Images], settings: OwnImagesSettings, where: str) -> dict[str, Images]:
     """Return published parts by what they are used as: ``settings.published_validation`` may say ``test``.
 
     Raises

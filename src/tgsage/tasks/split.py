@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
@@ -63,7 +64,7 @@ def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) 
 
 def _shares(size: int, counts: np.ndarray) -> np.ndarray:
     exact = size * counts / counts.sum()
-    whole = np.floor(exact).astype(int)
+    whole: NDArray[np.int64] = np.floor(exact).astype(int)
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: size - whole.sum()]] += 1
     return whole

@@ -17,7 +17,7 @@ STEP = 1024
 """Images looked at together where all would be too many."""
 
 
-class Chosen:
+class Subset:
     """Some images of a larger array, fetched when they are asked for.
 
     Parameters
@@ -52,13 +52,13 @@ class Part:
     Attributes
     ----------
     images
-        uint8 (n, H, W, 3); memory-mapped where a large task was read, and :class:`Chosen` images of a
+        uint8 (n, H, W, 3); memory-mapped where a large task was read, and :class:`Subset` images of a
         temporary file while one is made.
     labels
         int64 (n,), from 0 to the number of classes - 1.
     """
 
-    images: np.ndarray | Chosen
+    images: np.ndarray | Subset
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Task:
     @property
     def resolution(self) -> int:
         """Side of the images in pixels."""
-        return self.train.images.shape[1]
+        return int(self.train.images.shape[1])
 
     @functools.cached_property
     def pixel_counts(self) -> np.ndarray:
@@ -141,7 +141,7 @@ class Task:
         return digest({"classes": list(self.classes), "parts": content})
 
 
-def image_hashes(images: np.ndarray | Chosen) -> list[str]:
+def image_hashes(images: np.ndarray | Subset) -> list[str]:
     """Return the SHA-1 of every image's pixels: equal if and only if two images are.
 
     Parameters
@@ -150,7 +150,10 @@ def image_hashes(images: np.ndarray | Chosen) -> list[str]:
         uint8 (n, H, W, 3).
     """
     head = f"{images.shape[1:]}:".encode()
-    return [hashlib.sha1(head + np.ascontiguousarray(image).tobytes()).hexdigest() for image in images]
+    return [
+        hashlib.sha1(head + np.ascontiguousarray(images[index]).tobytes()).hexdigest()
+        for index in range(len(images))
+    ]
 
 
 def check_shapes(task: Task, where: str) -> None:

@@ -87,8 +87,10 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
     task = Task(
         name=str(told["name"]),
         classes=tuple(json.loads(told["classes"])),
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
         simulated=bool(told["simulated"]),
-        **parts,
     )
     if is_mapped:
         _verify_once(task, Path(f"{where}.verified"), times)
@@ -138,7 +140,13 @@ def _digest_of(path: Path, task: Task) -> str:
             )
             for part in PARTS
         }
-    return Task(task.name, **parts, classes=task.classes).digest
+    return Task(
+        task.name,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        classes=task.classes,
+    ).digest
 
 
 def _verify_once(task: Task, record: Path, times: list[int]) -> None:

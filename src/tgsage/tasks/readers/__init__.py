@@ -1,5 +1,1 @@
-"""One module per published layout.
-
-Each has ``read(settings, data_root, scratch) -> Task`` and, if it reads files,
-``raw_files(settings, data_root) -> list[Path]``.
-"""
+"""A folder per source of a task: settings in ``plugin.py``, ``read`` and ``raw_files`` in ``reader.py``."""

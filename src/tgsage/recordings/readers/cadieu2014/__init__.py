@@ -1,0 +1,1 @@
+"""The recordings of Cadieu et al. 2014."""

@@ -87,7 +87,7 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     """
     package = root / Path(settings.package).expanduser()
     if not package.exists():
-        raise TgsageError(f"{package}: no such zip or folder (neural_data/README.md says where to get it)")
+        raise TgsageError(f"{package}: no such zip or folder (tgsage fetch cadieu2014 says where to get it)")
     chosen = _chosen(settings)
     with open_archive(package) as archive:
         files = {key: _file(archive, *key) for key in chosen}
@@ -184,7 +184,8 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
         raise TgsageError(
             f"{where}: meta is {rows}; expected is text, a row for each of {len(features)} images"
         )
-    images, categories, splits = [], [], []
+    images, categories = [], []
+    splits: list[list[bool]] = []
     for number, row in enumerate(meta.tolist(), start=1):
         parts = row.split()
         if len(parts) < 2 or not parts[0].lower().endswith(".png") or set(parts[2:]) - {"0", "1"}:

@@ -1,0 +1,1 @@
+"""The recordings of Cowley et al. 2023."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ....archives import open_archive
 from ....errors import TgsageError
@@ -126,7 +127,7 @@ def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
         there = sorted(item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy"))
         raise TgsageError(
             f"{path}: no such file; sessions with {settings.responses} responses here: "
-            f"{', '.join(there) or 'none'} (neural_data/README.md says where to get them)"
+            f"{', '.join(there) or 'none'} (tgsage fetch cowley2023 gets the card's)"
         )
     try:
         # Mapped first: a header that promises more than the file holds fails before memory is taken.
@@ -171,7 +172,7 @@ def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list
 def _repetitions(values: np.ndarray, path: Path, stimulus: np.ndarray) -> np.ndarray:
     """Which repetitions there were, (images, repetitions) bool: NaN in all neurons means none."""
     empty = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-    there = ~empty.all(axis=0)
+    there: NDArray[np.bool_] = ~np.all(empty, axis=0)
     partly = empty & there
     if partly.any():
         neuron, image, repetition = np.argwhere(partly)[0]

@@ -1,0 +1,1 @@
+"""Recordings in one HDF5 file."""

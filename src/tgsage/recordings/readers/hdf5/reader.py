@@ -91,9 +91,8 @@ def raw_files(settings: Hdf5Recordings, root: Path) -> list[Path]:
 def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
     """The file's attributes that are text, numbers or lists of numbers."""
     found: dict[str, Any] = {}
-    for name, value in file.attrs.items():
-        if isinstance(value, bytes):
-            value = value.decode()
+    for name, stored in file.attrs.items():
+        value = stored.decode() if isinstance(stored, bytes) else stored
         if not isinstance(value, str | int | float | np.number | np.bool_) and (
             not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub"
         ):

@@ -1,0 +1,1 @@
+"""The RDMs of Kriegeskorte et al. 2008."""

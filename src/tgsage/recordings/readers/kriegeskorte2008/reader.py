@@ -97,7 +97,7 @@ def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
 def _load(path: Path, *names: str) -> dict[str, list[dict[str, Variable]]]:
     """The elements of struct arrays, in C order."""
     if not path.is_file():
-        raise TgsageError(f"{path}: no such file (neural_data/README.md says where to get it)")
+        raise TgsageError(f"{path}: no such file (tgsage fetch kriegeskorte2008 gets it)")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise TgsageError(f"{path}: is {path.stat().st_size} bytes, more than {MAX_FILE_BYTES >> 20} MiB")
     variables = read_variables(path.read_bytes(), names, str(path))

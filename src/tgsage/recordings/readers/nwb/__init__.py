@@ -1,0 +1,1 @@
+"""Spike times in files of Neurodata Without Borders."""

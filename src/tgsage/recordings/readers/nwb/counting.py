@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def bin_edges(window_ms: tuple[float, float], bin_ms: float | None) -> np.ndarray:
@@ -64,4 +65,5 @@ def covered(intervals: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.n
     begins = intervals[first, 0]
     stops = reach[np.concatenate([np.flatnonzero(first)[1:] - 1, [len(reach) - 1]])]
     index = np.searchsorted(begins, starts, side="right") - 1
-    return (index >= 0) & (ends <= stops[index])
+    inside: NDArray[np.bool_] = (index >= 0) & (ends <= stops[index])
+    return inside

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -41,7 +41,7 @@ def _pynwb() -> ModuleType:
         import pynwb
     except ImportError:
         raise TgsageError("source nwb needs pynwb: pip install 'tgsage[nwb]'") from None
-    return pynwb
+    return cast(ModuleType, pynwb)
 
 
 def extract(path: Path, settings: NwbRecordings) -> NwbContent:
@@ -190,6 +190,7 @@ def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings)
     template = templates[name]
     wanted = set(shown.tolist()) - set(settings.leave_out)
     available: dict[str, Any]
+    data: dict[str, Any]
     if hasattr(template, "images"):
         available = dict(template.images)
         order = template.order_of_images

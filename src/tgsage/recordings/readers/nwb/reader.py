@@ -81,7 +81,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     sites, inside = _within_observation(content, sites, chosen, onsets, path, settings)
     chosen, onsets, shown = chosen[inside], onsets[inside], shown[chosen][inside]
     edges = bin_edges(settings.window_ms, settings.bin_ms)
-    spikes = [_sorted(content, site, path) for site in sites]
+    spikes = [_sorted(content, site, path) for site in sites.tolist()]
     counts = count(spikes, onsets, edges)
 
     images, names = _images(settings, root, shown, content.images, path)
@@ -92,7 +92,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     }
     coords |= {
         "neuroid_id": ("neuroid", content.unit_ids[sites]),
-        "region": ("neuroid", [_region(content, site, path, settings) for site in sites]),
+        "region": ("neuroid", [_region(content, site, path, settings) for site in sites.tolist()]),
         "animal": ("neuroid", np.full(len(sites), content.animal)),
         "stimulus_id": ("presentation", shown),
     }
@@ -167,7 +167,7 @@ def _onsets(
 ) -> np.ndarray:
     if times.dtype.kind not in "fiu":
         raise TgsageError(f"{path}: column {settings.start_column} of {settings.table} holds no times")
-    onsets = times[chosen].astype(np.float64)
+    onsets: np.ndarray = times[chosen].astype(np.float64)
     bad = ~np.isfinite(onsets)
     if bad.any():
         raise TgsageError(

@@ -13,7 +13,7 @@ import numpy as np
 from ....errors import TgsageError, unknown
 from ....hdf5_links import refuse_links
 from ... import npz
-from ...published import PIECE, Piece, Published, as_used, checked_labels, divided
+from ...published import PIECE, Piece, Published, as_used, checked_labels, split_task
 from ...resizing import resized, squared
 from ...task import Task
 
@@ -52,7 +52,7 @@ def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) ->
         pieces = {part: _pieces(file, images[part], numbers[part], rows[part], settings) for part in rows}
         used = as_used(pieces, settings, str(path))
         published = Published("arrays", str(path), names, used, settings.simulated)
-        return divided(published, settings, scratch)
+        return split_task(published, settings, scratch)
 
 
 def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
@@ -76,7 +76,8 @@ class _Npz:
 
 class _Hdf5:
     def __init__(self, path: Path, file: h5py.File):
-        self.path, self._file, self.names = path, file, []
+        self.path, self._file = path, file
+        self.names: list[str] = []
         with self._reading():
             file.visititems(self._note)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...pickles import batch, field, read_pickle, texts
-from ...published import Published, divided
+from ...published import Published, split_task
 from ...task import Task
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read(settings: Cifar10, data_root: Path, scratch: Path | None = None) -> Tas
         part: (batch(folder / name, len(names)) for name in files)
         for part, files in (("train", BATCHES), ("test", ("test_batch",)))
     }
-    return divided(Published("cifar10", str(folder), names, parts), settings, scratch)
+    return split_task(Published("cifar10", str(folder), names, parts), settings, scratch)
 
 
 def raw_files(settings: Cifar10, data_root: Path) -> list[Path]:

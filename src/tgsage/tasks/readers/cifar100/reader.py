@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...pickles import batch, field, read_pickle, texts
-from ...published import Published, divided
+from ...published import Published, split_task
 from ...task import Task
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read(settings: Cifar100, data_root: Path, scratch: Path | None = None) -> Ta
         part: (batch(folder / name, len(names), f"{settings.labels}_labels") for name in (part,))
         for part in ("train", "test")
     }
-    return divided(Published("cifar100", str(folder), names, parts), settings, scratch)
+    return split_task(Published("cifar100", str(folder), names, parts), settings, scratch)
 
 
 def raw_files(settings: Cifar100, data_root: Path) -> list[Path]:

@@ -1,0 +1,1 @@
+"""ImageNet at 64x64 pixels or less."""

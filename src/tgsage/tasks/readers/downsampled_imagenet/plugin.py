@@ -11,8 +11,9 @@ from ...settings import TaskSettings
 
 @register
 class DownsampledImageNet(TaskSettings):
-    """ImageNet at 64x64, 32x32 or less (Chrabaszcz et al. 2017). Published validation images are the test
-    images.
+    """ImageNet at 64x64, 32x32 or less (Chrabaszcz et al. 2017).
+
+    Published validation images are the test images.
     """
 
     code: ClassVar[str] = "tgsage.tasks.readers.downsampled_imagenet.reader"
@@ -33,7 +34,7 @@ class DownsampledImageNet(TaskSettings):
     """File in the folder with lines of wnid, label and words (``map_clsloc.txt`` of the ILSVRC development
     kit, by which the authors numbered the classes): classes are called by wnid. Null calls them by their
     published label, from 1 to 1000."""
-    classes: list[str | int] | None = None
+    classes: list[str | int] | None = None  # type: ignore[assignment]
     """Keep these classes only, each a published label or, with a class map, a wnid; null keeps all."""
     n_validation: int = Field(default=50000, ge=1)
     """Images on which the search is rewarded; split off the training images."""

@@ -17,7 +17,7 @@ import numpy as np
 from ....errors import TgsageError, nearest
 from ... import npz
 from ...pickles import field, read_pickle
-from ...published import PIECE, Piece, Published, checked_labels, divided
+from ...published import PIECE, Piece, Published, checked_labels, split_task
 from ...task import Task
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read(settings: DownsampledImageNet, data_root: Path, scratch: Path | None = 
         part: (piece for path in paths for piece in _pieces(path, settings.files, len(names), sides))
         for part, paths in _paths(settings, data_root).items()
     }
-    return divided(Published("downsampled_imagenet", str(folder), names, parts), settings, scratch)
+    return split_task(Published("downsampled_imagenet", str(folder), names, parts), settings, scratch)
 
 
 def raw_files(settings: DownsampledImageNet, data_root: Path) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Fashion-MNIST and other sets of idx files."""

@@ -11,12 +11,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
 from ....errors import TgsageError
-from ...published import PIECE, Piece, Published, checked_labels, divided
+from ...published import PIECE, Piece, Published, checked_labels, split_task
 from ...task import Task
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(settings: FashionMnist, data_root: Path, scratch: Path | None = None) -
         part: _pieces(folder, prefix, labels[part], len(names), first, settings.transposed)
         for part, prefix in _prefixes(settings).items()
     }
-    return divided(Published("fashion_mnist", str(folder), names, parts), settings, scratch)
+    return split_task(Published("fashion_mnist", str(folder), names, parts), settings, scratch)
 
 
 def raw_files(settings: FashionMnist, data_root: Path) -> list[Path]:
@@ -96,7 +96,7 @@ def _rows(path: Path, magic: int, n: int | None = None) -> Iterator[np.ndarray]:
     """Yield the content of an idx file a piece at a time; never more of it than its header announces."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as handle:
-            yield from _content(handle, path, magic, n)
+            yield from _content(cast(IO[bytes], handle), path, magic, n)
     except FileNotFoundError:
         raise TgsageError(
             f"{path}: no such file; put the published files there, packed or not, or point TGSAGE_DATA to "

@@ -14,7 +14,7 @@ import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
 from ....errors import TgsageError
-from ...published import PIECE, Piece, Published, as_used, divided
+from ...published import PIECE, Piece, Published, as_used, split_task
 from ...resizing import resized, squared
 from ...task import Task
 
@@ -57,7 +57,7 @@ def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) ->
             ]
             parts[part] = _pieces(tree, kept, settings)
         published = Published("image_folder", str(tree.path), names, parts, settings.simulated)
-        return divided(published, settings, scratch)
+        return split_task(published, settings, scratch)
 
 
 def raw_files(settings: ImageFolder, data_root: Path) -> list[Path]:

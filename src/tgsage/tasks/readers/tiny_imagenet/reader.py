@@ -15,7 +15,7 @@ import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
 from ....errors import TgsageError
-from ...published import PIECE, Piece, Published, divided
+from ...published import PIECE, Piece, Published, split_task
 from ...task import Task
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
                 ("test", _validation(tree, root, number)),
             )
         }
-        return divided(Published("tiny_imagenet", str(tree.path), names, parts), settings, scratch)
+        return split_task(Published("tiny_imagenet", str(tree.path), names, parts), settings, scratch)
 
 
 def raw_files(settings: TinyImageNet, data_root: Path) -> list[Path]:

@@ -1,0 +1,5 @@
+"""Rendered objects on unrelated backgrounds: the embedded experiment's images."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
