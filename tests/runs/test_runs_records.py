@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tgsage.guidance.p_plus_tg.plugin import PPlusTg
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError

@@ -10,7 +10,7 @@ from search_files import MEASURING, SPACE, TARGETS, files_of, measure_all
 
 from tgsage import guidance, search
 from tgsage.cli import main
-from tgsage.guidance.p_plus_tg.plugin import PPlusTg
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated

@@ -18,7 +18,7 @@ from search_files import (
 )
 
 from tgsage import search, spaces
-from tgsage.guidance.p_plus_tg.plugin import PPlusTg
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.config.scoring import Scoring

@@ -51,11 +51,12 @@ rule arm_figures:
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.plots.write_figures:write_search_figures",
+        call="tgsage.plots.draw:search_figures",
+        search_folder=ARM.path,
         space=stage_space(FINAL).plain(),
         n_validation=CONFIG.task.n_validation,
         code=code(
-            "tgsage.plots.write_figures:write_search_figures",
+            "tgsage.plots.draw:search_figures",
             SEARCH.space,
             *plugins.every("figure"),
         ),
@@ -86,17 +87,12 @@ rule page:
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.report.write_page:write_page",
+        call="tgsage.report.page:write",
         run_folder=RUN.path,
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
-        space=stage_space(FINAL).plain(),
         code=[
-            code(
-                "tgsage.report.write_page:write_page",
-                SEARCH.space,
-                *plugins.every("figure"),
-            ),
+            code("tgsage.report.page:write", *plugins.every("figure")),
             template_digest(),
         ],
     message:

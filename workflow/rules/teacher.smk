@@ -48,11 +48,8 @@ rule teacher_figures:
     resources:
         mem_mb=3000,
     params:
-        call="tgsage.plots.write_figures:write_teacher_figures",
-        code=code(
-            "tgsage.plots.write_figures:write_teacher_figures",
-            *plugins.every("figure"),
-        ),
+        call="tgsage.plots.draw:teacher_figures",
+        code=code("tgsage.plots.draw:teacher_figures", *plugins.every("figure")),
     message:
         "Draw the teacher {wildcards.teacher}"
     script:

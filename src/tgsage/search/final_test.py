@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import xarray as xr
 
@@ -17,7 +16,12 @@ from ..runs import ledger as ledger_table
 from ..runs import rdms as rdms_file
 from ..runs import rsa as rsa_file
 from ..runs.records import (
-    PathLike, Similarity, read_proposals, read_trainings, write_final, write_record,
+    PathLike,
+    Similarity,
+    read_proposals,
+    read_trainings,
+    write_final,
+    write_record,
 )  # fmt: skip
 from ..runs.tables import STATUSES
 from ..store import Store
@@ -133,12 +137,15 @@ def test_winner(
             "premature": {
                 "round": int(winner["round"]),
                 "slot": int(winner["slot"]),
-                **{name: _number(winner[f"premature_{name}"]) for name in ("accuracy", "tg", "score")},
+                **{
+                    name: statistics.finite_or_none(winner[f"premature_{name}"])
+                    for name in ("accuracy", "tg", "score")
+                },
             },
             "finalist": {
                 "rank": int(winner["rank"]),
-                "accuracy": _number(winner["accuracy"]),
-                "tg": _number(winner["tg"]),
+                "accuracy": statistics.finite_or_none(winner["accuracy"]),
+                "tg": statistics.finite_or_none(winner["tg"]),
             },
             "similarity": similarity,
             "observed": {
@@ -182,10 +189,10 @@ def _similarity(rsa: xr.Dataset, teacher: xr.DataTree, scoring: Scoring) -> dict
         lower, upper = teachers.ceiling(group, "report")
         similarity[target] = {
             "layer": layer,
-            "reward": _number(reward),
-            "report": None if layer is None else _number(report.sel(layer=layer)),
-            "ceiling_lower": _number(lower),
-            "ceiling_upper": _number(upper),
+            "reward": statistics.finite_or_none(reward),
+            "report": None if layer is None else statistics.finite_or_none(report.sel(layer=layer)),
+            "ceiling_lower": statistics.finite_or_none(lower),
+            "ceiling_upper": statistics.finite_or_none(upper),
             "n_stimuli_report": int((group["split"] == "report").sum()),
             "n_sites": int(group.attrs["n_sites"]),
         }
@@ -215,9 +222,3 @@ def _write_rdms(
             attrs={"layer": layer, "metric": metric},
         )
     rdms_file.save(groups, path)
-
-
-def _number(value: Any) -> float | None:
-    """A JSON number; not a number becomes null."""
-    value = float(value)
-    return value if np.isfinite(value) else None

@@ -12,6 +12,7 @@ from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
 from ..runs.records import Final, PathLike, Similarity, read_final
 from ..runs.settings import SearchSettings, read_settings
+from ..statistics import over_ceiling
 
 
 def compare_arms(
@@ -81,15 +82,12 @@ def _row(
         "test_high": high,
         "similarity_with": final["observed"]["teacher"] or search.measured_with,
         **{f"report_{target}": measured["report"] for target, measured in similarity.items()},
-        **{f"ceiled_{target}": _ceiled(measured) for target, measured in similarity.items()},
+        **{
+            f"ceiled_{target}": over_ceiling(measured["report"], measured["ceiling_upper"])
+            for target, measured in similarity.items()
+        },
         **{
             unit: sum(final["cost"][f"{unit}_{stage}"] for stage in ("search", "finalists", "final"))
             for unit in ("examples", "seconds")
         },
     }
-
-
-def _ceiled(measured: Similarity) -> float | None:
-    """Similarity as a share of the upper noise ceiling; None where there is none above zero."""
-    value, ceiling = measured["report"], measured["ceiling_upper"]
-    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling

@@ -1,10 +1,12 @@
 from .ceilings import animal_bounds as animal_bounds
 from .ceilings import noise_ceiling as noise_ceiling
+from .context import TeacherContext as TeacherContext
 from .controls import control_of_images as control_of_images
 from .format import ceiling as ceiling
 from .format import load as load
 from .format import save as save
 from .format import targets_of as targets_of
+from .format import tree as tree
 from .geometry import to_network_input as to_network_input
 from .kinds.images.teacher import image_teacher as image_teacher
 from .kinds.recordings.surrogates import noise_recordings as noise_recordings
@@ -13,3 +15,4 @@ from .kinds.recordings.teacher import build as build
 from .kinds.shuffled.teacher import shuffled as shuffled
 from .splits import assign_splits as assign_splits
 from .stage import make as make
+from .stimuli import Stimuli as Stimuli

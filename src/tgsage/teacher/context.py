@@ -24,23 +24,7 @@ Recordings = Mapping[str, tuple[Source, xr.Dataset | None]]
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherContext:
-    """What a teacher may be made of.
-
-    Attributes
-    ----------
-    task
-        The task of the run.
-    recordings
-        By name of the data set its folder, or (assembly or published RDM, stimuli).
-    original
-        The teacher that a control is made of.
-    method
-        Of comparison, for noise ceilings.
-    data_root
-        Folder that relative ``weights`` of networks are looked for in.
-    device
-        Where networks run and are trained: ``auto``, ``cpu`` or ``cuda``.
-    """
+    """What a teacher may be made of: the arguments of :func:`tgsage.teacher.make`, their files read."""
 
     task: Task | None = None
     recordings: Mapping[str, str | os.PathLike[str] | tuple[Source, xr.Dataset | None]] = field(

@@ -43,7 +43,25 @@ SIMULATED = "Simulated recordings"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherAttributes:
+class Attributes:
+    """What attributes of teachers and of targets have in common.
+
+    Attributes
+    ----------
+    own
+        Attributes of one kind of teacher alone. Controls of other responses do not inherit them.
+    """
+
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def flat(self) -> dict[str, Any]:
+        """Return the attributes as the file holds them."""
+        shared = {name: value for name, value in asdict(self).items() if value is not None and name != "own"}
+        return {**shared, **self.own}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherAttributes(Attributes):
     """Root attributes of a teacher.
 
     Attributes
@@ -72,8 +90,6 @@ class TeacherAttributes:
         What stands above figures: what is simulated, predicted or a control.
     words
         A sentence for the report.
-    own
-        Attributes of this kind of teacher alone. A control of other responses does not inherit them.
     """
 
     teacher: str
@@ -90,15 +106,10 @@ class TeacherAttributes:
     control: str = ""
     mark: str = ""
     words: str = ""
-    own: Mapping[str, Any] = field(default_factory=dict)
-
-    def flat(self) -> dict[str, Any]:
-        """Return the attributes as the file holds them."""
-        return _flat(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetAttributes:
+class TargetAttributes(Attributes):
     """Attributes of a target.
 
     Attributes
@@ -119,8 +130,6 @@ class TargetAttributes:
         1 if the responses or the images are.
     published_rdm
         1 if the RDM was published without responses.
-    own
-        Attributes of this kind of teacher alone. A control of other responses does not inherit them.
     """
 
     region: str
@@ -137,36 +146,15 @@ class TargetAttributes:
     resample: str | None = None
     simulated: int
     published_rdm: int = 0
-    own: Mapping[str, Any] = field(default_factory=dict)
-
-    def flat(self) -> dict[str, Any]:
-        """Return the attributes as the file holds them."""
-        return _flat(self)
 
 
-AttributesType = TypeVar("AttributesType", TeacherAttributes, TargetAttributes)
+AttributesType = TypeVar("AttributesType", bound=Attributes)
 
 
 def inherited(kind: type[AttributesType], original: Mapping[Any, Any], /, **changes: Any) -> AttributesType:
-    """Return a control's attributes: those that every teacher has, not those of the original's kind alone.
-
-    Parameters
-    ----------
-    kind
-        :class:`TeacherAttributes` or :class:`TargetAttributes`.
-    original
-        Attributes of the original or of one of its targets.
-    **changes
-        Attributes that differ.
-    """
+    """Return a control's attributes: those that every teacher has, not those of the original's kind alone."""
     shared = {item.name: original[item.name] for item in fields(kind) if item.name in original}
     return kind(**(shared | changes))
-
-
-def _flat(attributes: TeacherAttributes | TargetAttributes) -> dict[str, Any]:
-    values = asdict(attributes)
-    own: dict[str, Any] = values.pop("own")
-    return {key: value for key, value in values.items() if value is not None} | own
 
 
 def marked(*marks: str) -> str:
@@ -309,6 +297,8 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
         missing = [variable for variable in _REQUIRED if variable not in group]
         if missing:
             raise TgsageError(f"{path}: target {name!r} lacks {', '.join(missing)}; make the teacher again")
+    if not {"mark", "words", "simulated_recordings"} <= set(teacher.attrs):
+        raise TgsageError(f"{path}: was written by an earlier version; make the teacher again")
     fresh = tree(targets_of(teacher), {str(key): _plain(value) for key, value in teacher.attrs.items()})
     if fresh.attrs["digest"] != teacher.attrs["digest"]:
         raise TgsageError(f"{path}: its content is not what its digest says; make the teacher again")

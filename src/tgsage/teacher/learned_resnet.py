@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,23 +20,6 @@ if TYPE_CHECKING:
     from .settings import CifarResNet as ResNetSettings
 
 
-@dataclass(frozen=True)
-class LearnedResNet:
-    """A network in evaluation mode and the normalisation of its input.
-
-    Attributes
-    ----------
-    module
-        The network.
-    mean, std
-        (3,) pixel mean and standard deviation, as fractions of 255.
-    """
-
-    module: CifarResNet
-    mean: np.ndarray
-    std: np.ndarray
-
-
 def learned_resnet(
     settings: ResNetSettings,
     name: str,
@@ -47,7 +29,7 @@ def learned_resnet(
     threads: int,
     data_root: str | os.PathLike[str] | None,
     device: str,
-) -> LearnedResNet:
+) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
     """Return the network of the settings: from its checkpoint, or else trained on the task.
 
     Parameters
@@ -65,6 +47,11 @@ def learned_resnet(
     device
         Of the training.
 
+    Returns
+    -------
+    tuple
+        The network in evaluation mode; pixel mean and standard deviation (3,) as fractions of 255.
+
     Raises
     ------
     TgsageError
@@ -78,7 +65,7 @@ def learned_resnet(
         module = trained(settings, name, task, seed=seed, threads=threads, device=device)
     imagenet = settings.normalisation == "imagenet"
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (task.mean, task.std)
-    return LearnedResNet(module.eval(), mean, std)
+    return module.eval(), mean, std
 
 
 def trained(

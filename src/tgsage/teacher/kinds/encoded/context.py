@@ -224,22 +224,9 @@ class EncodingContext:
         measured: np.ndarray,
         what: str,
     ) -> xr.Dataset:
-        """Return the target of sites predicted on the task's images, with its table of sites.
+        """Return the target of sites ``kept`` (sites,) bool, predicted on the task's images, with its table.
 
-        Parameters
-        ----------
-        recorded
-            What the encoding is fitted to.
-        features
-            By layer.
-        fitted
-            Result of the cross-validation.
-        kept
-            (sites,) bool: the sites of the RDM.
-        measured
-            (stimuli, sites): what the sites answered.
-        what
-            What messages call the target.
+        ``recorded`` is what the encoding is fitted to, ``measured`` (stimuli, sites) what the sites answered.
         """
         settings = self.settings
         of_recorded, of_task = features[fitted.layer]
@@ -325,17 +312,7 @@ class EncodingContext:
     def target_of(
         self, patterns: np.ndarray, what: str, *, shared: Mapping[str, Any], own: Mapping[str, Any]
     ) -> xr.Dataset:
-        """Return a target of patterns (task images, sites or features).
-
-        Parameters
-        ----------
-        patterns
-            What the RDM is of.
-        what
-            What messages call the target.
-        shared, own
-            Attributes that every target has, and those of the encoding.
-        """
+        """Return a target of patterns (task images, sites or features) with these attributes."""
         settings, parts = self.settings, self.stimuli.parts()
         rows = None
         if settings.rdm == "category":
@@ -357,19 +334,7 @@ class EncodingContext:
     def attributes(
         self, groups: Mapping[str, xr.Dataset], encoded: bool, control_mark: str = "", **changes: Any
     ) -> TeacherAttributes:
-        """Return the root attributes of the teacher.
-
-        Parameters
-        ----------
-        groups
-            Its targets.
-        encoded
-            Whether its RDMs are of predicted responses.
-        control_mark
-            What stands above figures of a control.
-        **changes
-            Attributes of a control.
-        """
+        """Return the root attributes of a teacher of these targets; ``encoded``: of predicted responses."""
         settings = self.settings
         simulated = max(int(group.attrs["simulated"]) for group in groups.values())
         encoding = {

@@ -109,11 +109,11 @@ def feature_network(
     if settings.network == "untrained":
         module = initial(blocks, width, task.n_classes, seed_from("untrained features", settings.seed))
         return _resnet(module.eval(), side, task.mean, task.std, f"{architecture}, never trained")
-    network = learned_resnet(
+    module, mean, std = learned_resnet(
         settings, name, task, seed=settings.seed, threads=threads, data_root=data_root, device=device
     )
     learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
-    return _resnet(network.module, side, network.mean, network.std, f"{architecture}, {learned}")
+    return _resnet(module, side, mean, std, f"{architecture}, {learned}")
 
 
 def _resnet(module: CifarResNet, side: int, mean: np.ndarray, std: np.ndarray, name: str) -> FeatureNetwork:

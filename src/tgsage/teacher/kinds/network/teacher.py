@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 import xarray as xr
 
 from ....training.devices import resolve_device, threads
 from ....training.probes import activations, logits
-from ...format import TeacherAttributes, marked, simulation, tree
-from ...layer_targets import layer_targets
-from ...learned_resnet import LearnedResNet, learned_resnet
+from ...layers import teacher_of_layers
+from ...learned_resnet import learned_resnet
 from ...stimuli import task_stimuli
 
 if TYPE_CHECKING:
-    from ....tasks.task import Task
     from ...context import TeacherContext
     from .plugin import NetworkTeacher
 
@@ -48,7 +45,7 @@ def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.Dat
     """
     task = context.needed_task(name, settings.kind)
     stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
-    network = learned_resnet(
+    module, mean, std = learned_resnet(
         settings,
         name,
         task,
@@ -57,39 +54,26 @@ def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.Dat
         data_root=context.data_root,
         device=context.device,
     )
+    device = resolve_device(context.device)
     with threads(settings.threads):
-        where = resolve_device(context.device)
-        module = network.module.to(where)
-        layers = activations(
-            module, images, module.probe_names, mean=network.mean, std=network.std, device=where
-        )
-        accuracy = _accuracy(network, task, where)
-    named = {f"stack_{depth}": layer for depth, layer in enumerate(layers.items(), start=1)}
+        module = module.to(device)
+        layers = activations(module, images, module.probe_names, mean=mean, std=std, device=device)
+        accuracy = float("nan")  # of a network with other classes
+        if module.linear.out_features == task.n_classes:
+            validation = task.validation
+            scores = logits(module, np.asarray(validation.images[:]), mean=mean, std=std, device=device)
+            accuracy = float((scores.argmax(1).cpu().numpy() == validation.labels).mean())
     architecture = f"ResNet-{6 * settings.blocks_per_stack + 2}, width {settings.width}"
-    attributes = TeacherAttributes(
-        teacher=name,
-        kind=settings.kind,
-        simulated=int(task.simulated),
-        rdm=settings.rdm,
-        metric=settings.metric,
-        resolution=task.resolution,
-        uses_validation=1,
-        mark=marked(simulation(task.simulated, 0)),
-        words=f"A network, {architecture}, trained on the task's training images; its matrices are taken on "
-        "validation images.",
-        own={
+    return teacher_of_layers(
+        {f"stack_{depth}": layer for depth, layer in enumerate(layers.items(), start=1)},
+        settings,
+        name,
+        task,
+        stimuli,
+        f"{architecture}, trained on the task's training images",
+        {
             "validation_accuracy": accuracy,
             "network": architecture,
             "weights": Path(settings.weights).name if settings.weights else "trained by the rule",
         },
     )
-    return tree(layer_targets(named, settings, name, stimuli, task.simulated), attributes.flat())
-
-
-def _accuracy(network: LearnedResNet, task: Task, device: torch.device) -> float:
-    """Return the accuracy on validation images; NaN if the network's classes are others."""
-    if network.module.linear.out_features != task.n_classes:
-        return float("nan")
-    images = np.asarray(task.validation.images[:])
-    scores = logits(network.module, images, mean=network.mean, std=network.std, device=device)
-    return float((scores.argmax(1).cpu().numpy() == task.validation.labels).mean())

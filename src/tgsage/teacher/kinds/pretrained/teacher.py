@@ -13,9 +13,8 @@ import xarray as xr
 from ....errors import TgsageError
 from ....training.devices import resolve_device, threads
 from ....training.probes import activations
-from ...format import TeacherAttributes, marked, simulation, tree
 from ...geometry import to_network_input
-from ...layer_targets import layer_targets
+from ...layers import teacher_of_layers
 from ...stimuli import task_stimuli
 from ...weights import find_weights, state_dict
 
@@ -65,26 +64,19 @@ def make(settings: PretrainedTeacher, name: str, context: TeacherContext) -> xr.
             )
         except TgsageError as error:
             raise TgsageError(f"teacher {name!r}, {settings.architecture}: {error}") from None
-        named = {layer: (layer, values) for layer, values in features.items()}
-        groups = layer_targets(named, settings, name, stimuli, task.simulated)
-    attributes = TeacherAttributes(
-        teacher=name,
-        kind=settings.kind,
-        simulated=int(task.simulated),
-        rdm=settings.rdm,
-        metric=settings.metric,
-        resolution=task.resolution,
-        uses_validation=1,
-        mark=marked(simulation(task.simulated, 0)),
-        words=f"A network, {settings.architecture}, that learned another task; its matrices are taken on "
-        "validation images.",
-        own={
-            "network": settings.architecture,
-            "network_resolution": side,
-            "weights": Path(settings.weights).name if settings.weights else "the library's own",
-        },
-    )
-    return tree(groups, attributes.flat())
+        return teacher_of_layers(
+            {layer: (layer, values) for layer, values in features.items()},
+            settings,
+            name,
+            task,
+            stimuli,
+            f"{settings.architecture}, that learned another task",
+            {
+                "network": settings.architecture,
+                "network_resolution": side,
+                "weights": Path(settings.weights).name if settings.weights else "the library's own",
+            },
+        )
 
 
 def library_network(

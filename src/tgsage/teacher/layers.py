@@ -1,9 +1,9 @@
-"""Targets that are layers of a network: RDMs over random subsamples of each layer's features."""
+"""Teachers whose targets are layers of a network: RDMs over random subsamples of features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,35 +13,43 @@ from ..errors import TgsageError
 from ..rdm import category_means, rdm
 from ..store import seed_from
 from .ceilings import absent
-from .format import TargetAttributes, target
+from .format import TargetAttributes, TeacherAttributes, simulation, target, tree
 from .stimuli import Stimuli
 
 if TYPE_CHECKING:
+    from ..tasks.task import Task
     from .kinds.network.plugin import NetworkTeacher
     from .kinds.pretrained.plugin import PretrainedTeacher
 
 
-def layer_targets(
+def teacher_of_layers(
     layers: Mapping[str, tuple[str, torch.Tensor]],
     settings: NetworkTeacher | PretrainedTeacher,
     name: str,
+    task: Task,
     stimuli: Stimuli,
-    simulated: bool,
-) -> dict[str, xr.Dataset]:
-    """Make a target of every layer: the mean RDM over random feature subsamples (Bashivan et al. 2019).
+    words: str,
+    own: Mapping[str, Any],
+) -> xr.DataTree:
+    """Make a teacher with a target for every layer (Bashivan et al. 2019).
+
+    The RDM of a layer is the mean over random subsamples of its features. A network has no measurement noise,
+    so the ceilings are NaN.
 
     Parameters
     ----------
     layers
         By name of the target: name of the layer, and its features (stimuli, features).
     settings
-        ``metric``, ``rdm``, ``subsamples``, ``subsample_features`` and ``seed``.
+        Metric, form of the RDM, subsamples, seed.
     name
-        Of the teacher, for messages.
+        Of the teacher.
+    task
+        Whose validation images are the stimuli.
     stimuli
         What the features are of.
-    simulated
-        Whether the task's images are.
+    words, own
+        Attributes of the teacher: a sentence for the report, and those of its kind.
 
     Raises
     ------
@@ -74,11 +82,23 @@ def layer_targets(
                 region=layer,
                 n_sites=features.shape[1],
                 metric=settings.metric,
-                simulated=int(simulated),
+                simulated=int(task.simulated),
                 own={"subsamples": len(subsamples), "subsample_features": len(subsamples[0])},
             ),
         )
-    return groups
+    attributes = TeacherAttributes(
+        teacher=name,
+        kind=settings.kind,
+        simulated=int(task.simulated),
+        rdm=settings.rdm,
+        metric=settings.metric,
+        resolution=task.resolution,
+        uses_validation=1,
+        mark=simulation(task.simulated, 0),
+        words=f"A network, {words}; its matrices are taken on validation images.",
+        own=own,
+    )
+    return tree(groups, attributes.flat())
 
 
 def _subsamples(

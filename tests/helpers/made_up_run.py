@@ -6,11 +6,8 @@ Nothing here trains or scores anything; the values only have the shape, the rang
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -18,15 +15,26 @@ from PIL import Image, ImageDraw
 from scipy.spatial.distance import squareform
 from scipy.stats import binomtest, rankdata, spearmanr
 
-from tgsage import spaces
+from tgsage import plots, spaces, tasks
+from tgsage import teacher as teachers
+from tgsage.runs import finalists as finalists_table
 from tgsage.runs import ledger as tables
+from tgsage.runs import rdms as rdms_file
+from tgsage.runs import records
+from tgsage.runs import rsa as rsa_file
+from tgsage.runs.layout import RunFolder, SearchFolder
+from tgsage.runs.settings import SearchSettings, write_settings
+from tgsage.settings import checked
+from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")
 REGIONS = {"V4": 0.25, "pIT": 0.6, "aIT": 1.0}
 LAYERS = ("stem", "cell_0", "cell_1", "reduction_0", "cell_2", "cell_3")
+PROCESSORS = ("AMD EPYC 9V74", "AMD EPYC 7763")
+N_VALIDATION = 800
 
 
-def space() -> Any:
+def space() -> spaces.Space:
     """The space of the made-up searches."""
     return spaces.get("cell", blocks=3, width=8)
 
@@ -66,14 +74,20 @@ def make_teacher(path: Path, *, n: int = 96, simulated: bool = True, categories:
     latent = rng.normal(size=(8, 20))[category]
     private = rng.normal(size=(n, 20))
     split = np.where(rng.permutation(n) < 0.6 * n, "reward", "report").astype(str)
-    groups: dict[str, xr.Dataset] = {
-        "/": xr.Dataset(
-            attrs={
-                "teacher": "monkey", "kind": "recordings", "simulated": int(simulated), "rdm": "image",
-                "metric": "correlation", "resolution": 32, "digest": "5e" * 32,
-            }
-        )
-    }  # fmt: skip
+    attributes = {
+        "teacher": path.stem,
+        "kind": "recordings",
+        "simulated": int(simulated),
+        "simulated_recordings": int(simulated),
+        "rdm": "image",
+        "metric": "correlation",
+        "resolution": 32,
+        "of": "",
+        "control": "",
+        "mark": "Simulated recordings" if simulated else "",
+        "words": "Simulated recordings." if simulated else "Recordings.",
+    }
+    groups: dict[str, xr.Dataset] = {}
     for number, (region, strength) in enumerate(REGIONS.items()):
         sites = 60 + 30 * number
         features = (strength * latent + private) @ rng.normal(size=(20, sites))
@@ -102,7 +116,7 @@ def make_teacher(path: Path, *, n: int = 96, simulated: bool = True, categories:
             },
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    xr.DataTree.from_dict(groups).to_netcdf(path)
+    teachers.save(tree(groups, attributes), path)
 
 
 def make_search(
@@ -120,29 +134,42 @@ def make_search(
 ) -> None:
     """A search folder with everything that the contract lists, except the rounds' own folders."""
     rng = np.random.default_rng([seed, len(arm), sum(arm.encode())])
-    names = [
-        "round",
-        "slot",
-        "candidate",
-        "status",
-        "architecture",
-        "parameters",
-        "flops",
-        "probes",
-        "examples",
-    ]
-    names += ["accuracy", "loss", "training_loss_sum", "tg", *[f"tg_{t}" for t in targets]]
-    names += [*[f"layer_{t}" for t in targets], "score", "seconds"]
+    files = SearchFolder(str(folder))
+    Path(files.winner.path).mkdir(parents=True)
+    ledger = make_ledger(rng, rounds, per_round, targets, alpha)
+    tables.write(ledger, files.ledger)
+    mature = make_finalists(rng, ledger, targets, top)
+    finalists_table.write(mature, files.finalists)
+    similarity = make_similarity(rng, files, targets, teacher)
+    winner = mature.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
+    identity = {"run": folder.parents[2].name, "arm": arm, "seed": seed}
+    final = make_final(ledger, mature, winner, bool(targets)) | identity | {"simulated": simulated}
+    records.write_final(files.final, final | {"similarity": similarity})
+    records.write_trainings(files.winner.training, [make_training(winner)])
+    settings = {
+        **identity,
+        "teacher": arm if targets else None,
+        "observe": None,
+        "guidance": {"name": "p_plus_tg", "alpha": alpha} if targets else {"name": "p_only"},
+        "sampler": {"name": "tpe", "startup": 6},
+        "scoring": {},
+        "rounds": rounds,
+        "lag": 0,
+        "total": rounds * per_round,
+    }
+    write_settings(files.settings, search=checked("made up", SearchSettings, settings))
+
+
+def make_ledger(
+    rng: np.random.Generator, rounds: int, per_round: int, targets: tuple[str, ...], alpha: float
+) -> pd.DataFrame:
     rows = []
     for r in range(rounds):
         for k in range(per_round):
-            status = "ok"
-            if (r, k) in {(0, 3), (2, 1)}:
-                status = "failed" if r == 0 else "timeout"
+            status = {(0, 3): "failed", (2, 1): "timeout"}.get((r, k), "ok")
             quality = float(np.clip(rng.normal(0.35 + 0.05 * r, 0.12), 0, 1))
-            row = dict.fromkeys(names, np.nan)
             key, text = architecture(rng)
-            row |= {
+            row = {
                 "round": r,
                 "slot": k,
                 "candidate": key,
@@ -152,10 +179,11 @@ def make_search(
                 "flops": int(rng.integers(2e6, 9e6)),
                 "probes": 6,
                 "examples": 16_000 if status == "ok" else 5_120,
+                "processor": PROCESSORS[0],
                 "seconds": round(float(rng.uniform(20, 40)), 3),
             }
             if status == "ok":
-                row["accuracy"] = round((0.125 + 0.6 * quality) * 800) / 800
+                row["accuracy"] = round((0.125 + 0.6 * quality) * N_VALIDATION) / N_VALIDATION
                 row["loss"], row["training_loss_sum"] = 2 - quality, 120 - 40 * quality
                 for t, strength in zip(targets, (0.3, 0.4, 0.5), strict=False):
                     row[f"tg_{t}"] = round(strength * quality + float(rng.normal(0.1, 0.03)), 6)
@@ -164,72 +192,88 @@ def make_search(
                     row["tg"] = float(np.mean([row[f"tg_{t}"] for t in targets]))
                 row["score"] = row["accuracy"] + (alpha * row["tg"] if targets else 0)
             rows.append(row)
-    ledger = tables.build(rows, targets)
-    tables.write(ledger, folder / "ledger.csv")
+    return tables.build(rows, targets)
 
-    best = (
-        ledger[ledger.status == "ok"].sort_values("score", ascending=False).head(top).reset_index(drop=True)
-    )
-    finalists = pd.DataFrame(
+
+def make_finalists(
+    rng: np.random.Generator, ledger: pd.DataFrame, targets: tuple[str, ...], top: int
+) -> pd.DataFrame:
+    best = ledger[ledger.status == "ok"].sort_values("score", ascending=False).head(top)
+    gains = rng.uniform(0.1, 0.25, top)
+    rows = [
         {
-            "rank": best.index + 1, "candidate": best.candidate, "round": best["round"], "slot": best.slot,
-            "architecture": best.architecture, "premature_accuracy": best.accuracy,
-            "premature_tg": best.tg, "premature_score": best.score, "status": "ok",
-            "accuracy": np.round(np.clip(best.accuracy + rng.uniform(0.1, 0.25, top), 0, 1) * 800) / 800,
-            "loss": best.loss - 0.6, "tg": best.tg + 0.05,
-            **{f"tg_{t}": best[f"tg_{t}"] + 0.05 for t in targets},
-            **{f"layer_{t}": best[f"layer_{t}"] for t in targets},
-            "parameters": best.parameters, "flops": best.flops, "examples": 80_000, "seconds": 150.25,
+            "rank": rank,
+            **{
+                name: row[name]
+                for name in ("candidate", "round", "slot", "architecture", "parameters", "flops")
+            },
+            **{f"premature_{name}": row[name] for name in ("accuracy", "tg", "score")},
+            "status": "ok",
+            "accuracy": round(min(row["accuracy"] + gain, 1) * N_VALIDATION) / N_VALIDATION,
+            "loss": row["loss"] - 0.6,
+            "tg": row["tg"] + 0.05,
+            **{f"tg_{t}": row[f"tg_{t}"] + 0.05 for t in targets},
+            **{f"layer_{t}": row[f"layer_{t}"] for t in targets},
+            "examples": 80_000,
+            "seconds": 150.25,
         }
-    )  # fmt: skip
-    finalists.to_csv(folder / "finalists.csv", index=False, lineterminator="\n")
-    winner = finalists.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
+        for rank, ((_, row), gain) in enumerate(zip(best.iterrows(), gains, strict=True), start=1)
+    ]
+    return finalists_table.build(rows, targets)
 
-    final = folder / "final" / "slot_0"
-    final.mkdir(parents=True)
-    rsa = rng.uniform(0.0, 0.2, (2, 2, len(targets), len(LAYERS)))
-    rsa[1] += 0.1
-    if targets:
-        rsa[:, :, :, 0] = np.nan  # a dead layer
-    similarity = {}
+
+def make_similarity(
+    rng: np.random.Generator, files: SearchFolder, targets: tuple[str, ...], teacher: Path | None
+) -> dict[str, records.Similarity]:
+    """Write ``rsa.nc`` and ``rdms.nc``; the RDMs are noisy copies of the teacher's."""
+    tree = None if teacher is None else teachers.load(teacher)
     splits = ["choose", "reward", "report"]
-    numbers = np.zeros((len(splits), len(targets)), dtype=np.int64)
-    groups: dict[str, xr.Dataset] = {"/": xr.Dataset()}
+    rsa = np.full((2, len(splits), len(targets), len(LAYERS)), np.nan)
+    rsa[:, 1:] = rng.uniform(0.0, 0.2, (2, 2, len(targets), len(LAYERS)))
+    rsa[1] += 0.1
+    rsa[..., :1] = np.nan  # a dead layer
+    n_stimuli = np.zeros((len(splits), len(targets)), dtype=np.int64)
+    bounds = np.full((2, len(splits), len(targets)), np.nan)
+    similarity: dict[str, records.Similarity] = {}
+    groups: dict[str, xr.Dataset] = {}
     for i, t in enumerate(targets):
-        assert teacher is not None
-        group = xr.load_dataset(teacher, group=t)
-        numbers[:, i] = [(group["split"] == part).sum() for part in splits]
-        own = rankdata(group["rdm"].values) / group.sizes["pair"]
-        made = 0.6 * own + rng.normal(0, 0.2, own.size)
+        assert tree is not None
+        group = tree[t].to_dataset()
+        made = 0.6 * rankdata(group["rdm"].values) / group.sizes["pair"] + rng.normal(
+            0, 0.2, group.sizes["pair"]
+        )
         layer = LAYERS[2 + i]
         groups[t] = xr.Dataset(
             {"rdm": ("pair", made)},
             coords={"stimulus_id": ("stimulus", group["stimulus_id"].values)},
-            attrs={"layer": layer},
+            attrs={"layer": layer, "metric": "correlation"},
         )
-        for s, part in enumerate(("reward", "report")):
+        for s, part in enumerate(splits):
             inside = group["split"].values == part
-            rsa[1, s, i, LAYERS.index(layer)] = spearmanr(
-                *(squareform(rdm)[np.ix_(inside, inside)][np.triu_indices(inside.sum(), 1)]
-                  for rdm in (group["rdm"].values, made))
-            ).statistic  # fmt: skip
-        bounds = [float(group[f"ceiling_{b}"].sel(part="report")) for b in ("lower", "upper")]
+            n_stimuli[s, i] = inside.sum()
+            if not inside.any():
+                continue
+            upper = np.triu_indices(inside.sum(), 1)
+            parts = [squareform(rdm)[np.ix_(inside, inside)][upper] for rdm in (group["rdm"].values, made)]
+            rsa[1, s, i, 2 + i] = spearmanr(*parts).statistic
+            bounds[:, s, i] = [group[f"ceiling_{b}"].sel(part=part) for b in ("lower", "upper")]
+        lower, upper = (None if np.isnan(bound) else float(bound) for bound in bounds[:, 2, i])
         similarity[t] = {
             "layer": layer,
-            "reward": float(rsa[1, 0, i, 2 + i]),
-            "report": float(rsa[1, 1, i, 2 + i]),
-            "ceiling_lower": None if np.isnan(bounds[0]) else bounds[0],
-            "ceiling_upper": None if np.isnan(bounds[1]) else bounds[1],
-            "n_stimuli_report": int((group["split"] == "report").sum()),
+            "reward": float(rsa[1, 1, i, 2 + i]),
+            "report": float(rsa[1, 2, i, 2 + i]),
+            "ceiling_lower": lower,
+            "ceiling_upper": upper,
+            "n_stimuli_report": int(n_stimuli[2, i]),
             "n_sites": int(group.attrs["n_sites"]),
         }
-    xr.DataTree.from_dict(groups).to_netcdf(final / "rdms.nc")
-    # Files always have the three splits; that without stimuli has no values.
-    rsa = np.concatenate([np.full_like(rsa[:, :1], np.nan), rsa], axis=1)
-    data = xr.Dataset(
+    rdms_file.save(groups, files.rdms)
+    scored = xr.Dataset(
         {
             "rsa": (("checkpoint", "split", "target", "layer"), rsa),
-            "n_stimuli": (("split", "target"), numbers),
+            "n_stimuli": (("split", "target"), n_stimuli),
+            "ceiling_lower": (("split", "target"), bounds[0]),
+            "ceiling_upper": (("split", "target"), bounds[1]),
             "accuracy": ("checkpoint", [0.125, 0.8]),
             "loss": ("checkpoint", [2.1, 0.7]),
         },
@@ -239,18 +283,21 @@ def make_search(
             "target": np.array(targets, dtype=object) if targets else np.array([], dtype="<U1"),
             "layer": list(LAYERS),
         },
-        attrs={"status": "ok", "method": "spearman", "simulated": int(simulated)},
+        attrs={"status": "ok", "method": "spearman"},
     )
-    data.to_netcdf(final / "rsa.nc")
+    if tree is not None:
+        scored.attrs["teacher_digest"] = tree.attrs["digest"]
+    rsa_file.save([scored], files.winner.rsa)
+    return similarity
 
+
+def make_final(
+    ledger: pd.DataFrame, mature: pd.DataFrame, winner: pd.Series, has_teacher: bool
+) -> dict[str, object]:
     correct, n = 1_640, 2_000
     low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     counts = ledger.status.value_counts()
-    content = {
-        "run": folder.parents[2].name,
-        "arm": arm,
-        "seed": seed,
-        "simulated": simulated,
+    return {
         "candidate": winner.candidate,
         "architecture": winner.architecture,
         "parameters": int(winner.parameters),
@@ -269,28 +316,30 @@ def make_search(
             "round": int(winner["round"]),
             "slot": int(winner.slot),
             "accuracy": float(winner.premature_accuracy),
-            "tg": float(winner.premature_tg) if targets else None,
+            "tg": float(winner.premature_tg) if has_teacher else None,
             "score": float(winner.premature_score),
         },
         "finalist": {
             "rank": int(winner["rank"]),
             "accuracy": float(winner.accuracy),
-            "tg": float(winner.tg) if targets else None,
+            "tg": float(winner.tg) if has_teacher else None,
         },
-        "similarity": similarity,
+        "observed": {"teacher": None, "similarity": {}},
         "cost": {
             "candidates": len(ledger),
             **{s: int(counts.get(s, 0)) for s in ("ok", "failed", "invalid", "timeout")},
             "examples_search": int(ledger.examples.sum()),
-            "examples_finalists": int(finalists.examples.sum()),
+            "examples_finalists": int(mature.examples.sum()),
             "examples_final": 120_000,
             "seconds_search": float(ledger.seconds.sum()),
-            "seconds_finalists": float(finalists.seconds.sum()),
+            "seconds_finalists": float(mature.seconds.sum()),
             "seconds_final": 201.5,
         },
     }
-    (folder / "final.json").write_text(json.dumps(content, indent=1))
-    training = {
+
+
+def make_training(winner: pd.Series) -> dict[str, object]:
+    return {
         "status": "ok",
         "reason": None,
         "candidate": winner.candidate,
@@ -310,36 +359,16 @@ def make_search(
         "curve": [],
         "checkpoints": [{"share": 0.0, "examples": 0}, {"share": 1.0, "examples": 120_000}],
     }
-    (final / "training.json").write_text(json.dumps(training))
-    settings = {
-        "run": folder.parents[2].name,
-        "arm": arm,
-        "seed": seed,
-        "teacher": arm if targets else None,
-        "observe": None,
-        "guidance": {"name": "p_plus_tg" if targets else "p_only", "alpha": alpha},
-        "sampler": {"name": "tpe", "startup": 6},
-        "layer_choice": "same",
-        "compare": "spearman",
-        "rounds": rounds,
-        "total": rounds * per_round,
-    }
-    (folder / "search.json").write_text(json.dumps(settings))
 
 
 def make_task(path: Path, *, simulated: bool = True) -> None:
     rng = np.random.default_rng(3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for part, n in (("train", 4000), ("validation", 800), ("test", 2000)):
-            file.create_dataset(
-                f"{part}/images", shape=(n, 8, 8, 3), dtype="u1", chunks=(n, 8, 8, 3), compression="gzip"
-            )
-            file[f"{part}/labels"] = rng.permutation(np.arange(n) % 8)
-        file.attrs["classes"] = json.dumps(CATEGORIES)
-        file.attrs["name"] = "rendered_objects"
-        file.attrs["simulated"] = int(simulated)
-        file.attrs["digest"] = "c0ffee" + "0" * 58
+    parts = {
+        name: tasks.Part(rng.integers(0, 256, (n, 8, 8, 3), np.uint8), rng.permutation(np.arange(n) % 8))
+        for name, n in (("train", 4000), ("validation", N_VALIDATION), ("test", 2000))
+    }
+    tasks.save(tasks.Task("rendered_objects", **parts, classes=CATEGORIES, simulated=simulated), path)
 
 
 def make_assembly(path: Path) -> None:
@@ -376,8 +405,27 @@ def make_run(
     for arm in arms:
         for seed in seeds:
             teacher = None if arm == "none" else run / "teachers" / f"{arm}.nc"
-            make_search(
-                run / "search" / arm / f"seed_{seed}", arm=arm, seed=seed, teacher=teacher,
-                targets=() if arm == "none" else tuple(REGIONS),
-            )  # fmt: skip
+            targets = () if arm == "none" else tuple(REGIONS)
+            folder = run / "search" / arm / f"seed_{seed}"
+            make_search(folder, arm=arm, seed=seed, teacher=teacher, targets=targets)
     return run
+
+
+def draw_run(run: Path) -> None:
+    """Draw the figures of a run's searches and teachers."""
+    folder = RunFolder(str(run))
+    for search in folder.searches():
+        arm, seed = Path(search.path).parent.name, search.path.rpartition("_")[2]
+        teacher = None if arm == "none" else folder.teacher(arm)
+        plots.search_figures(
+            folder.search_figures(arm, seed),
+            search_folder=search.path,
+            teacher_file=teacher,
+            space=space(),
+            n_validation=N_VALIDATION,
+        )
+    plots.teacher_figures(
+        folder.teacher_figures("monkey"),
+        teacher_file=folder.teacher("monkey"),
+        datasets=[folder.dataset("simulated_macaque").assembly],
+    )
