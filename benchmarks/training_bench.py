@@ -22,10 +22,11 @@ import torch
 
 from tgsage import spaces
 from tgsage.training import count_parameters, initial_module, resolve_device, resolve_precision
+from tgsage.training.data import DeviceDataset, batches
 from tgsage.training.devices import autocast, reproducible
-from tgsage.training.images import DeviceImages, draws
-from tgsage.training.loop import Descent, Keeper
+from tgsage.training.ema import EmaCheckpointer
 from tgsage.training.settings import Recipe
+from tgsage.training.sgd import SGD
 
 RESOLUTION, CLASSES, IMAGES = 32, 8, 4096
 
@@ -84,10 +85,18 @@ def row(module: torch.nn.Module, device: torch.device, repeats: int, steps: int)
     task = SimpleNamespace(mean=np.full(3, 0.5), std=np.full(3, 0.25))
     dtype = resolve_precision(recipe.precision, device)
     module.to(device, memory_format=torch.channels_last).train()
-    images = DeviceImages(pixels, task.mean, task.std, device=device)
-    batches = draws(IMAGES, recipe.batch_size, 0, flip=True, crop_padding=recipe.crop_padding, device=device)
-    descent = Descent(list(module.parameters()), recipe)
-    keeper = Keeper(module, images, recipe, recipe.batch_size, 0, dtype)
+    images = DeviceDataset(pixels, task.mean, task.std, device=device)
+    draws = batches(IMAGES, recipe.batch_size, 0, flip=True, crop_padding=recipe.crop_padding, device=device)
+    sgd = SGD(list(module.parameters()), momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    ema = EmaCheckpointer(
+        module,
+        images,
+        decay=recipe.average,
+        statistics_images=recipe.recompute_batchnorm,
+        batch_size=recipe.batch_size,
+        seed=0,
+        dtype=dtype,
+    )
     ready = images.plain(slice(0, recipe.batch_size))
     labels = targets[: recipe.batch_size]
 
@@ -95,27 +104,27 @@ def row(module: torch.nn.Module, device: torch.device, repeats: int, steps: int)
         with autocast(device, dtype):
             outputs = module(inputs)
         loss = torch.nn.functional.cross_entropy(outputs.float(), wanted)
-        descent.zero_grad()
+        sgd.zero_grad()
         loss.backward()
 
     def bare() -> None:
         forward_backward(ready, labels)
 
     def augment() -> None:
-        index, mirror, down, right = next(batches)
+        index, mirror, down, right = next(draws)
         images.augmented(index, mirror, down, right)
 
     def descend() -> None:
         torch.nn.utils.clip_grad_norm_(module.parameters(), recipe.clip_norm, foreach=True)
-        descent.step(recipe.learning_rate)
+        sgd.step(recipe.learning_rate)
 
     def loop() -> None:
-        index, mirror, down, right = next(batches)
+        index, mirror, down, right = next(draws)
         forward_backward(images.augmented(index, mirror, down, right), targets[index])
         descend()
-        keeper.update()
+        ema.update()
 
-    parts = {"bare": bare, "loop": loop, "augment": augment, "descend": descend, "average": keeper.update}
+    parts = {"bare": bare, "loop": loop, "augment": augment, "descend": descend, "average": ema.update}
     times: dict[str, list[float]] = {part: [] for part in parts}
     with reproducible(device):
         for turn, (part, call) in itertools.product(range(repeats + 1), parts.items()):

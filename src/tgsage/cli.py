@@ -32,12 +32,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reference = commands.add_parser("config-reference", help="reference page and JSON schema of the keys")
     reference.add_argument("--write", action="store_true", help="write config/README.md and the schema")
 
-    store = commands.add_parser("store", help="size of the store, and pruning")
+    store = commands.add_parser("store", help="size of the store, pruning, and adoption")
+    store.add_argument(
+        "action", nargs="?", choices=["adopt"],
+        help="adopt: file what earlier code has trained under today's keys, if samples come out the same",
+    )  # fmt: skip
     store.add_argument("--root", default="results/store", help="folder of the store (default results/store)")
     store.add_argument(
         "--prune-unused-days", type=float, metavar="DAYS", help="remove entries unused for DAYS days"
     )
     store.add_argument("--dry-run", action="store_true", help="with pruning: say only what would go")
+    store.add_argument(
+        "--task", action="append", metavar="FILE",
+        help="with adopt: a task that was learned, repeatable (default: all */task/*.h5 beside the store)",
+    )  # fmt: skip
+    store.add_argument(
+        "--samples", type=int, default=3, metavar="N", help="with adopt: entries to train anew of each kind"
+    )
+    store.add_argument(
+        "--plugins", action="append", default=[], metavar="FILE", help="file that registers a space"
+    )
 
     cards = commands.add_parser("cards", help="published recordings that are known, and which are here")
     cards.add_argument("--root", help="folder of downloaded data (default TGSAGE_DATA, or neural_data/raw)")
@@ -66,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fit.add_argument("--minimum", type=int, help="least number of candidates (default 20)")
     fit.add_argument("--output", default="fitted.json", help="file to write (default fitted.json)")
 
-    plugins = commands.add_parser("list", help="what a configuration can name: readers, teachers, spaces, ...")
+    plugins = commands.add_parser(
+        "list", help="what a configuration can name: readers, teachers, spaces, ..."
+    )
     plugins.add_argument("kind", nargs="?", help="only this kind, e.g. sampler")
     plugins.add_argument(
         "--plugins", action="append", default=[], metavar="FILE", help="also those that this file registers"
@@ -76,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options = parser.parse_args(arguments)
     try:
-        {
+        result = {
             "status": _status,
             "check-config": _check_config,
             "config-reference": _config_reference,
@@ -97,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe (head, less) has left.
         sys.stderr.close()
         return 0
-    return 0
+    return result or 0
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -169,20 +185,49 @@ def _config_reference(options: argparse.Namespace) -> None:
         print(path)
 
 
-def _store(options: argparse.Namespace) -> None:
+def _store(options: argparse.Namespace) -> int | None:
+    from . import plugins
     from .store import Store
 
+    plugins.load_files(options.plugins)
     store = Store(options.root)
+    if options.action == "adopt":
+        return _adopt(store, options)
     if options.prune_unused_days is not None:
         entries, size = store.prune(options.prune_unused_days, dry_run=options.dry_run)
         would = "would remove" if options.dry_run else "removed"
         print(f"{options.root}: {would} {entries} entries, {size / 1e6:.1f} MB")
-        return
+        return None
     usage = store.usage()
     if not usage:
         print(f"{options.root}: empty")
     for row in usage:
         print(f"{options.root}/{row.kind}: {row.entries} entries, {row.bytes / 1e6:.1f} MB")
+        if row.kind == "trained":
+            from .training.adopt import unreached
+
+            number, total = unreached(store)
+            if number:
+                print(
+                    f"{number} of {total} entries are reached by no key of today's code; `tgsage store "
+                    "adopt` may bring them back"
+                )
+    return None
+
+
+def _adopt(store: Any, options: argparse.Namespace) -> int:
+    from . import tasks
+    from .training.adopt import adopt
+
+    files = options.task or sorted(Path(options.root).parent.glob("*/task/*.h5"))
+    done = adopt(store, [tasks.load(file) for file in files], samples=options.samples, report=print)
+    for reason, number in done.left_out.items():
+        print(f"left out, {reason}: {number}")
+    if done.difference is not None:
+        print(f"tgsage: {done.difference}; nothing was adopted", file=sys.stderr)
+        return 1
+    print(f"{done.trained} trained anew, all the same; {done.adopted} entries adopted")
+    return 0
 
 
 def _cards(options: argparse.Namespace) -> None:

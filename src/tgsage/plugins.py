@@ -248,6 +248,16 @@ def load_files(files: Sequence[str]) -> None:
         if _FILES.get(file) != text:
             _run_file(file, text)
             _FILES[file] = text
+            _rebuild_choices()
+
+
+def _rebuild_choices() -> None:
+    """Build the schemas of plugins that contain a choice of plugins anew, now that there are more of these."""
+    for kind in TAGS:
+        for plugin in every(kind):
+            metadata = [item for field in plugin.model_fields.values() for item in field.metadata]
+            if any(isinstance(item, Choice) for item in metadata):
+                plugin.model_rebuild(force=True)
 
 
 def loaded_files() -> tuple[str, ...]:

@@ -95,5 +95,7 @@ def checked(where: str, kind: type[SectionType], values: Mapping[str, Any]) -> S
         for detail in error.errors():
             key = ".".join(str(part) for part in detail["loc"])
             message = detail["msg"].removeprefix("Value error, ")
+            if detail["type"] == "extra_forbidden":
+                message = f"unknown setting{nearest(key, kind.model_fields)}"
             lines.append(f"{key}: {message[0].lower() + message[1:]}" if key else message)
         raise TgsageError(f"{where}: " + "; ".join(lines)) from None

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from guidance_tables import made_up
 
-from tgsage import guidance
-from tgsage.config.guidance import GuidanceSource, PPlusTg
+from tgsage import guidance, plugins
 from tgsage.config.search import Arm
 from tgsage.errors import TgsageError
+from tgsage.guidance.paper.plugin import PPlusTg
+from tgsage.guidance.settings import GuidanceSource
 from tgsage.runs import ledger
 from tgsage.settings import Section, section
 
@@ -51,12 +52,10 @@ def test_get_by_name_settings_and_mapping(table):
     same(guidance.get("p_plus_tg", alpha=3)(table), expected)
     same(guidance.get(PPlusTg(name="p_plus_tg", alpha=3))(table), expected)
     same(guidance.get({"name": "p_plus_tg", "alpha": 3})(table), expected)
-    for name in ("p_plus_tg", "p_only", "tg_only"):
-        pd.testing.assert_series_equal(
-            guidance.get(name)(table), getattr(guidance, name)(table), check_exact=True
-        )
-    schema = Arm.model_json_schema()["properties"]["guidance"]
-    assert set(guidance.NAMES) == set(schema["discriminator"]["mapping"])
+    for name, function in (
+        ("p_plus_tg", guidance.score), ("p_only", guidance.p_only), ("tg_only", guidance.tg_only),
+    ):  # fmt: skip
+        pd.testing.assert_series_equal(guidance.get(name)(table), function(table), check_exact=True)
 
 
 def test_scores_keep_the_index(table):
@@ -67,7 +66,7 @@ def test_scores_keep_the_index(table):
 def test_one_line_errors(table):
     with pytest.raises(TgsageError, match=r"unknown guidance 'p_plus'.*did you mean 'p_plus_tg'"):
         guidance.get("p_plus")
-    with pytest.raises(TgsageError, match=r"unknown setting of guidance p_plus_tg 'alhpa'.*'alpha'"):
+    with pytest.raises(TgsageError, match=r"guidance p_plus_tg: alhpa: unknown setting.*'alpha'"):
         guidance.get("p_plus_tg", alhpa=1)
     with pytest.raises(TgsageError, match=r"guidance p_plus_tg: alpha: .*greater than or equal to 0"):
         guidance.get("p_plus_tg", alpha=-1)
@@ -82,7 +81,7 @@ def test_one_line_errors(table):
 # What is wrong in a section, and words of the line that says so.
 WRONG = {
     "negative alpha": ({"name": "rank", "alpha": -0.1}, "alpha"),
-    "infinite alpha": ({"name": "tg_only", "alpha": math.inf}, "alpha"),
+    "infinite alpha": ({"name": "rank", "alpha": math.inf}, "alpha"),
     "alpha beside a schedule": ({"name": "p_plus_tg", "alpha": 2, "schedule": {0: 1}}, "remove one"),
     "negative amount": ({"name": "p_plus_tg", "schedule": {-1: 1}}, "no number of examples"),
     "negative alpha in a schedule": ({"name": "p_plus_tg", "schedule": {0: -1}}, "schedule.0"),
@@ -116,7 +115,6 @@ def test_wrong_settings_are_one_line(case):
         {"name": "p_plus_tg", "alpha": 1.0},
         {"name": "p_only"},
         {"name": "tg_only"},
-        {"name": "p_only", "alpha": 1.0},
         {"name": "p_plus_tg", "schedule": {0: 2, 125000: 1}},
         {"name": "profile", "reading": "weights", "weights": [0, 1]},
         {"name": "calibrated", "fitted": "a.json"},
@@ -133,18 +131,26 @@ def test_an_arm_has_the_papers_score_by_default():
     assert Arm(teacher="monkey").guidance == PPlusTg(name="p_plus_tg", alpha=1)
 
 
-def test_who_needs_profiles_and_which_files():
-    needs = {
-        "p_plus_tg": False, "p_only": False, "tg_only": False, "rank": False, "ceiled": True, "profile": True,
-    }  # fmt: skip
-    assert {name: guidance.needs_profiles(name) for name in needs} == needs
-    calibrated = {"name": "calibrated", "mature": "m.csv"}
-    assert guidance.needs_profiles(calibrated)
-    assert guidance.needs_profiles(calibrated, features=["accuracy", "gain"])
-    assert not guidance.needs_profiles(calibrated, features=["accuracy", "parameters"])
-    assert guidance.inputs(calibrated) == ["m.csv"]
-    assert guidance.inputs("calibrated", fitted="f.json") == ["f.json"]
-    assert guidance.inputs("rank") == []
+def test_what_guidances_need():
+    def of(name, **options):
+        return plugins.settings("guidance", name, **options)
+
+    needs_profiles = {plugin.plugin_name() for plugin in plugins.every("guidance")} - {"calibrated"}
+    assert {name for name in needs_profiles if of(name).needs_profiles} == {"ceiled", "profile"}
+    assert of("calibrated", mature="m.csv").needs_profiles
+    assert of("calibrated", mature="m.csv", features=["accuracy", "gain"]).needs_profiles
+    assert not of("calibrated", mature="m.csv", features=["accuracy", "parameters"]).needs_profiles
+    assert of("calibrated", mature="m.csv").files() == ["m.csv"]
+    assert of("calibrated", fitted="f.json").files() == ["f.json"]
+    assert of("rank").files() == []
+    assert [of(name).needs_teacher for name in ("p_only", "rank")] == [False, True]
+
+
+def test_names_in_words():
+    words = [plugins.settings("guidance", name, **options).in_words() for name, options in (
+        ("p_plus_tg", {}), ("p_plus_tg", {"alpha": 2}), ("p_plus_tg", {"schedule": {0: 1}}), ("p_only", {}),
+    )]  # fmt: skip
+    assert words == ["P + TG", "P + 2·TG", "P + α·TG, α by the amount of training", "P alone"]
 
 
 def test_alpha_follows_the_examples():

@@ -21,9 +21,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tgsage import guidance, spaces
-from tgsage.config.guidance import CalibratedGuidance
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
+from tgsage.guidance.calibrated.features import feature_table
+from tgsage.guidance.calibrated.plugin import CalibratedGuidance
+from tgsage.guidance.calibrated.ridge import PENALTIES, random_folds
+from tgsage.guidance.calibrated.score import scores_of
 from tgsage.store import seed_from
 
 DATA = Path(os.environ.get("TGSAGE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -49,28 +52,28 @@ def _sample(n=50, seed=0, **options):
 def _regression(table, profiles, known, fitted):
     """Features and accuracies in the order in which rows are fitted."""
     order = np.argsort(table["architecture"].to_numpy(), kind="stable")
-    x = calibrated.features(table, profiles, fitted.groups, fitted.targets)[fitted.features]
+    x = feature_table(table, profiles, fitted.groups, fitted.targets)[fitted.features]
     return x.to_numpy()[order], known[table["architecture"]].to_numpy()[order]
 
 
 def _search(x, y, fold):
     """scikit-learn's choice of the penalty, with the same folds."""
     return GridSearchCV(
-        make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": len(y) * np.array(calibrated.PENALTIES)},
+        make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": len(y) * np.array(PENALTIES)},
         scoring="neg_mean_squared_error", cv=PredefinedSplit(fold),
     ).fit(x, y)  # fmt: skip
 
 
 def test_features_by_hand():
     table, profiles, _ = _sample(6)
-    found = calibrated.features(table, profiles, ["accuracy", "loss", "training_loss_sum", "parameters"], [])
+    found = feature_table(table, profiles, ["accuracy", "loss", "training_loss_sum", "parameters"], [])
     assert found.columns.tolist() == [
         "accuracy", "negative_loss", "negative_training_loss_sum", "log_parameters",
     ]  # fmt: skip
     row = table.iloc[2]
     expected = [row["accuracy"], -row["loss"], -row["training_loss_sum"], math.log(row["parameters"])]
     assert found.iloc[2].tolist() == expected
-    found = calibrated.features(table, profiles, TEACHERS, ["IT"])
+    found = feature_table(table, profiles, TEACHERS, ["IT"])
     layers = profiles["rsa"].sel(target="IT").values[2]
     live = layers[~np.isnan(layers)]
     gain = np.nanmax(layers - profiles["untrained"].sel(target="IT").values[2])
@@ -84,7 +87,7 @@ def test_weights_penalty_and_predictions_are_scikit_learns(seed):
     fitted = calibrated.fit(table, profiles, known, _settings(seed=seed))
     assert fitted.n == 50 and len(fitted.features) == 14 and not fitted.dropped
     x, y = _regression(table, profiles, known, fitted)
-    fold = calibrated._folds(50, 5, seed_from("calibrated guidance", seed))
+    fold = random_folds(50, 5, seed_from("calibrated guidance", seed))
     search = _search(x, y, fold)
     assert search.best_params_["ridge__alpha"] == pytest.approx(fitted.penalty)
     ridge = search.best_estimator_
@@ -92,7 +95,7 @@ def test_weights_penalty_and_predictions_are_scikit_learns(seed):
     np.testing.assert_allclose(fitted.means, ridge[0].mean_)
     np.testing.assert_allclose(fitted.sds, ridge[0].scale_)
     predicted = fitted.predict(table, profiles)["predicted"]
-    features = calibrated.features(table, profiles, fitted.groups, fitted.targets).to_numpy()
+    features = feature_table(table, profiles, fitted.groups, fitted.targets).to_numpy()
     np.testing.assert_allclose(predicted, ridge.predict(features))
 
 
@@ -100,7 +103,7 @@ def test_cross_validation_around_the_penalty_is_scikit_learns():
     table, profiles, known = _sample(seed=5)
     fitted = calibrated.fit(table, profiles, known, _settings(seed=5, folds=3))
     x, y = _regression(table, profiles, known, fitted)
-    fold = calibrated._folds(50, 3, seed_from("calibrated guidance", 5))
+    fold = random_folds(50, 3, seed_from("calibrated guidance", 5))
 
     def ridge(columns, train, test, penalty):
         scaler = StandardScaler().fit(x[np.ix_(train, columns)])
@@ -111,9 +114,9 @@ def test_cross_validation_around_the_penalty_is_scikit_learns():
         predicted = np.empty(50)
         for left_out in range(3):
             train, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)
-            inner = calibrated._folds(len(train), 3, seed_from("calibrated guidance", 5, left_out))
+            inner = random_folds(len(train), 3, seed_from("calibrated guidance", 5, left_out))
             errors = {}
-            for penalty in len(train) * np.array(calibrated.PENALTIES):
+            for penalty in len(train) * np.array(PENALTIES):
                 parts = [(train[inner != i], train[inner == i]) for i in range(3)]
                 errors[penalty] = sum(((ridge(columns, a, b, penalty) - y[b]) ** 2).sum() for a, b in parts)
             predicted[test] = ridge(columns, train, test, min(errors, key=errors.get))
@@ -147,7 +150,7 @@ def test_predictive_deviation_is_that_of_a_gaussian_process_with_a_linear_kernel
     )
     other, other_profiles, _ = _sample(25, seed=2)
     z = (x - fitted.means) / fitted.sds
-    features = calibrated.features(other, other_profiles, fitted.groups, fitted.targets)
+    features = feature_table(other, other_profiles, fitted.groups, fitted.targets)
     new = (features.to_numpy() - fitted.means) / fitted.sds
     process = GaussianProcessRegressor(kernel, alpha=0, optimizer=None).fit(z, y - y.mean())
     mean, sd = process.predict(new, return_std=True)
@@ -232,7 +235,7 @@ def test_missing_features_are_left_out_by_name():
         "gain_IT": "missing in 50 of 50 candidates",
     }
     assert (fitted.n, fitted.left_out) == (49, 1)
-    scores = calibrated.scores_of(fitted, table, profiles)
+    scores = scores_of(fitted, table, profiles)
     assert np.isnan(scores[3]) and scores.drop(3).notna().all()
     assert "1 ok candidates lack a feature" in scores.attrs["note"]
 
@@ -254,7 +257,7 @@ def test_matched_by_text_and_never_by_key():
     # A chain of convolution and skip is one function, whichever comes first.
     one = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|"
     two = "|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|"
-    parsed = [space.parse_published(text) for text in (one, two)]
+    parsed = [space.parse(text) for text in (one, two)]
     assert space.key(parsed[0]) == space.key(parsed[1])
     table, profiles, known = _sample(30)
     table.loc[0, "architecture"] = space.format(parsed[0])
@@ -268,8 +271,8 @@ def test_a_file_of_nasbench201_strings_is_read_as_a_ledger_writes_them(tmp_path)
     text = "|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|"
     (tmp_path / "t.csv").write_text(f"architecture,top1\n{text},91.5\n{text},92.5\n")
     known = calibrated.read_mature(tmp_path / "t.csv", "top1", percent=True)
-    assert known.to_dict() == {space.format(space.parse_published(text)): pytest.approx(0.92)}
-    assert space.format(space.canonical(space.parse_published(text))) != known.index[0]
+    assert known.to_dict() == {space.format(space.parse(text)): pytest.approx(0.92)}
+    assert space.format(space.canonical(space.parse(text))) != known.index[0]
 
 
 def test_failed_finalists_are_passed_over(tmp_path):

@@ -13,7 +13,7 @@ from guidance_tables import TARGETS, made_up
 
 from tgsage import guidance, spaces
 from tgsage.errors import TgsageError
-from tgsage.guidance import columns, readings
+from tgsage.guidance import columns, layer_pooling
 
 NAN = math.nan
 
@@ -62,9 +62,12 @@ def test_readings_against_a_loop(name):
     values, before = profiles["rsa"].values, profiles["untrained"].values
     numbers = table["probes"].to_numpy(int)
     fast = {
-        "first": readings.first, "last": readings.last, "max": readings.largest, "mean": readings.mean,
-        "gain": lambda v: readings.largest(readings.gains(v, before, _ok(table))),
-        "weights": lambda v: readings.weighted(v, readings.depth_weights(WEIGHTS, numbers, v.shape[2])),
+        "first": layer_pooling.first, "last": layer_pooling.last, "max": layer_pooling.largest,
+        "mean": layer_pooling.mean,
+        "gain": lambda v: layer_pooling.largest(layer_pooling.gains(v, before, _ok(table))),
+        "weights": lambda v: layer_pooling.weighted(
+            v, layer_pooling.depth_weights(WEIGHTS, numbers, v.shape[2])
+        ),
     }[name](values)  # fmt: skip
     expected = [
         [_slow(name, values[i, t], before[i, t], numbers[i], WEIGHTS) for t in range(len(TARGETS))]
@@ -75,14 +78,14 @@ def test_readings_against_a_loop(name):
 
 
 def test_readings_of_no_layers_and_of_dead_layers():
-    for read in (readings.first, readings.last, readings.largest, readings.mean):
+    for read in (layer_pooling.first, layer_pooling.last, layer_pooling.largest, layer_pooling.mean):
         assert np.isnan(read(np.full((2, 1, 0), NAN))).all()
         assert np.isnan(read(np.full((2, 1, 3), NAN))).all()
         assert read(np.array([[[NAN, -0.2, NAN]]])) == -0.2
 
 
 def test_depth_weights_by_hand():
-    found = readings.depth_weights([1, 0, 3], np.array([1, 2, 3, 5, 0]), 5)
+    found = layer_pooling.depth_weights([1, 0, 3], np.array([1, 2, 3, 5, 0]), 5)
     np.testing.assert_allclose(
         found,
         [
@@ -93,9 +96,9 @@ def test_depth_weights_by_hand():
             [0, 0, 0, 0, 0],
         ],
     )
-    np.testing.assert_allclose(readings.depth_weights([7], np.array([4]), 4), [[0.25] * 4])
+    np.testing.assert_allclose(layer_pooling.depth_weights([7], np.array([4]), 4), [[0.25] * 4])
     with pytest.raises(TgsageError, match="0 at every layer of a candidate with 2 layers"):
-        readings.depth_weights([0, 1, 0], np.array([3, 2]), 3)
+        layer_pooling.depth_weights([0, 1, 0], np.array([3, 2]), 3)
 
 
 SEARCHED = {
@@ -172,9 +175,9 @@ def test_ceilings_that_are_absent_or_too_small():
 @pytest.mark.parametrize(
     ("settings", "reading"),
     [
-        ({"reading": "max"}, readings.largest),
-        ({"reading": "first"}, readings.first),
-        ({"reading": "mean"}, readings.mean),
+        ({"reading": "max"}, layer_pooling.largest),
+        ({"reading": "first"}, layer_pooling.first),
+        ({"reading": "mean"}, layer_pooling.mean),
     ],
     ids=lambda value: value["reading"] if isinstance(value, dict) else "",
 )

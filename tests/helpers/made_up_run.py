@@ -419,7 +419,7 @@ def draw_run(run: Path) -> None:
         teacher = None if arm == "none" else folder.teacher(arm)
         plots.search_figures(
             folder.search_figures(arm, seed),
-            search_folder=search.path,
+            **search.finished(),
             teacher_file=teacher,
             space=space(),
             n_validation=N_VALIDATION,

@@ -19,8 +19,8 @@ from rsatoolbox.rdm import compare as their_compare
 
 import tgsage.teacher as teachers
 from tgsage import recordings
-from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.recordings import split_half
+from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.store import seed_from
 from tgsage.teacher.ceilings import halvings
 

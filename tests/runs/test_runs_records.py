@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tgsage.config.guidance import PPlusTg
-from tgsage.config.samplers import RandomSampler
+from tgsage.guidance.paper.plugin import PPlusTg
+from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import records

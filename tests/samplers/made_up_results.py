@@ -12,7 +12,7 @@ from tgsage import samplers, spaces
 from tgsage.runs import ledger
 
 OWN = str(Path(__file__).parent / "own_classes.py")
-"""A file of a user's own, with a space and a sampler."""
+"""A file of plugins, with the space ``columns`` and the sampler ``climber``."""
 
 SMALL = {
     "random": {},
@@ -20,7 +20,7 @@ SMALL = {
     "evolution": {"population": 4, "tournament": 2},
     "reinforce": {"learning_rate": 0.05},
     "nsga2": {"population": 4},
-    "python": {"file": OWN, "class": "Climber", "options": {"steps": 3}},
+    "climber": {"steps": 3},
 }
 """Settings with which every sampler has left its random phase after two rounds of four."""
 
@@ -31,7 +31,7 @@ def reward(space, arch):
 
 
 def small_spaces(folder):
-    """One small space of every kind; ``folder`` takes the file of the list."""
+    """One small space of every kind, while OWN is registered; ``folder`` takes the file of the list."""
     cell = spaces.get("cell", blocks=3, width=4, reductions=1)
     file = folder / "pool.json"
     rng = np.random.default_rng(7)
@@ -42,7 +42,7 @@ def small_spaces(folder):
         "convnet10": spaces.get("convnet10", filters=(2, 3)),
         "convnet20": spaces.get("convnet20", filters=(2, 3)),
         "list": spaces.get("list", file=str(file), of=cell.settings.plain()),
-        "python": spaces.get({"name": "python", "file": OWN, "class": "Columns"}),
+        "columns": spaces.get("columns"),
     }
 
 

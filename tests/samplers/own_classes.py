@@ -1,25 +1,25 @@
-"""A space and a sampler as a user would write them, for ``{name: python, file: ..., class: ...}``."""
+"""A space and a sampler in one file of plugins."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
+from tgsage.plugins import register
 from tgsage.samplers import Sampler
+from tgsage.samplers.settings import SamplerSettings
 from tgsage.spaces import Architecture, Space
+from tgsage.spaces.settings import SpaceSettings
 
 
 class Columns(Space):
     """Three convolutions; the order of the last two numbers of filters says nothing of the function."""
 
-    name = "columns"
-
-    def __init__(self, widest=8):
-        self.choices = {
-            "kernel": [1, 3, 5],
-            "stem": list(range(2, widest + 1)),
-            "left": list(range(2, widest + 1)),
-            "right": list(range(2, widest + 1)),
-        }
+    def __init__(self, settings):
+        super().__init__(settings)
+        numbers = list(range(2, settings.widest + 1))
+        self.choices = {"kernel": [1, 3, 5], "stem": numbers, "left": numbers, "right": numbers}
 
     def canonical(self, arch):
         self.check(arch)
@@ -51,22 +51,31 @@ class Network(nn.Module):
 class Climber(Sampler):
     """Mutations of the best candidate."""
 
-    name = "climber"
-
-    def __init__(self, steps=1):
-        self.steps = steps
-
-    def begin(self, situation):
-        space, rng = situation.space, situation.rng
-        known = [trial for trial in situation.trials if trial.ok]
+    def begin(self, state):
+        space, rng = state.space, state.rng
+        known = [trial for trial in state.trials if trial.ok]
         if not known:
             return lambda: space.sample(rng)
         best = max(known, key=lambda trial: trial.score).architecture
 
         def ask():
             arch = best
-            for _ in range(self.steps):
+            for _ in range(self.settings.steps):
                 arch = space.mutate(arch, rng)
             return arch
 
         return ask
+
+
+@register
+class ColumnsSettings(SpaceSettings):
+    code = Columns
+    name: Literal["columns"]
+    widest: int = 8
+
+
+@register
+class ClimberSettings(SamplerSettings):
+    code = Climber
+    name: Literal["climber"]
+    steps: int = 1

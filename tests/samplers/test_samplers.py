@@ -15,8 +15,9 @@ from tgsage.runs import ledger
 from tgsage.samplers import Trial
 from tgsage.samplers.base import ASKS, read_trials
 from tgsage.samplers.cost import cost
-from tgsage.samplers.nsga2 import generations, pareto_front
-from tgsage.samplers.reinforce import Controller
+from tgsage.samplers.nsga2.sampler import generations
+from tgsage.samplers.reinforce import sampler as reinforce
+from tgsage.samplers.reinforce.sampler import Controller
 from tgsage.store import seed_from
 
 
@@ -63,13 +64,11 @@ def test_random_is_uniform_over_combinations():
 class Stubborn(samplers.Sampler):
     """Proposes one architecture for ever, and counts how often it is asked."""
 
-    name = "stubborn"
-
     def __init__(self, arch, repeats):
         super().__init__(samplers.get("random").settings)
         self.arch, self.repeats, self.asked = arch, repeats, 0
 
-    def begin(self, situation):
+    def begin(self, state):
         def ask():
             self.asked += 1
             return self.arch
@@ -166,7 +165,7 @@ def test_evolution_children_are_mutations_of_the_youngest(nasbench):
     ]
     strings += [strings[0].replace("conv_3x3~2", f"conv_{kernel}~2") for kernel in ("1x1",)]
     strings += [strings[0].replace("conv_3x3~1|+", "conv_1x1~1|+"), strings[0].replace("3x3~0|+", "1x1~0|+")]
-    archs = [nasbench.canonical(nasbench.parse_published(text)) for text in strings]
+    archs = [nasbench.canonical(nasbench.parse(text)) for text in strings]
     assert len(set(archs)) == 4
     rows = rows_of(nasbench, archs, 0)
     for row, value in zip(rows, (9.0, 0.1, 0.3, 0.2), strict=True):
@@ -251,51 +250,6 @@ def test_nsga2_is_optunas_own_with_its_generations(nasbench):
     assert proposed != [asked(False)]
 
 
-@pytest.mark.parametrize("minimize", ["parameters", "flops"])
-def test_pareto_front(cell, minimize):
-    """Against a slow loop and against Optuna; ties, failures and repeated candidates included."""
-    rng = np.random.default_rng(0)
-    rows = rows_of(cell, [cell.sample(rng) for _ in range(60)], 0, failed=(3, 17))
-    for row in rows:
-        row[minimize] = int(rng.integers(5, 15))
-        row["score"] = math.nan if row["status"] == "failed" else float(rng.integers(0, 12)) / 12
-    rows[5]["score"], rows[6][minimize] = math.nan, math.nan
-    rows.append({**rows[8], "round": 1, "slot": 0})
-    table = ledger.build(rows, [])
-    front = pareto_front(table, minimize)
-    good = [row for row in rows[:60] if math.isfinite(row["score"]) and math.isfinite(row[minimize])]
-    expected = {
-        row["candidate"]
-        for row in good
-        if not any(
-            other["score"] >= row["score"]
-            and other[minimize] <= row[minimize]
-            and (other["score"], other[minimize]) != (row["score"], row[minimize])
-            for other in good
-        )
-    }
-    assert set(front["candidate"]) == expected and len(front) == len(expected) > 3
-    assert front[minimize].is_monotonic_increasing and front["score"].is_monotonic_increasing
-    assert len(front) > len(set(front[minimize]))  # equals are both there
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    for row in good:
-        study.add_trial(
-            optuna.trial.create_trial(
-                values=[row["score"], row[minimize]], user_attrs={"candidate": row["candidate"]}
-            )
-        )
-    assert {trial.user_attrs["candidate"] for trial in study.best_trials} == expected
-
-
-def test_pareto_front_of_nothing_and_of_the_wrong_thing(cell):
-    rows = rows_of(cell, [cell.sample(np.random.default_rng(0))], 0, failed=(0,))
-    assert len(pareto_front(ledger.build(rows, []))) == len(pareto_front(ledger.build([], []))) == 0
-    with pytest.raises(TgsageError, match=r"'flop'.*did you mean 'flops'"):
-        pareto_front(ledger.build(rows, []), "flop")
-    with pytest.raises(TgsageError, match="no column 'score'"):
-        pareto_front(ledger.build(rows, []).drop(columns="score"))
-
-
 def test_nsga2_prefers_small_networks(nasbench):
     """With a score that says nothing, later proposals have far smaller cells than random ones."""
     least = cost(nasbench, nasbench.canonical(next(nasbench.all())), 32, 10, False)[0]
@@ -315,8 +269,6 @@ def test_nsga2_prefers_small_networks(nasbench):
 
 def test_reinforce_replays_what_it_drew(cell):
     """The sequence taken for the gradient is the one drawn, not its canonical form."""
-    from tgsage.samplers import reinforce
-
     seen = []
     original = reinforce._recognise
 
@@ -347,8 +299,6 @@ def test_reinforce_replays_what_it_drew(cell):
 
 def test_reinforce_with_a_lag_replays_the_same_policy(cell):
     """Every slot is recognised when results come a round late."""
-    from tgsage.samplers import reinforce
-
     proposals, table = search(cell, small("reinforce"), 4, 4, seed=3, lag=1)
     known = table[table["round"] < 3]
     again = small("reinforce").propose(cell, known, 4, 3, round=4, pending=proposals[3])

@@ -8,32 +8,51 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_results import SMALL, rows_of, search, small, small_spaces
+from made_up_results import OWN, SMALL, rows_of, search, small, small_spaces
 from scipy.stats import wilcoxon
 
-from tgsage import samplers, spaces
-from tgsage.config.samplers import SamplerSettings
+from plugin_files import registered
+from tgsage import plugins, samplers, spaces
 from tgsage.errors import TgsageError
 from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
-from tgsage.spaces.cell_blocks import OPERATIONS, unused_blocks
+from tgsage.samplers.settings import SamplerSettings
+from tgsage.spaces.cell.blocks import OPERATIONS, unused_blocks
 
-SPACES = ("cell", "nasbench201", "convnet10", "convnet20", "list", "python")
-LEARNING = tuple(name for name in samplers.NAMES if name not in ("random", "python"))
+# A sampler sees a space through its choices only: every sampler searches two spaces, and two samplers search
+# every space. convnet20 is convnet10 with more of the same, and takes as long as all others together.
+PAIRS = [
+    *(("nasbench201", name) for name in SMALL),
+    ("cell", "tpe"), ("cell", "climber"), ("convnet10", "evolution"), ("convnet10", "random"),
+    ("list", "nsga2"), ("list", "random"), ("columns", "reinforce"), ("columns", "tpe"),
+    pytest.param(("convnet20", "evolution"), marks=pytest.mark.slow),
+    pytest.param(("convnet20", "reinforce"), marks=pytest.mark.slow),
+]  # fmt: skip
+LEARNING = tuple(name for name in SMALL if name not in ("random", "climber"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def every_space(tmp_path_factory):
-    return small_spaces(tmp_path_factory.mktemp("listed"))
+    with registered(OWN):
+        yield small_spaces(tmp_path_factory.mktemp("listed"))
 
 
-# convnet20 is convnet10 with more of the same, and takes as long as all others together.
-@pytest.fixture(params=[*SPACES[:3], pytest.param("convnet20", marks=pytest.mark.slow), *SPACES[4:]])
-def space(request, every_space):
-    return every_space[request.param]
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request):
+    return request.param
 
 
-@pytest.fixture(params=samplers.NAMES)
+@pytest.fixture
+def space(pair, every_space):
+    return every_space[pair[0]]
+
+
+@pytest.fixture
+def sampler(pair):
+    return pair[1]
+
+
+@pytest.fixture(params=SMALL)
 def name(request):
     return request.param
 
@@ -51,59 +70,58 @@ def searches():
     return of
 
 
-def test_the_suite_covers_all():
-    assert set(SMALL) == set(samplers.NAMES) and set(SPACES) == set(spaces.NAMES)
+def test_the_suite_covers_all(every_space):
+    assert set(SMALL) == {plugin.plugin_name() for plugin in plugins.every("sampler")}
+    assert set(every_space) == {plugin.plugin_name() for plugin in plugins.every("space")}
 
 
-def test_same_seed_same_proposals_whatever_the_order_of_arrival(space, name, searches):
+def test_same_seed_same_proposals_whatever_the_order_of_arrival(space, sampler, searches):
     """A new sampler, a shuffled ledger, and another time: the same answer. Another seed: another one."""
-    _, table = searches(space, name)
-    first = small(name).propose(space, table, 4, seed=5)
-    assert first == small(name).propose(space, table.sample(frac=1, random_state=0), 4, seed=5)
-    assert first != small(name).propose(space, table, 4, seed=6)
-    assert first[:2] != small(name).propose(space, table, 2, seed=5, round=4)
+    _, table = searches(space, sampler)
+    first = small(sampler).propose(space, table, 4, seed=5)
+    assert first == small(sampler).propose(space, table.sample(frac=1, random_state=0), 4, seed=5)
+    assert first != small(sampler).propose(space, table, 4, seed=6)
+    assert first[:2] != small(sampler).propose(space, table, 2, seed=5, round=4)
 
 
-def test_proposals_are_canonical_and_unique(space, name, searches):
-    proposals, table = searches(space, name)
-    proposals = [*proposals, small(name).propose(space, table, 4, seed=5)]
+def test_proposals_are_canonical_and_unique(space, sampler, searches):
+    proposals, table = searches(space, sampler)
+    proposals = [*proposals, small(sampler).propose(space, table, 4, seed=5)]
     assert [len(archs) for archs in proposals] == [4] * 4
     flat = [arch for archs in proposals for arch in archs]
     assert all(space.canonical(arch) == arch for arch in flat)
-    if name != "reinforce":
+    if sampler != "reinforce":
         assert len({space.key(arch) for arch in flat}) == 16
 
 
-def test_failed_candidates_are_not_tried_again(space, name, searches):
+def test_failed_candidates_are_not_tried_again(space, sampler, searches):
     """Even if nearly everything failed."""
-    _, table = searches(space, name)
+    _, table = searches(space, sampler)
     known = table.assign(status=["failed"] * 11 + ["ok"], score=[math.nan] * 11 + [0.5])
     failed = set(known["candidate"][known["status"] == "failed"])
-    proposed = small(name).propose(space, known, 6, seed=5)
+    proposed = small(sampler).propose(space, known, 6, seed=5)
     assert not failed & {space.key(arch) for arch in proposed}
 
 
-def test_round_three_has_left_the_random_phase(space, name, searches):
+def test_round_three_has_left_the_random_phase(space, sampler, searches):
     """The ledger is used: with other scores the proposals are others. Not so those of `random`."""
-    _, table = searches(space, name)
-    learned = small(name).propose(space, table, 8, seed=5)
-    opposite = small(name).propose(space, table.assign(score=1 - table["score"]), 8, seed=5)
-    if name == "random":
+    _, table = searches(space, sampler)
+    learned = small(sampler).propose(space, table, 8, seed=5)
+    opposite = small(sampler).propose(space, table.assign(score=1 - table["score"]), 8, seed=5)
+    if sampler == "random":
         assert learned == opposite
     else:
         assert learned != opposite
         assert learned != small("random").propose(space, table, 8, seed=5)
 
 
-def test_learning_changes_the_third_round(space, name):
+def test_learning_changes_the_third_round(space, sampler):
     """Same seed, same results: by the third round no sampler proposes what the random one does."""
-    if name == "random":
-        return
-    proposals, table = search(space, small(name), 3, 4, seed=8)
+    proposals, table = search(space, small(sampler), 3, 4, seed=8)
     known = table[table["round"] < 2]
     uniform = small("random").propose(space, known, 4, 8, round=2)
-    assert proposals[2] == small(name).propose(space, known, 4, 8, round=2)
-    assert proposals[2] != uniform
+    assert proposals[2] == small(sampler).propose(space, known, 4, 8, round=2)
+    assert (proposals[2] == uniform) == (sampler == "random")
 
 
 def test_the_ledger_is_not_touched(every_space, name):
@@ -114,31 +132,31 @@ def test_the_ledger_is_not_touched(every_space, name):
     pd.testing.assert_frame_equal(table, before)
 
 
-def test_slots_of_a_round_may_arrive_in_any_order(space, name, searches):
+def test_slots_of_a_round_may_arrive_in_any_order(space, sampler, searches):
     """Every order of the last round's rows, with the earlier rounds behind them."""
-    _, table = searches(space, name)
-    first = small(name).propose(space, table, 2, seed=5)
+    _, table = searches(space, sampler)
+    first = small(sampler).propose(space, table, 2, seed=5)
     last = table.index[table["round"] == 2].tolist()
     for order in itertools.islice(itertools.permutations(last), 1, 24, 7):
         arrived = table.loc[[*order, *table.index[table["round"] < 2]]]
-        assert small(name).propose(space, arrived, 2, seed=5) == first
+        assert small(sampler).propose(space, arrived, 2, seed=5) == first
 
 
-def test_pending_is_not_proposed_again(space, name):
-    proposals, table = search(space, small(name), 4, 3, seed=1, lag=2)
+def test_pending_is_not_proposed_again(space, sampler):
+    proposals, table = search(space, small(sampler), 4, 3, seed=1, lag=2)
     keys = [space.key(arch) for archs in proposals for arch in archs]
-    if name == "reinforce":  # on-policy: may repeat itself, and still fills every slot
+    if sampler == "reinforce":  # on-policy: may repeat itself, and still fills every slot
         assert len(keys) == 12
         return
     assert len(set(keys)) == 12 and sorted(keys) == sorted(table["candidate"])
 
 
-def test_pending_may_come_in_any_order(space, name):
+def test_pending_may_come_in_any_order(space, sampler):
     rng = np.random.default_rng(0)
     known = ledger.build(rows_of(space, [space.sample(rng) for _ in range(6)], 0), [])
     waiting = [space.sample(rng) for _ in range(3)]
-    first = small(name).propose(space, known, 3, 0, round=2, pending=waiting)
-    assert first == small(name).propose(space, known, 3, 0, round=2, pending=waiting[::-1])
+    first = small(sampler).propose(space, known, 3, 0, round=2, pending=waiting)
+    assert first == small(sampler).propose(space, known, 3, 0, round=2, pending=waiting[::-1])
 
 
 @pytest.mark.parametrize("limit", ["max_parameters", "max_flops"])
@@ -163,29 +181,29 @@ def test_impossible_constraints_are_one_line(name, every_space):
         sampler.propose(every_space["list"], None, 1, 0)
 
 
-def test_nothing_is_known_at_first(space, name):
+def test_nothing_is_known_at_first(space, sampler):
     empty = ledger.build([], ["V4"])
-    assert small(name).propose(space, None, 2, 0) == small(name).propose(space, empty, 2, 0)
-    assert small(name).propose(space, None, 0, 0) == []
+    assert small(sampler).propose(space, None, 2, 0) == small(sampler).propose(space, empty, 2, 0)
+    assert small(sampler).propose(space, None, 0, 0) == []
 
 
-def test_only_failures_are_no_obstacle(space, name):
+def test_only_failures_are_no_obstacle(space, sampler):
     rng = np.random.default_rng(0)
     rows = rows_of(space, [space.sample(rng) for _ in range(3)], 0, failed=(0, 1, 2))
     rows[1]["status"], rows[2]["status"] = "timeout", "invalid"
     known = ledger.build(rows, [])
-    proposed = small(name).propose(space, known, 3, 0)
+    proposed = small(sampler).propose(space, known, 3, 0)
     assert len(proposed) == 3
     assert not set(known["candidate"]) & {space.key(arch) for arch in proposed}
 
 
-def test_scores_that_are_nan_are_no_obstacle(space, name):
+def test_scores_that_are_nan_are_no_obstacle(space, sampler):
     rng = np.random.default_rng(0)
     rows = rows_of(space, [space.sample(rng) for _ in range(9)], 0)
     for row in rows[::2]:
         row["score"] = math.nan
     known = ledger.build(rows, [])
-    assert len(small(name).propose(space, known, 3, 0)) == 3
+    assert len(small(sampler).propose(space, known, 3, 0)) == 3
 
 
 def test_global_state_is_left_alone(every_space, name):

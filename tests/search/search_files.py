@@ -10,7 +10,7 @@ import xarray as xr
 
 from tgsage import spaces
 from tgsage.config.scoring import Scoring
-from tgsage.config.spaces import CellSpace
+from tgsage.spaces.cell.plugin import CellSpace
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import PackFolder, StageFolder
 from tgsage.runs.records import Proposal, read_proposals, write_trainings

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from search_files import MEASURING, SPACE, TARGETS, files_of, measure_all
 
-from tgsage import search
+from tgsage import guidance, search
 from tgsage.cli import main
-from tgsage.config.guidance import PPlusTg
-from tgsage.config.samplers import RandomSampler
+from tgsage.guidance.paper.plugin import PPlusTg
+from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
 from tgsage.runs import ledger, profiles
@@ -70,10 +70,8 @@ def test_the_command_writes_what_another_search_starts_from(finished, tmp_path, 
     assert fitted.with_teacher.r2 > 0.9 and "without the teacher's: RMSE" in said
     table = ledger.read(finished / "ledger.csv")
     layers = profiles.aligned(profiles.load(finished / "round_0" / "profiles.nc"), table)
-    scorer = calibrated.make(calibrated.CalibratedGuidance(name="calibrated", fitted=str(out)))
-    pd.testing.assert_series_equal(
-        scorer(table, layers), calibrated.scores_of(fitted, table, layers), check_names=False
-    )
+    scores = guidance.get("calibrated", fitted=str(out))(table, layers)
+    pd.testing.assert_series_equal(scores, fitted.predict(table, layers)["predicted"], check_names=False)
 
 
 @pytest.mark.parametrize(

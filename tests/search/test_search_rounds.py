@@ -18,8 +18,9 @@ from search_files import (
 )
 
 from tgsage import search, spaces
-from tgsage.config.guidance import PPlusTg
-from tgsage.config.samplers import RandomSampler, TpeSampler
+from tgsage.guidance.paper.plugin import PPlusTg
+from tgsage.samplers.random.plugin import RandomSampler
+from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import finalists, ledger, profiles

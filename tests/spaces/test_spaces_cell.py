@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.spaces.cell import layout
-from tgsage.spaces.cell_blocks import OPERATIONS, least_equivalent, unused_blocks
+from tgsage.spaces.cell.blocks import OPERATIONS, least_equivalent, unused_blocks
+from tgsage.spaces.cell.space import layout
 
 
 def tiny(**options):
@@ -403,7 +403,7 @@ def test_graph_describes_the_canonical_form():
     expected = [(names[b[s]], f"b{k + 1}", b[s + 1]) for k, b in enumerate(blocks) for s in (0, 2)]
     expected += [(f"b{k + 1}", "output", "concat") for k in unused_blocks(blocks)]
     assert [(e["source"], e["target"], e["operation"]) for e in graph["edges"]] == expected
-    assert spaces.draw_graph(space, arch) == graph
+    assert space.graph(arch) == graph
 
 
 def test_parameters_of_one_cell_by_hand():

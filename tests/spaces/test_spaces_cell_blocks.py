@@ -12,7 +12,7 @@ import torch
 from test_spaces_cell import labelled_graph, shuffled
 
 from tgsage import spaces
-from tgsage.spaces.cell_blocks import OPERATIONS, least_equivalent, sides_of, unused_blocks
+from tgsage.spaces.cell.blocks import OPERATIONS, least_equivalent, sides_of, unused_blocks
 
 RANK = {operation: rank for rank, operation in enumerate(OPERATIONS)}
 WEIGHTLESS = ("identity", "avg_pool_3x3", "max_pool_3x3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import json
 import math
@@ -13,6 +14,8 @@ import torch
 from test_spaces_convnet import random_network, shuffled
 
 from tgsage import spaces
+from tgsage.spaces.cell import blocks
+from tgsage.spaces.convnet import numbering
 
 
 def built(space, arch, seed=0, n_classes=4):
@@ -145,3 +148,8 @@ def by_counting(blocks):
     # previous cell, three terms are added, in any order.
     reading = unordered(3 * 8) - unordered(sides) - sides
     return unordered(first) + first * reading + unordered(sides, 3)
+
+
+@pytest.mark.parametrize("module", [blocks, numbering], ids=lambda module: module.__name__)
+def test_the_worked_examples(module):
+    assert doctest.testmod(module) == doctest.TestResults(0, 1 + (module is numbering))

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tgsage import spaces
+from tgsage import plugins, spaces
 from tgsage.errors import TgsageError
 
 CELL = {"name": "cell", "blocks": 3, "width": 4, "reductions": 1}
@@ -31,7 +31,7 @@ def test_members_keys_and_text_are_those_of_the_space(pool):
         assert space.parse(space.format(arch)) == arch == space.decode(space.encode(arch))
     names = {name for name, _ in space.build(archs[0], 4).named_parameters()}
     assert names == {name for name, _ in of.build(archs[0], 4).named_parameters()}
-    assert spaces.draw_graph(space, archs[0]) == of.graph(archs[0])
+    assert space.graph(archs[0]) == of.graph(archs[0])
 
 
 def test_every_way_to_write_a_list(pool, tmp_path):
@@ -74,13 +74,13 @@ def test_published_strings_survive(data):
     file = data / "nasbench201" / "accuracy_half.csv"
     space = spaces.get("list", file=str(file), of={"name": "nasbench201", "repeats": 1})
     assert space.size == 7809
-    rows = {line.split(",")[1] for line in file.read_text().splitlines()[1:]}
+    strings = {space.of.parse(line.split(",")[1]) for line in file.read_text().splitlines()[1:]}
     rng = np.random.default_rng(0)
     moved = 0
     for _ in range(200):
         arch = space.sample(rng)
         canonical = space.canonical(arch)
-        assert space.of.format_published(canonical) in rows
+        assert canonical in strings
         assert space.key(canonical) == space.key(arch)
         moved += space.of.canonical(arch) not in space._members
     functions = {space.key(arch) for arch in space.all()}
@@ -89,8 +89,10 @@ def test_published_strings_survive(data):
 
 def test_errors_name_the_file(pool, tmp_path, monkeypatch):
     of, _, path = pool
-    monkeypatch.setenv("TGSAGE_DATA", str(tmp_path))
-    assert spaces.get("list", file="pool.json", of=CELL).size == 30
+    settings = plugins.settings("space", "list", file="pool.json", of=CELL)
+    assert spaces.get(settings.located(tmp_path)).size == 30
+    monkeypatch.chdir(tmp_path)
+    assert settings.located(tmp_path / "elsewhere") is settings and spaces.get(settings).size == 30
     with pytest.raises(TgsageError, match=r"absent.json: no such file"):
         spaces.get("list", file="absent.json", of=CELL)
     cases = {

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tgsage import spaces
-from tgsage.config.spaces import CellSpace
 from tgsage.errors import TgsageError
+from tgsage.spaces.cell.plugin import CellSpace
 from tgsage.training import count_flops, count_parameters
 
 # Bashivan et al. 2019: the first two reduction cells were dropped in the search.

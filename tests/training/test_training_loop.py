@@ -16,10 +16,10 @@ from training_fakes import TinyNet, easy_task, tiny_net
 
 from tgsage.errors import TgsageError
 from tgsage.store import seed_from
-from tgsage.training import Diverged, evaluate, images, train
-from tgsage.training.images import draws
-from tgsage.training.loop import Descent
+from tgsage.training import Diverged, data, evaluate, train
+from tgsage.training.data import batches as endless_batches
 from tgsage.training.settings import Recipe
+from tgsage.training.sgd import SGD
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -43,7 +43,7 @@ def slow_train(module: TinyNet, task: object, recipe: Recipe, seed: int) -> tupl
     n = len(task.train.labels)
     steps = round(recipe.epochs * n / recipe.batch_size)
     warm = round(recipe.warmup * steps)
-    batches = draws(
+    batches = endless_batches(
         n, recipe.batch_size, seed, flip=True, crop_padding=recipe.crop_padding, device=torch.device("cpu")
     )
     history = [{name: value.detach().clone() for name, value in module.named_parameters()}]
@@ -225,7 +225,7 @@ def test_images_in_files_and_images_in_memory(tmp_path: Path, monkeypatch: pytes
         part = getattr(task, name)
         np.save(tmp_path / f"{name}.npy", part.images)
         part.images = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
-    monkeypatch.setattr(images, "KEPT_APART_BYTES", 0)
+    monkeypatch.setattr(data, "KEPT_APART_BYTES", 0)
     result = train(tiny_net(), task, recipe, 1)
     assert result.curve == expected.curve
     for one, other in zip(result.checkpoints, expected.checkpoints, strict=True):
@@ -239,7 +239,7 @@ def test_descent_is_torchs_sgd(momentum: float) -> None:
     for module in modules:
         module.unused = torch.nn.Linear(2, 2)
         torch.nn.init.ones_(module.unused.weight)
-    ours = Descent(list(modules[0].parameters()), recipe)
+    ours = SGD(list(modules[0].parameters()), momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     matrices = [p for p in modules[1].parameters() if p.ndim > 1]
     vectors = [p for p in modules[1].parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors}]
@@ -328,8 +328,8 @@ def test_what_the_loop_imports() -> None:
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert {name.split(".")[1] for name in loaded} == {"config", "errors", "store", "training"}
-    assert "tgsage.training.isolation" not in loaded and "tgsage.config.run" not in loaded
+    assert {name.split(".")[1] for name in loaded} == {"errors", "store", "training"}
+    assert "tgsage.training.isolation" not in loaded
 
 
 @pytest.mark.cuda

@@ -24,20 +24,20 @@ from tgsage.training import (
     Failure,
     Outcome,
     OutOfMemory,
-    Paused,
     Stored,
     Trained,
-    candidate,
+    TrainingState,
+    cache,
     candidate_key,
     candidate_seed,
     ensure_trained,
     initial_module,
+    job,
     stored_candidate,
     train,
     train_candidate,
-    trained,
 )
-from tgsage.training.images import draws
+from tgsage.training.data import batches
 from tgsage.training.settings import Recipe
 
 TASK = easy_task(n_train=53)
@@ -104,9 +104,9 @@ def assert_same(one: Trained, other: Trained) -> None:
         assert same(mine.state, theirs.state)
     assert one.curve == other.curve
     assert (one.training_loss_sum, one.examples) == (other.training_loss_sum, other.examples)
-    assert (one.paused is None) == (other.paused is None)
-    if one.paused is not None:
-        assert same(dict(one.paused.tensors), dict(other.paused.tensors))
+    assert (one.resume is None) == (other.resume is None)
+    if one.resume is not None:
+        assert same(dict(one.resume.tensors), dict(other.resume.tensors))
 
 
 def until(recipe: Recipe, stop: float) -> Recipe:
@@ -117,9 +117,9 @@ def in_stages(stops: list[float], recipe: Recipe, make=mixed_net, task=TASK) -> 
     """Train a new module at every stage, as another process would."""
     found: list[Trained] = []
     for stop in stops:
-        paused = found[-1].paused if found else None
+        state = found[-1].resume if found else None
         torch.rand(5)  # Whatever the caller's stream is at.
-        found.append(train(make(), task, until(recipe, stop), 5, paused=paused))
+        found.append(train(make(), task, until(recipe, stop), 5, resume=state))
     return found
 
 
@@ -175,7 +175,7 @@ def test_a_stop_keeps_the_schedule_of_the_whole() -> None:
     # 20 steps, so that the whole curve has a point for each.
     assert part.curve == whole.curve[:8] and part.examples == 56
     assert part.training_loss_sum == pytest.approx(sum(point["loss"] for point in part.curve) * 7 / 53)
-    assert whole.paused is None and part.paused is not None and part.paused.step == 8
+    assert whole.resume is None and part.resume is not None and part.resume.step == 8
     between = train(mixed_net(), TASK, until(RECIPE, 0.13), 5)
     assert [(kept.share, kept.examples) for kept in between.checkpoints] == [(0.0, 0), (0.1, 14), (0.13, 21)]
     assert train(mixed_net(), TASK, until(RECIPE, 0.001), 5).examples == 7
@@ -190,11 +190,11 @@ def test_stops_that_fall_on_one_step() -> None:
 
 def test_the_module_is_as_after_one_go() -> None:
     module = mixed_net()
-    paused = train(mixed_net(), TASK, until(RECIPE, 0.5), 5).paused
-    result = train(module, TASK, RECIPE, 5, paused=paused)
+    state = train(mixed_net(), TASK, until(RECIPE, 0.5), 5).resume
+    result = train(module, TASK, RECIPE, 5, resume=state)
     assert same(dict(module.state_dict()), result.checkpoints[-1].state) and not module.training
     # What is continued from is not used up.
-    assert_same(train(mixed_net(), TASK, RECIPE, 5, paused=paused), result)
+    assert_same(train(mixed_net(), TASK, RECIPE, 5, resume=state), result)
 
 
 @pytest.mark.parametrize(
@@ -207,14 +207,14 @@ def test_the_module_is_as_after_one_go() -> None:
 def test_everything_that_is_saved_is_needed(kind: str) -> None:
     # Running statistics show where they are not recomputed.
     recipe = RECIPE.model_copy(update={"recompute_batchnorm": 0})
-    paused = train(mixed_net(), TASK, until(recipe, 0.5), 5).paused
-    assert paused is not None
-    changed = dict(paused.tensors)
+    state = train(mixed_net(), TASK, until(recipe, 0.5), 5).resume
+    assert state is not None
+    changed = dict(state.tensors)
     name = min(name for name in changed if name.startswith(kind))
     other = torch.Generator().manual_seed(9).get_state()
     changed[name] = other if kind == "random/cpu" else changed[name] * 1.5
     direct = train(mixed_net(), TASK, recipe, 5)
-    result = train(mixed_net(), TASK, recipe, 5, paused=dataclasses.replace(paused, tensors=changed))
+    result = train(mixed_net(), TASK, recipe, 5, resume=dataclasses.replace(state, tensors=changed))
     with pytest.raises(AssertionError):
         assert_same(result, direct)
 
@@ -245,15 +245,15 @@ def test_a_layer_that_draws_in_evaluation_too() -> None:
     ],
 )
 def test_another_training_cannot_be_continued(change: str, recipe: Recipe, message: str) -> None:
-    paused = train(mixed_net(), TASK, until(RECIPE, 0.5), 5).paused
-    assert paused is not None
-    tensors = dict(paused.tensors)
+    state = train(mixed_net(), TASK, until(RECIPE, 0.5), 5).resume
+    assert state is not None
+    tensors = dict(state.tensors)
     if change == "shape":
         tensors["buffers/seen"] = torch.zeros(3)
     elif change == "name":
         del tensors["parameters/stem.weight"]
     with pytest.raises(TgsageError, match=message) as caught:
-        train(mixed_net(), TASK, recipe, 5, paused=Paused(tensors, paused.checkpoints, 0.0))
+        train(mixed_net(), TASK, recipe, 5, resume=TrainingState(tensors, state.checkpoints, 0.0))
     assert "\n" not in str(caught.value)
 
 
@@ -261,8 +261,8 @@ def test_another_training_cannot_be_continued(change: str, recipe: Recipe, messa
 @pytest.mark.parametrize("skip", [0, 1, 2, 3, 5, 10, 23])
 def test_batches_can_be_left_out(n: int, skip: int) -> None:
     options = {"flip": True, "crop_padding": 2, "device": torch.device("cpu")}
-    whole = list(itertools.islice(draws(n, 4, 3, **options), skip + 6))[skip:]
-    for one, other in zip(whole, draws(n, 4, 3, skip=skip, **options), strict=False):
+    whole = list(itertools.islice(batches(n, 4, 3, **options), skip + 6))[skip:]
+    for one, other in zip(whole, batches(n, 4, 3, skip=skip, **options), strict=False):
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
@@ -326,7 +326,7 @@ def assert_same_entry(one: Stored, other: Stored) -> None:
     }
     names = {path.name for path in one.folder.iterdir()}
     assert names == {path.name for path in other.folder.iterdir()}
-    for name in names & {trained.WEIGHTS, trained.RESUME}:
+    for name in names & {cache.WEIGHTS, cache.RESUME}:
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
@@ -348,8 +348,8 @@ def test_rungs_in_the_store(store: Store, tmp_path: Path) -> None:
         assert_same_entry(stored, ensure(Store(tmp_path / f"whole_{stop}"), stop))
     assert [kept["share"] for kept in pieced[1].record["checkpoints"]] == [0.0, 0.1, 0.4, 0.55]
     assert pieced[2].n_checkpoints == 5
-    assert [(stored.folder / trained.RESUME).exists() for stored in pieced] == [True, True, False]
-    tensors = load_file(pieced[0].folder / trained.RESUME)
+    assert [(stored.folder / cache.RESUME).exists() for stored in pieced] == [True, True, False]
+    tensors = load_file(pieced[0].folder / cache.RESUME)
     assert {name.split("/")[0] for name in tensors} == {
         "parameters", "buffers", "velocity", "average", "losses", "random"
     }  # fmt: skip
@@ -362,7 +362,7 @@ def test_what_is_lost_on_the_way_does_not_change_the_answer(
 ) -> None:
     if damage != "nothing stored":
         first = ensure(store, 0.25)
-        path = first.folder / (trained.WEIGHTS if damage == "weights corrupt" else trained.RESUME)
+        path = first.folder / (cache.WEIGHTS if damage == "weights corrupt" else cache.RESUME)
         if damage == "resume deleted":
             path.unlink()
         else:
@@ -376,7 +376,7 @@ def test_what_is_lost_on_the_way_does_not_change_the_answer(
     }.get(damage, ["write", "refused", "write"])
     # The earlier entry heals when it is asked for, and is found again.
     assert_same_entry(ensure(store, 0.25), ensure(Store(tmp_path / "whole"), 0.25))
-    (last.folder / trained.WEIGHTS).unlink()
+    (last.folder / cache.WEIGHTS).unlink()
     recipe = until(RECIPE, 0.55)
     again = stored_candidate(store, last.key, SPACE, arch(), recipe, TASK, "cpu", earlier=[0.25])
     assert_same_entry(again, ensure(Store(tmp_path / "whole"), 0.55))
@@ -385,17 +385,17 @@ def test_what_is_lost_on_the_way_does_not_change_the_answer(
 
 def test_the_latest_intact_stop_is_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[int | None] = []
-    real = trained.train
+    real = cache.train
 
-    def watched(*arguments, paused, **options):
-        found.append(None if paused is None else paused.step)
-        return real(*arguments, paused=paused, **options)
+    def watched(*arguments, resume, **options):
+        found.append(None if resume is None else resume.step)
+        return real(*arguments, resume=resume, **options)
 
-    monkeypatch.setattr(trained, "train", watched)
+    monkeypatch.setattr(cache, "train", watched)
     ensure(store, 0.2)
     middle = ensure(store, 0.5)
     ensure(store, 0.6, [0.5, 0.2, 0.5, 0.9, 1.0])
-    (middle.folder / trained.RESUME).unlink()
+    (middle.folder / cache.RESUME).unlink()
     ensure(store, 0.7, [0.2, 0.5])
     # Another recipe's entry is another's.
     other = RECIPE.model_copy(update={"learning_rate": 0.1})
@@ -405,7 +405,7 @@ def test_the_latest_intact_stop_is_taken(store: Store, monkeypatch: pytest.Monke
 
 def test_an_entry_that_is_pruned_while_it_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ensure(store, 0.25)
-    monkeypatch.setattr(trained, "load_file", lambda path: load_file(path.with_name("gone")))
+    monkeypatch.setattr(cache, "load_file", lambda path: load_file(path.with_name("gone")))
     expected = ensure(Store(store.root / "other"), 0.5)
     assert_same_entry(ensure(store, 0.5, [0.25]), expected)
     assert first.folder.exists()
@@ -438,8 +438,8 @@ def test_costs_add_up(store: Store) -> None:
     # As if the first stage had been slow.
     record = {**first.record, "seconds": 1000.0}
     manifest = json.loads((first.folder / "manifest.json").read_text())
-    (first.folder / trained.RECORD).write_text(json.dumps(record))
-    manifest["files"][trained.RECORD] = _sha256(first.folder / trained.RECORD)
+    (first.folder / cache.RECORD).write_text(json.dumps(record))
+    manifest["files"][cache.RECORD] = _sha256(first.folder / cache.RECORD)
     (first.folder / "manifest.json").write_text(json.dumps(manifest))
     last = ensure(store, 1.0, [0.5], report=told.append)
     assert 1000 < last.record["seconds"] < 1060 and last.record["examples"] == 140
@@ -458,18 +458,18 @@ def test_lack_of_memory_in_the_second_stage(store: Store, monkeypatch: pytest.Mo
     def hungry(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(trained, "train", hungry)
+    monkeypatch.setattr(cache, "train", hungry)
     with pytest.raises(OutOfMemory) as caught:
         ensure(store, 1.0, [0.5])
     assert caught.value.examples == 70
 
 
 def test_divergence_costs_what_came_before() -> None:
-    paused = train(tiny_net(), TASK, until(RECIPE, 0.5), 5).paused
-    assert paused is not None
+    state = train(tiny_net(), TASK, until(RECIPE, 0.5), 5).resume
+    assert state is not None
     hot = RECIPE.model_copy(update={"learning_rate": 1e30, "clip_norm": None})
     with pytest.raises(Diverged) as caught:
-        train(tiny_net(), TASK, hot, 5, paused=dataclasses.replace(paused, seconds=500.0))
+        train(tiny_net(), TASK, hot, 5, resume=dataclasses.replace(state, seconds=500.0))
     assert 500 < caught.value.seconds < 560 and 70 < caught.value.examples <= 140
     assert len(caught.value.curve) >= 10
 
@@ -513,7 +513,7 @@ def test_processes_in_turn(task_path: Path, store: Store, tmp_path: Path) -> Non
     assert first["checkpoints"][-1] == {"share": 0.5, "examples": 48} and first["recipe"]["stop"] == 0.5
     assert [event["event"] for event in store.journal()] == ["write", "hit", "write"]
     files = [
-        Store(root).path("trained", last["store_key"]) / trained.WEIGHTS
+        Store(root).path("trained", last["store_key"]) / cache.WEIGHTS
         for root in (store.root, tmp_path / "other/store")
     ]
     assert files[0].read_bytes() == files[1].read_bytes()
@@ -525,7 +525,7 @@ def test_a_child_that_is_lost_costs_the_earlier_part_too(
 ) -> None:
     told = {"parameters": 10, "flops": 20, "probes": ["a"], "examples": 64, "seconds_before": 7.0}
     lost = Outcome(None, Failure(kind, "why"), 1.5, told)
-    monkeypatch.setattr(candidate, "run_isolated", lambda *_, **__: lost)
+    monkeypatch.setattr(job, "run_isolated", lambda *_, **__: lost)
     written = run(task_path, store, 1.0, [0.5])
     assert (written["seconds"], written["examples"]) == (8.5, 64) and "seconds_before" not in written
 
@@ -564,4 +564,4 @@ def test_networks_of_the_spaces_can_be_continued(name: str) -> None:
 def test_tasks_without_files() -> None:
     # The loop reads nothing of a task but its parts and moments.
     bare = SimpleNamespace(train=TASK.train, validation=TASK.validation, mean=TASK.mean, std=TASK.std)
-    assert train(tiny_net(), bare, until(RECIPE, 0.1), 0).paused is not None
+    assert train(tiny_net(), bare, until(RECIPE, 0.1), 0).resume is not None

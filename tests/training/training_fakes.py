@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
-from tgsage.settings import Section
+from tgsage.plugins import Plugin
 from tgsage.spaces import Architecture, Space
 from tgsage.store import digest
 
 
-class TinySettings(Section):
+class TinySettings(Plugin):
+    plugin_kind: ClassVar[str] = "space"
+    code: ClassVar[str] = "training_fakes:TinySpace"
     name: Literal["tiny"] = "tiny"
     depth: int = 2
 

@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from tgsage import plugins
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
+from tgsage.recordings import data_root
 from tgsage.runs.layout import FINAL, FINALISTS, RunFolder, SearchFolder, round_stage
 from tgsage.runs.settings import Maturing, Measuring, Proposing
 from tgsage.runs.settings import SearchIdentity, SearchSettings
@@ -25,7 +26,9 @@ def or_one_line(function, *arguments):
 
 
 CONFIG = or_one_line(load_config, config)
-SEARCH = CONFIG.search
+# A space's files may lie in the folder of downloaded data.
+SPACE = CONFIG.search.space.located(data_root(CONFIG.data))
+SEARCH = CONFIG.search.model_copy(update={"space": SPACE})
 ARMS = list(SEARCH.arms)
 
 # Where every file is. Wildcards of the names: {arm} and {seed}; {stage} is a round, a rung of a round, the
@@ -38,7 +41,8 @@ BENCHMARKS = RUN.benchmarks
 # Below those two, what belongs to a search.
 OF_ARM = "search/{arm}/seed_{seed}"
 
-# `auto` asks for a GPU where this machine has one; on a cluster say `device: cuda`.
+# `auto` asks for a GPU where this machine has one; on a cluster say `device: cuda`. (Lint: a device has an
+# absolute path.)
 GPUS = int(
     CONFIG.device == "cuda"
     or (CONFIG.device == "auto" and bool(glob.glob("/dev/nvidia[0-9]*")))
@@ -69,14 +73,15 @@ def code_of_modules(call, modules):
     return stage_digest(call, *modules)
 
 
-def code(call, *settings):
-    """Digest of the code that a stage runs with the plugins of these settings."""
-    return code_of_modules(call, tuple(sorted(set(plugin_modules(settings)))))
-
-
-def figures_of(kind):
-    """The registered figures of a search, a teacher or a comparison."""
-    return [figure for figure in plugins.every("figure") if figure.of == kind]
+def code(call, *settings, figures_of=None):
+    """Digest of the code that a stage runs with the plugins of these settings, and with figures of some kind."""
+    modules = set(plugin_modules(settings))
+    if figures_of is not None:
+        figures = plugins.every("figure")
+        modules |= {
+            figure.code_module() for figure in figures if figure.of in figures_of
+        }
+    return code_of_modules(call, tuple(sorted(modules)))
 
 
 def raw_contents(list_files, settings, output):
@@ -86,7 +91,6 @@ def raw_contents(list_files, settings, output):
     touched, or copied with an older time, is told by its content. It must not be a function of the job's
     `output`: Snakemake leaves such parameters out when it looks for changes.
     """
-    from tgsage.recordings import data_root
     from tgsage.store.contents import ABSENT, contents
 
     root = data_root(CONFIG.data)
@@ -116,6 +120,20 @@ def dataset_files(dataset):
     folder = RUN.dataset(dataset)
     responses = folder.published_rdm if CONFIG.rdm_only(dataset) else folder.assembly
     return [responses, folder.stimuli]
+
+
+def recordings_contents(dataset):
+    from tgsage.recordings import raw_files
+
+    return raw_contents(
+        raw_files, CONFIG.recordings[dataset], dataset_files(dataset)[0]
+    )
+
+
+def task_contents():
+    from tgsage.tasks import raw_files
+
+    return raw_contents(raw_files, CONFIG.task, TASK)
 
 
 def teacher_targets(name):
@@ -161,9 +179,7 @@ def arm_observed_file(wildcards):
 
 def guidance_files(wildcards):
     """Files that the arm's guidance reads; one that is not there is told before a job of the arm runs."""
-    from tgsage.guidance import inputs
-
-    files = inputs(SEARCH.arms[wildcards.arm].guidance)
+    files = SEARCH.arms[wildcards.arm].guidance.files()
     for file in files:
         if not Path(file).is_file():
             raise WorkflowError(
@@ -225,7 +241,7 @@ RUNGS = SEARCH.rungs
 
 
 def rung_of(stage):
-    return int(stage.partition("/rung_")[2] or 0)
+    return int(re.search(r"rung_(\d+)|$", stage)[1] or 0)
 
 
 def stage_recipe(stage):
@@ -274,9 +290,7 @@ def stage_packs(stage):
 def pack_files(search, stage, name):
     """A file (`training` or `rsa`) of every pack of a stage."""
     folder = search.stage(stage)
-    return [
-        getattr(folder.pack(pack), name) for pack in range(len(stage_packs(stage)))
-    ]
+    return [getattr(folder.pack(pack), name) for pack in range(len(stage_packs(stage)))]
 
 
 def search_of(wildcards):
@@ -297,3 +311,75 @@ def round_before(name):
     return lambda w: (
         [getattr(search_of(w).round(int(w.round) - 1), name)] if int(w.round) else []
     )
+
+
+def proposal_inputs(wildcards):
+    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
+    number = int(wildcards.round)
+    heard = number - 1 - SEARCH.lag
+    search = search_of(wildcards)
+    return {
+        "ledger": [search.round(heard).ledger] if heard >= 0 else [],
+        "pending": [
+            search.round(r).proposals for r in range(max(heard + 1, 0), number)
+        ],
+    }
+
+
+def rung_before(wildcards):
+    """What a rung of successive halving is chosen from."""
+    stage = round_stage(wildcards.round, int(wildcards.rung) - 1)
+    search = search_of(wildcards)
+    return {
+        "proposals": search.stage(stage).proposals,
+        "trainings": pack_files(search, stage, "training"),
+        "rsas": pack_files(search, stage, "rsa"),
+    }
+
+
+def search_results(arm):
+    """Everything that a search leaves for a person."""
+    searches = [RUN.search(arm, seed) for seed in SEARCH.seeds]
+    files = [
+        file
+        for one in searches
+        for file in (one.ledger, one.final, one.best_architecture)
+    ]
+    figures = [RUN.search_figures(arm, seed) for seed in SEARCH.seeds]
+    return [*files, *figures, RUN.page("report")]
+
+
+# Pages.
+
+PAGES = {"report": CONFIG.report.arms, "comparison": ARMS}
+
+
+def page_searches(wildcards):
+    """The files of the searches of a page, each kind in the order of arms and seeds."""
+    files = ARM.finished()
+    return {
+        name: expand(file, arm=PAGES[wildcards.page], seed=SEARCH.seeds)
+        for name, file in files.items()
+    }
+
+
+def page_teachers(wildcards):
+    names = [arm_teacher(arm) for arm in PAGES[wildcards.page]]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def page_figures(wildcards):
+    teachers = [RUN.teacher_figures(name) for name in page_teachers(wildcards)]
+    arms = PAGES[wildcards.page]
+    return [
+        *expand(RUN.search_figures("{arm}", "{seed}"), arm=arms, seed=SEARCH.seeds),
+        *teachers,
+    ]
+
+
+def template_digest():
+    """Digest of the page's template, which is no module."""
+    import tgsage.report
+
+    template = Path(tgsage.report.__file__).with_name("template.html.j2")
+    return digest(template.read_text(encoding="utf-8"))[:16]

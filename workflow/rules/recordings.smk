@@ -1,11 +1,3 @@
-def recordings_contents(dataset):
-    from tgsage.recordings import raw_files
-
-    return raw_contents(
-        raw_files, CONFIG.recordings[dataset], dataset_files(dataset)[0]
-    )
-
-
 DATASET = RUN.dataset("{dataset}")
 
 

@@ -1,37 +1,3 @@
-PAGES = {"report": CONFIG.report.arms, "comparison": ARMS}
-
-
-def page_searches(wildcards):
-    """The files of the searches of a page, each kind in the order of arms and seeds."""
-    files = ARM.finished()
-    return {
-        name: expand(file, arm=PAGES[wildcards.page], seed=SEARCH.seeds)
-        for name, file in files.items()
-    }
-
-
-def page_teachers(wildcards):
-    names = [arm_teacher(arm) for arm in PAGES[wildcards.page]]
-    return list(dict.fromkeys(name for name in names if name is not None))
-
-
-def page_figures(wildcards):
-    teachers = [RUN.teacher_figures(name) for name in page_teachers(wildcards)]
-    arms = PAGES[wildcards.page]
-    return [
-        *expand(RUN.search_figures("{arm}", "{seed}"), arm=arms, seed=SEARCH.seeds),
-        *teachers,
-    ]
-
-
-def template_digest():
-    """Digest of the page's template, which is no module."""
-    import tgsage.report
-
-    template = Path(tgsage.report.__file__).with_name("template.html.j2")
-    return digest(template.read_text(encoding="utf-8"))[:16]
-
-
 rule arm_figures:
     input:
         **ARM.finished(),
@@ -52,13 +18,12 @@ rule arm_figures:
         mem_mb=2000,
     params:
         call="tgsage.plots.draw:search_figures",
-        search_folder=ARM.path,
         space=stage_space(FINAL).plain(),
         n_validation=CONFIG.task.n_validation,
         code=code(
             "tgsage.plots.draw:search_figures",
             SEARCH.space,
-            *figures_of("search"),
+            figures_of=["search"],
         ),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
@@ -92,7 +57,7 @@ rule page:
         arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
         code=[
-            code("tgsage.report.page:write", *figures_of("comparison")),
+            code("tgsage.report.page:write", figures_of=["comparison"]),
             template_digest(),
         ],
     message:

@@ -31,19 +31,6 @@ rule search_settings:
         "../scripts/stage.py"
 
 
-def proposal_inputs(wildcards):
-    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
-    number = int(wildcards.round)
-    heard = number - 1 - SEARCH.lag
-    search = search_of(wildcards)
-    return {
-        "ledger": [search.round(heard).ledger] if heard >= 0 else [],
-        "pending": [
-            search.round(r).proposals for r in range(max(heard + 1, 0), number)
-        ],
-    }
-
-
 rule propose:
     input:
         unpack(proposal_inputs),
@@ -133,17 +120,6 @@ rule score:
         "Score pack {wildcards.pack} of {wildcards.stage}, {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/stage.py"
-
-
-def rung_before(wildcards):
-    """What a rung of successive halving is chosen from."""
-    stage = round_stage(wildcards.round, int(wildcards.rung) - 1)
-    search = search_of(wildcards)
-    return {
-        "proposals": search.stage(stage).proposals,
-        "trainings": pack_files(search, stage, "training"),
-        "rsas": pack_files(search, stage, "rsa"),
-    }
 
 
 rule promote:
@@ -330,18 +306,6 @@ rule finish:
         "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/stage.py"
-
-
-def search_results(arm):
-    """Everything that a search leaves for a person."""
-    searches = [RUN.search(arm, seed) for seed in SEARCH.seeds]
-    files = [
-        file
-        for one in searches
-        for file in (one.ledger, one.final, one.best_architecture)
-    ]
-    figures = [RUN.search_figures(arm, seed) for seed in SEARCH.seeds]
-    return [*files, *figures, RUN.page("report")]
 
 
 for arm in ARMS:

@@ -1,9 +1,3 @@
-def task_contents():
-    from tgsage.tasks import raw_files
-
-    return raw_contents(raw_files, CONFIG.task, TASK)
-
-
 rule task:
     output:
         task=TASK,

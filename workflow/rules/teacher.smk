@@ -49,7 +49,7 @@ rule teacher_figures:
         mem_mb=3000,
     params:
         call="tgsage.plots.draw:teacher_figures",
-        code=code("tgsage.plots.draw:teacher_figures", *figures_of("teacher")),
+        code=code("tgsage.plots.draw:teacher_figures", figures_of=["teacher"]),
     message:
         "Draw the teacher {wildcards.teacher}"
     script:

@@ -69,25 +69,11 @@ class RunConfig(Section):
                 name = getattr(settings, field)
                 if name is not None:
                     refuse_unknown("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
-            if settings.teacher is None and settings.guidance.name not in ("p_only", "calibrated"):
-                raise ValueError(
-                    f"search.arms.{arm}: guidance {settings.guidance.name!r} needs a teacher; "
-                    "name one or choose p_only"
-                )
+            settings.guidance.check(arm, self)
             if settings.observe is not None and settings.observe == settings.teacher:
                 raise ValueError(
                     f"search.arms.{arm}.observe: {settings.observe!r} is the teacher already; name another "
                     "one or leave it out"
-                )
-            if getattr(settings.guidance, "match_variance", False) and settings.observe is None:
-                raise ValueError(
-                    f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be "
-                    "matched; name it under observe"
-                )
-            if getattr(settings.guidance, "reading", None) == "gain" and self.search.premature.checkpoints[0]:
-                raise ValueError(
-                    f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; "
-                    "add 0 to search.premature.checkpoints"
                 )
         for arm in self.report.arms:
             refuse_unknown("arm", "report.arms", arm, self.search.arms)

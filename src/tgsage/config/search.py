@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from ..guidance.paper.plugin import PPlusTg
+from ..guidance.settings import GuidanceSource
+from ..samplers.settings import SamplerSource
+from ..samplers.tpe.plugin import TpeSampler
 from ..settings import Field, Section
+from ..spaces.settings import SpaceSource
 from ..training.settings import Recipe
-from .guidance import GuidanceSource, PPlusTg
-from .samplers import SamplerSource, TpeSampler
-from .spaces import SpaceSource
 
 
 class Arm(Section):

@@ -1,29 +1,38 @@
-"""What every guidance reads of a ledger and of its profiles."""
+"""What guidances read from a ledger and from its profiles."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..errors import TgsageError
 
-Scorer = Callable[[pd.DataFrame, xr.Dataset | None], pd.Series]
+Array = NDArray[np.floating[Any]]
+
+
+class Scorer(Protocol):
+    """A function from a ledger and its profiles to scores."""
+
+    def __call__(self, ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
+        """Return one score per row of the ledger; see :func:`tgsage.guidance.get`."""
+
 
 EQUAL = 1e-12
-"""Values whose range is at most this share of the largest of them are held to be equal: rounding."""
+"""Values whose range is at most this share of the largest of them are equal up to rounding."""
 
 
 def column(ledger: pd.DataFrame, name: str) -> pd.Series:
-    """A column of numbers.
+    """Return a column of numbers.
 
     Raises
     ------
     TgsageError
-        If there is none of that name.
+        If the ledger has no such column.
     """
     if name not in ledger.columns:
         raise TgsageError(f"guidance: the ledger has no column {name!r}")
@@ -31,7 +40,7 @@ def column(ledger: pd.DataFrame, name: str) -> pd.Series:
 
 
 def accuracy(ledger: pd.DataFrame) -> pd.Series:
-    """P, fractions in [0, 1].
+    """Return P, fractions in [0, 1].
 
     Raises
     ------
@@ -48,28 +57,30 @@ def accuracy(ledger: pd.DataFrame) -> pd.Series:
     return values
 
 
-def is_ok(ledger: pd.DataFrame) -> np.ndarray:
-    """Which rows are ok, (rows,) of bool."""
+def is_ok(ledger: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are ok, (rows,)."""
     if "status" not in ledger.columns:
         raise TgsageError("guidance: the ledger has no column 'status'")
     return (ledger["status"] == "ok").to_numpy()
 
 
-def of_ok(ledger: pd.DataFrame, values: pd.Series | np.ndarray) -> pd.Series:
-    """The values as scores: float64 on the ledger's index, NaN where the row is not ok."""
+def of_ok(ledger: pd.DataFrame, values: pd.Series | Array) -> pd.Series:
+    """Return values as scores: float64 on the ledger's index, NaN if the row is not ok."""
     scores = pd.Series(np.asarray(values, dtype="float64"), index=ledger.index)
     return scores.where(is_ok(ledger)).rename("score")
 
 
-def combined(ledger: pd.DataFrame, other: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """P and what is added to it, over the rows that get a score.
+def combined(ledger: pd.DataFrame, other: Array, alpha: float) -> tuple[Array, Array]:
+    """Return P and what is added to it.
 
     Parameters
     ----------
+    ledger
+        With the columns status and accuracy.
     other
-        (rows,), NaN where undefined.
+        (rows,), NaN if undefined.
     alpha
-        Weight of ``other``; with 0 its undefined values do not matter and become 0.
+        Weight of ``other``; if it is 0, undefined values do not matter and become 0.
 
     Returns
     -------
@@ -83,10 +94,11 @@ def combined(ledger: pd.DataFrame, other: np.ndarray, alpha: float) -> tuple[np.
     return p, other
 
 
-def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and population standard deviation; 0 where the values are equal up to rounding.
+def moments(values: Array) -> tuple[float, float]:
+    """Return the mean and the population standard deviation.
 
-    The sums are exact (``math.fsum``), so that the order of the values does not matter.
+    The deviation is 0 if the values are equal up to rounding. The sums are exact (``math.fsum``), so that the
+    order of the values does not matter.
     """
     mean = math.fsum(values) / len(values)
     if np.ptp(values) <= EQUAL * np.abs(values).max():
@@ -94,8 +106,8 @@ def moments(values: np.ndarray) -> tuple[float, float]:
     return mean, math.sqrt(math.fsum((values - mean) ** 2) / len(values))
 
 
-def zscores(values: np.ndarray) -> np.ndarray:
-    """Z-score the finite values; zeros where they are equal; NaN stays NaN."""
+def zscores(values: Array) -> Array:
+    """Return z-scores of the finite values, or zeros if they are equal; NaN stays NaN."""
     finite = np.isfinite(values)
     scaled = np.full(len(values), np.nan)
     if finite.any():
@@ -119,21 +131,21 @@ def check_alignment(ledger: pd.DataFrame, profiles: xr.Dataset) -> None:
             f"guidance: the profiles have {len(profiled)} rows and the ledger {len(places)}; collect the "
             "round again"
         )
-    for row, (wanted, found) in enumerate(zip(places, profiled, strict=True)):
-        if wanted != found:
+    for row, (place, other) in enumerate(zip(places, profiled, strict=True)):
+        if place != other:
             raise TgsageError(
-                f"guidance: row {row} is round {wanted[0]}, slot {wanted[1]} in the ledger and round "
-                f"{found[0]}, slot {found[1]} in the profiles; collect the round again"
+                f"guidance: row {row} is round {place[0]}, slot {place[1]} in the ledger and round "
+                f"{other[0]}, slot {other[1]} in the profiles; collect the round again"
             )
 
 
 def needed(profiles: xr.Dataset | None, name: str) -> xr.Dataset:
-    """The profiles, which this guidance cannot do without.
+    """Return the profiles that a guidance needs.
 
     Raises
     ------
     TgsageError
-        If there are none, or they are of no target.
+        If there are none, or they have no target.
     """
     if profiles is None:
         raise TgsageError(f"guidance {name}: needs the profiles beside the ledger; hand over profiles.nc")
@@ -142,6 +154,6 @@ def needed(profiles: xr.Dataset | None, name: str) -> xr.Dataset:
     return profiles
 
 
-def over_targets(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean over targets, (rows, targets) -> (rows,); NaN where one is undefined."""
-    return np.average(values, axis=1, weights=weights)
+def over_targets(values: Array, weights: Array) -> Array:
+    """Return the weighted mean over targets, (rows, targets) -> (rows,); NaN if one is undefined."""
+    return np.asarray(np.average(values, axis=1, weights=weights))

@@ -18,7 +18,7 @@ from .settings import FigureSettings
 from .style import Drawing
 
 if TYPE_CHECKING:
-    from ..plugin_bases import SpaceSettings
+    from ..spaces.settings import SpaceSettings
 
 PathLike = str | os.PathLike[str]
 
@@ -54,10 +54,16 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
     return list(drawn.values())
 
 
-def search_figures(
+def search_figures(  # noqa: PLR0913 - the files of a search
     figures: PathLike,
     *,
-    search_folder: PathLike,
+    settings: PathLike,
+    ledger: PathLike,
+    finalists: PathLike,
+    final: PathLike,
+    training: PathLike,
+    rsa: PathLike,
+    rdms: PathLike,
     space: Space | SpaceSettings,
     teacher_file: PathLike | None = None,
     n_validation: int | None = None,
@@ -68,8 +74,8 @@ def search_figures(
     ----------
     figures
         The folder to write: svg and png of each figure, and their list.
-    search_folder
-        ``results/<run>/search/<arm>/seed_<s>``.
+    settings, ledger, finalists, final, training, rsa, rdms
+        The search's files: :meth:`tgsage.runs.layout.SearchFolder.finished`.
     space
         A space, or its settings: it draws the winning cell.
     teacher_file
@@ -84,7 +90,16 @@ def search_figures(
     """
     teacher = None if teacher_file is None else load_teacher(teacher_file)
     built = space if isinstance(space, Space) else spaces.get(space)
-    data = SearchData(search_files.read_search(search_folder), teacher, built, n_validation)
+    search = search_files.read_files(
+        settings=settings,
+        ledger=ledger,
+        finalists=finalists,
+        final=final,
+        training=training,
+        rsa=rsa,
+        rdms=rdms,
+    )
+    data = SearchData(search, teacher, built, n_validation)
     return gallery.write(drawings(data), Path(figures))
 
 

@@ -5,11 +5,6 @@ RDM is *condensed*: the n(n-1)/2 dissimilarities above the diagonal, in the orde
 1)``, as scipy and rsatoolbox have it.
 """
 
-from .comparison import METHODS, compare
-from .condensed import average, category_means, n_stimuli, subset, to_condensed, to_square
-from .dissimilarity import METRICS, crossnobis, rdm
+import lazy_loader as lazy
 
-__all__ = [
-    "METHODS", "METRICS", "average", "category_means", "compare", "crossnobis", "n_stimuli", "rdm", "subset",
-    "to_condensed", "to_square",
-]  # fmt: skip
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,27 @@ if TYPE_CHECKING:
 Array: TypeAlias = "npt.ArrayLike | torch.Tensor"
 """What a user may hand in: a tensor, or anything that numpy makes an array of numbers from."""
 
+Values = TypeVar("Values", np.ndarray, "torch.Tensor")
+"""What arithmetic is done with: arrays or tensors, and never both in one call."""
+
+
+def as_tensor(values: object) -> torch.Tensor | None:
+    """Return ``values`` if it is a tensor, else None; torch is not imported for those who do not use it."""
+    torch = sys.modules.get("torch")
+    return values if torch is not None and isinstance(values, torch.Tensor) else None
+
 
 def is_tensor(values: object) -> bool:
-    """Tell whether ``values`` is a torch tensor, without importing torch for those who do not use it."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(values, torch.Tensor)
+    """Whether ``values`` is a torch tensor."""
+    return as_tensor(values) is not None
 
 
-def namespace(values: Any) -> ModuleType:
+def device_type(values: np.ndarray | torch.Tensor) -> str:
+    """Return ``"cpu"`` or ``"cuda"``."""
+    return str(getattr(values.device, "type", values.device))
+
+
+def namespace(values: object) -> ModuleType:
     """Return the module, ``torch`` or ``numpy``, whose functions take ``values``."""
     return sys.modules["torch"] if is_tensor(values) else np
 
@@ -32,15 +45,18 @@ def namespace(values: Any) -> ModuleType:
 def numbers(values: Array, what: str) -> Any:
     """Return ``values`` as an array or detached tensor of real numbers, its dtype unchanged.
 
+    Which of the two is known at run time only, hence the type.
+
     Raises
     ------
     TgsageError
         If these are not real numbers, or of unequal lengths.
     """
-    if is_tensor(values):
-        if values.is_complex():
-            raise TgsageError(f"{what} must be real numbers, got {values.dtype}")
-        return values.detach()
+    tensor = as_tensor(values)
+    if tensor is not None:
+        if tensor.is_complex():
+            raise TgsageError(f"{what} must be real numbers, got {tensor.dtype}")
+        return tensor.detach()
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -50,17 +66,18 @@ def numbers(values: Array, what: str) -> Any:
     return array
 
 
-def floating(values: Any) -> Any:
+def floating(values: np.ndarray | torch.Tensor) -> Any:
     """Return a contiguous copy to work on: float64, or for a tensor float32 unless it was float64 already."""
-    if not is_tensor(values):
+    tensor = as_tensor(values)
+    if tensor is None:
         return np.array(values, dtype=np.float64, order="C")
     torch = sys.modules["torch"]
-    dtype = torch.float64 if values.dtype == torch.float64 or coarse_products(values) else torch.float32
-    return values.to(dtype, copy=True).contiguous()
+    dtype = torch.float64 if tensor.dtype == torch.float64 or coarse_products(tensor) else torch.float32
+    return tensor.to(dtype, copy=True).contiguous()
 
 
-def coarse_products(values: Any) -> bool:
-    """Tell whether matrix products of a float32 tensor are set to be rounded to TF32 or bfloat16.
+def coarse_products(values: torch.Tensor) -> bool:
+    """Whether matrix products of a float32 tensor are set to be rounded to TF32 or bfloat16.
 
     A process that trains may have allowed that (three significant digits). Distances are differences of such
     products, so they are then computed in float64; the process's setting is left alone.
@@ -70,18 +87,25 @@ def coarse_products(values: Any) -> bool:
     return str(backend.matmul.fp32_precision) in ("tf32", "bf16")
 
 
-def plain_numpy(values: Any) -> np.ndarray:
+def plain_numpy(values: Array) -> np.ndarray:
     """Return an array or tensor as a numpy array on the host; what numpy has no type for becomes float32."""
-    if not is_tensor(values):
-        return values
-    torch = sys.modules["torch"]
-    if values.dtype == torch.bfloat16:
-        values = values.float()
-    return values.cpu().numpy()
+    tensor = as_tensor(values)
+    if tensor is None:
+        return np.asarray(values)
+    if tensor.dtype == sys.modules["torch"].bfloat16:
+        tensor = tensor.float()
+    array: np.ndarray = tensor.cpu().numpy()
+    return array
 
 
-def full_like(values: Any, shape: tuple[int, ...], fill: float) -> Any:
+def full_like(values: Values, shape: tuple[int, ...], fill: float) -> Values:
     """Return a new array of ``shape`` with dtype, kind and device of ``values``."""
-    if is_tensor(values):
-        return values.new_full(shape, fill)
-    return np.full(shape, fill, dtype=values.dtype)
+    full: Values = namespace(values).full(shape, fill, dtype=values.dtype, device=values.device)
+    return full
+
+
+def on_device(values: Values, index: np.ndarray) -> Values:
+    """Return an index of ``values`` as an array of their kind, on their device."""
+    xp = namespace(values)
+    moved: Values = xp.asarray(index, device=values.device)
+    return moved

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import TgsageError, unknown
-from .arrays import Array, full_like, is_tensor, namespace, numbers, plain_numpy
+from .arrays import Array, Values, full_like, is_tensor, namespace, numbers, plain_numpy
 from .condensed import n_stimuli
 from .ranks import average_ranks, concordance, dense_ranks
+
+if TYPE_CHECKING:
+    import torch
 
 METHODS = ("pearson", "spearman", "kendall", "rho_a", "cosine", "whitened")
 
@@ -91,17 +94,17 @@ def _rows(values: Array, name: str) -> Any:
     return rdms
 
 
-def _tensor(values: Any, device: Any) -> Any:
-    if is_tensor(values):
-        return values.to(device)
-    return sys.modules["torch"].from_numpy(np.ascontiguousarray(values)).to(device)
+def _tensor(values: Array, device: torch.device) -> torch.Tensor:
+    tensor: torch.Tensor = sys.modules["torch"].asarray(values, device=device)
+    return tensor
 
 
-def _vectors(rdms: Any, n: int, method: str) -> Any:
+def _vectors(rdms: Values, n: int, method: str) -> Values:
     """Return float64 vectors whose inner products are the similarities; NaN where an RDM has none."""
     xp = namespace(rdms)
     n_pairs = rdms.shape[1]
-    one = full_like(_double(rdms[:1, 0]), (), 1)
+    one: Values = xp.asarray(1, dtype=xp.float64, device=rdms.device)
+    vectors: Values
     good = xp.isfinite(rdms).all(1)
     if method in ("spearman", "rho_a"):
         # Each RDM is ranked once, however many it is compared with.
@@ -110,7 +113,7 @@ def _vectors(rdms: Any, n: int, method: str) -> Any:
             if usable:
                 vectors[row] = average_ranks(rdms[row]) - (n_pairs + 1) / 2
     else:
-        vectors = xp.where(good[:, None], _double(rdms), one)
+        vectors = xp.where(good[:, None], xp.asarray(rdms, dtype=xp.float64), one)
         # The largest becomes 1, so that no square overflows or vanishes, and entries that are all alike
         # become 0 exactly below: divided by their length of 0 they are NaN.
         vectors /= xp.amax(abs(vectors), 1)[:, None]
@@ -127,7 +130,7 @@ def _vectors(rdms: Any, n: int, method: str) -> Any:
     return vectors
 
 
-def _whiten(centred: Any, n: int) -> Any:
+def _whiten(centred: Values, n: int) -> Values:
     """Return (A, n(n-1)/2 + n) vectors whose cosine is that of the RDMs in the metric of V^-1.
 
     V = (C C^T) squared entry by entry, C the matrix of pairwise contrasts, is the covariance of distance
@@ -145,7 +148,7 @@ def _whiten(centred: Any, n: int) -> Any:
         total[:, row + 1 :] += part
     mean = total / n
     grand = mean.mean(1)[:, None]
-    vectors = xp.concatenate([centred, grand - 2 * mean], 1)
+    vectors: Values = xp.concatenate([centred, grand - 2 * mean], 1)
     end = 0
     for row in range(n - 1):
         begin, end = end, end + n - 1 - row
@@ -164,7 +167,3 @@ def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
                 difference, total = concordance(*one, *other)
                 result[i, j] = difference / total
     return result
-
-
-def _double(values: Any) -> Any:
-    return values.double() if is_tensor(values) else values.astype(np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import TgsageError
-from .arrays import Array, full_like, is_tensor, namespace, numbers, plain_numpy
+from .arrays import Array, Values, full_like, is_tensor, namespace, numbers, on_device, plain_numpy
 
 
 def n_stimuli(n_pairs: int) -> int:
@@ -130,7 +130,7 @@ def subset(condensed: Array, index: npt.ArrayLike) -> Any:
     first = np.minimum(chosen[row], chosen[column])
     second = np.maximum(chosen[row], chosen[column])
     pair = first * (2 * n - first - 1) // 2 + second - first - 1
-    return values[..., _on_device(values, pair)]
+    return values[..., on_device(values, pair)]
 
 
 def average(rdms: Array | Sequence[Array]) -> Any:
@@ -151,13 +151,14 @@ def average(rdms: Array | Sequence[Array]) -> Any:
     TgsageError
         If there are none, or they have different numbers of pairs.
     """
+    given: Any = rdms
     if isinstance(rdms, list | tuple):
         lengths = {int(np.prod(item.shape)) if hasattr(item, "shape") else len(item) for item in rdms}
         if len(lengths) > 1:
             raise TgsageError(f"RDMs to be averaged have different numbers of pairs: {sorted(lengths)}")
         if rdms and all(is_tensor(item) for item in rdms):
-            rdms = namespace(rdms[0]).stack(list(rdms))
-    values = numbers(rdms, "RDMs")
+            given = namespace(rdms[0]).stack(list(rdms))
+    values = numbers(given, "RDMs")
     if values.ndim != 2 or values.shape[0] == 0:
         raise TgsageError(f"average needs RDMs as (rdm, pair), at least one, got {tuple(values.shape)}")
     n_stimuli(values.shape[1])
@@ -205,7 +206,7 @@ def category_means(activations: Array, labels: Array | Sequence[str]) -> Any:
     groups = np.split(order, np.cumsum(np.bincount(member, minlength=categories.size))[:-1])
     rows = []
     for group in groups if categories.size else []:
-        part = values[_on_device(values, group)]
+        part = values[on_device(values, group)]
         part = part if floats else part.float()
         rows.append(part.mean(0) if dtype is None else part.mean(axis=0, dtype=dtype))
     if not rows:
@@ -220,11 +221,6 @@ def _at_least_1d(condensed: Array) -> Any:
     return values
 
 
-def _upper(values: Any, n: int) -> Any:
-    if is_tensor(values):
-        return namespace(values).triu_indices(n, n, 1, device=values.device)
-    return np.triu_indices(n, 1)
-
-
-def _on_device(values: Any, index: np.ndarray) -> Any:
-    return namespace(values).from_numpy(index).to(values.device) if is_tensor(values) else index
+def _upper(values: Values, n: int) -> tuple[Values, Values]:
+    row, column = np.triu_indices(n, 1)
+    return on_device(values, row), on_device(values, column)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import TgsageError, unknown
-from .arrays import Array, floating, full_like, is_tensor, namespace, numbers, plain_numpy
+from .arrays import (
+    Array,
+    Values,
+    device_type,
+    floating,
+    full_like,
+    is_tensor,
+    namespace,
+    numbers,
+    on_device,
+    plain_numpy,
+)
+
+if TYPE_CHECKING:
+    import torch
 
 METRICS = ("correlation", "sqeuclidean", "cosine", "crossnobis", "poisson")
 
@@ -89,7 +103,7 @@ def rdm(
     xp = namespace(given)
     with _quiet(given):
         x = floating(given)
-        low, high = _row_range(xp, x)
+        low, high = _row_range(x)
         # A NaN or an infinity anywhere in a row shows in its minimum or maximum.
         bad = ~(xp.isfinite(low) & xp.isfinite(high))
         if bool(bad.any()):
@@ -104,20 +118,14 @@ def rdm(
         left = right = x
         scale = 1.0
         if metric in ("correlation", "cosine"):
-            own = _unit_rows(xp, x, low, high, centre=metric == "correlation")
+            own = _unit_rows(x, low, high, centre=metric == "correlation")
         elif metric == "sqeuclidean":
             # A shift changes no distance, and without a common offset nothing is lost to cancellation.
             x -= x.sum(0) / max(int((~bad).sum()), 1)
             own = (x * x).sum(1) / n_features
             scale = 2 / n_features
         else:
-            if bool((low < 0).any()):
-                worst = int(plain_numpy(low).argmin())
-                row = worst if first is None else int(plain_numpy(first)[worst])
-                raise TgsageError(
-                    f"metric 'poisson' needs rates that are not negative; row {row} has {float(low.min()):g} "
-                    "(z-scored or baseline-subtracted rates are no counts)"
-                )
+            _check_rates(low, first)
             x += prior_lambda * prior_weight
             x /= 1 + prior_weight
             logarithm = xp.log(x)
@@ -216,15 +224,29 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
     return _restore(result, given)
 
 
-def _row_range(xp: Any, x: Any) -> tuple[Any, Any]:
+def _check_rates(low: Values, first: Values | None) -> None:
+    """Refuse negative rates; ``first`` says which row of the input each row is, where that differs."""
+    if not bool((low < 0).any()):
+        return
+    worst = int(plain_numpy(low).argmin())
+    row = worst if first is None else int(plain_numpy(first)[worst])
+    raise TgsageError(
+        f"metric 'poisson' needs rates that are not negative; row {row} has {float(low.min()):g} "
+        "(z-scored or baseline-subtracted rates are no counts)"
+    )
+
+
+def _row_range(x: Values) -> tuple[Values, Values]:
+    xp = namespace(x)
     low, high = full_like(x, (x.shape[0],), 0), full_like(x, (x.shape[0],), 0)
     for rows in _chunks(x):
         low[rows], high[rows] = xp.amin(x[rows], 1), xp.amax(x[rows], 1)
     return low, high
 
 
-def _unit_rows(xp: Any, x: Any, low: Any, high: Any, *, centre: bool) -> Any:
+def _unit_rows(x: Values, low: Values, high: Values, *, centre: bool) -> Values:
     """Scale rows to length 1, in place; return half of each squared length, NaN where there is none."""
+    xp = namespace(x)
     own = full_like(x, (x.shape[0],), 0.5)
     for rows in _chunks(x):
         part = x[rows]
@@ -247,7 +269,7 @@ def _unit_rows(xp: Any, x: Any, low: Any, high: Any, *, centre: bool) -> Any:
     return own
 
 
-def _distinct(x: Any, low: Any, high: Any, bad: Any) -> tuple[Any, Any]:
+def _distinct(x: Values, low: Values, high: Values, bad: Values) -> tuple[Values, Values] | tuple[None, None]:
     """Find rows that are equal: the label of each row, and one row for each label; None, None if all differ.
 
     Only distinct rows are compared then. Rounding would otherwise make small unequal distances from equal
@@ -255,8 +277,7 @@ def _distinct(x: Any, low: Any, high: Any, bad: Any) -> tuple[Any, Any]:
     """
     n, n_features = x.shape
     probe = np.linspace(0, n_features - 1, min(n_features, 6)).astype(np.int64)
-    xp = namespace(x)
-    some = x[:, xp.from_numpy(probe).to(x.device) if is_tensor(x) else probe]
+    some = x[:, on_device(x, probe)]
     key = np.column_stack([plain_numpy(part) for part in (low, high, some)] + [plain_numpy(bad)])
     _, group, size = np.unique(key, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
@@ -274,18 +295,16 @@ def _distinct(x: Any, low: Any, high: Any, bad: Any) -> tuple[Any, Any]:
     first, label = np.unique(label, return_inverse=True)
     if first.size == n:
         return None, None
-    if is_tensor(x):
-        return xp.from_numpy(label).to(x.device), xp.from_numpy(first).to(x.device)
-    return label, first
+    return on_device(x, label), on_device(x, first)
 
 
 def _pairwise(
-    own: Any,
-    similarity: Callable[[int, int], Any],
+    own: Values,
+    similarity: Callable[[int, int], Values],
     scale: float,
     bounds: tuple[float, float | None] | None = None,
     symmetric: bool = False,
-) -> Any:
+) -> Values:
     """Return own + own.T - scale * similarity, condensed, within bounds.
 
     ``similarity(i, j)`` gives a new array, rows i to j-1 by columns i to n-1; ``symmetric`` says that it is
@@ -293,7 +312,7 @@ def _pairwise(
     """
     n = own.shape[0]
     xp = namespace(own)
-    device = own.device.type if is_tensor(own) else "cpu"
+    device = device_type(own)
     most = max(_BLOCK_BYTES.get(device, 64 << 20) // max(n * own.dtype.itemsize, 1), 1)
     # numpy halves the work itself where a whole matrix meets its own transpose (BLAS syrk).
     rows = n if symmetric and not is_tensor(own) and most >= n else min(_BLOCK_ROWS.get(device, 128), most)
@@ -324,13 +343,14 @@ def _copy_rows(block: np.ndarray, target: np.ndarray) -> None:
         target[begin:end] = block[row, row + 1 :]
 
 
-def _masked(block: Any) -> Any:
+def _masked(block: Values) -> Values:
     """As :func:`_copy_rows` in one operation: on a device, one for each row would be slow."""
-    torch = namespace(block)
-    return block[torch.ones(block.shape, dtype=torch.bool, device=block.device).triu(1)]
+    xp = namespace(block)
+    part: Values = block[xp.triu(xp.ones(block.shape, dtype=xp.bool, device=block.device), 1)]
+    return part
 
 
-def _repeat(condensed: Any, own: Any, label: Any) -> Any:
+def _repeat(condensed: Values, own: Values, label: Values) -> Values:
     """RDM of rows from the RDM of distinct rows; ``label`` says which distinct row each row is."""
     n, n_distinct = label.shape[0], own.shape[0]
     xp = namespace(own)
@@ -347,7 +367,7 @@ def _repeat(condensed: Any, own: Any, label: Any) -> Any:
     return result
 
 
-def _precision(precision: Array, x: Any) -> Any:
+def _precision(precision: Array, x: Values) -> Values:
     matrix = numbers(precision, "the noise precision")
     n_features = x.shape[-1]
     if tuple(matrix.shape) != (n_features, n_features):
@@ -358,29 +378,31 @@ def _precision(precision: Array, x: Any) -> Any:
     host = plain_numpy(matrix).astype(np.float64)
     if not np.isfinite(host).all() or not np.allclose(host, host.T, atol=1e-8 * abs(host).max()):
         raise TgsageError("the noise precision must be finite and symmetric")
-    return namespace(x).from_numpy(host).to(x) if is_tensor(x) else host
+    moved: Values = namespace(x).asarray(host, dtype=x.dtype, device=x.device)
+    return moved
 
 
-def _chunks(x: Any) -> list[slice]:
-    device = x.device.type if is_tensor(x) else "cpu"
+def _chunks(x: np.ndarray | torch.Tensor) -> list[slice]:
+    device = device_type(x)
     rows = max(_CHUNK_BYTES.get(device, 2 << 20) // (x.shape[1] * x.dtype.itemsize), 1)
     return [slice(start, start + rows) for start in range(0, x.shape[0], rows)]
 
 
 @contextlib.contextmanager
-def _quiet(given: Any) -> Any:
+def _quiet(given: np.ndarray | torch.Tensor) -> Iterator[None]:
     """No warnings for the NaN that are meant, and no autocast, which would round products to three digits."""
     if is_tensor(given):
         torch = namespace(given)
-        with torch.no_grad(), torch.autocast(given.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(device_type(given), enabled=False):
             yield
     else:
         with np.errstate(all="ignore"):
             yield
 
 
-def _restore(result: Any, given: Any) -> Any:
-    """Back to float32 where float64 was only the way around coarse products."""
-    if is_tensor(given) and given.dtype != namespace(given).float64:
-        return result.float()
+def _restore(result: Values, given: Values) -> Values:
+    """Go back to float32 where float64 was only the way around coarse products."""
+    xp = namespace(given)
+    if is_tensor(given) and given.dtype != xp.float64:
+        result = xp.asarray(result, dtype=xp.float32)
     return result

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import is_tensor, namespace
+from .arrays import Values, is_tensor, namespace
+
+if TYPE_CHECKING:
+    import torch
 
 _BRUTE_FORCE = 32
 
 
-def average_ranks(values: Any) -> Any:
+def average_ranks(values: Values) -> Values:
     """Return ranks 1..n as float64, tied values sharing the mean of theirs.
 
     Parameters
@@ -19,14 +23,22 @@ def average_ranks(values: Any) -> Any:
     values
         (n,), array or tensor, no NaN.
     """
-    if is_tensor(values):
-        torch = namespace(values)
-        ordered, order = torch.sort(values)
-        _, group, count = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
-        count = count.double()
-        ranks = torch.empty(values.shape, dtype=torch.float64, device=values.device)
-        ranks[order] = (torch.cumsum(count, 0) - (count - 1) / 2)[group]
-        return ranks
+    rank: Callable[..., Any] = _tensor_ranks if is_tensor(values) else _array_ranks
+    ranks: Values = rank(values)
+    return ranks
+
+
+def _tensor_ranks(values: torch.Tensor) -> torch.Tensor:
+    xp = namespace(values)
+    ordered, order = xp.sort(values)
+    _, group, count = xp.unique_consecutive(ordered, return_inverse=True, return_counts=True)
+    count = count.double()
+    ranks: torch.Tensor = xp.empty(values.shape, dtype=xp.float64, device=values.device)
+    ranks[order] = (xp.cumsum(count, 0) - (count - 1) / 2)[group]
+    return ranks
+
+
+def _array_ranks(values: np.ndarray) -> np.ndarray:
     # Not stable, hence fast (vectorised in numpy): tied values get one rank, whatever their order.
     order = np.argsort(values)
     ordered = values[order]

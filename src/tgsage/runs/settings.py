@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from ..config.scoring import Scoring
-from ..plugin_bases import GuidanceSettings, SamplerSettings, SpaceSettings
+from ..guidance.settings import GuidanceSettings
 from ..plugins import Choice, load_files
+from ..samplers.settings import SamplerSettings
 from ..settings import Section, checked
+from ..spaces.settings import SpaceSettings
 from ..training.settings import Recipe
 from .records import PathLike, read_record, write_record
 

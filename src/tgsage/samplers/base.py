@@ -1,4 +1,4 @@
-"""What every sampler has in common: order, uniqueness, constraints, and what is pending."""
+"""What all samplers have in common: order, uniqueness, constraints, and pending candidates."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ..config.samplers import SamplerSettings
 from ..errors import TgsageError
-from ..spaces.base import Architecture, Space
-from ..store.hashing import seed_from
+from ..store import seed_from
 from .cost import admitted
 
+if TYPE_CHECKING:
+    from ..spaces import Architecture, Space
+    from .settings import SamplerSettings
+
 ASKS = 50
-"""How often a sampler is asked for one slot before the slot is filled at random."""
+"""How often a sampler is asked for a slot before the slot is filled at random."""
 DRAWS = 500
-"""How many random draws are tried for one slot before a small space is searched through."""
+"""How many random draws are tried for a slot before a small space is enumerated."""
 ENUMERABLE = 200_000
-"""Spaces up to this size are searched through for what is left."""
+"""Spaces up to this size are enumerated to find unseen architectures."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """A row of the ledger, as a sampler sees it.
 
-    ``architecture`` is canonical; ``score`` is NaN unless the candidate is ok and has one.
+    ``architecture`` is canonical; ``score`` is NaN if the candidate is not ok or has no score.
     """
 
     round: int
@@ -42,13 +45,13 @@ class Trial:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a score to learn from."""
+        """Whether the candidate has a score to learn from."""
         return self.status == "ok" and math.isfinite(self.score)
 
 
 @dataclass(frozen=True)
-class Situation:
-    """All that a sampler may know when it proposes.
+class SearchState:
+    """What a sampler may use when it proposes.
 
     Attributes
     ----------
@@ -56,12 +59,15 @@ class Situation:
     trials : tuple of Trial
         The ledger, sorted by round and slot.
     pending : tuple of Architecture
-        Proposed but not in the ledger; canonical, in the order of their text.
+        Proposed but not in the ledger yet; canonical, in the order of their texts.
     n : int
-        How many proposals are wanted.
-    seed, round : int
+        Number of proposals.
+    seed : int
+        Seed of the search.
+    round : int
+        The round that is proposed.
     rng : numpy.random.Generator
-        The stream of this seed and round.
+        The random stream of this seed and round.
     """
 
     space: Space
@@ -73,39 +79,41 @@ class Situation:
     rng: np.random.Generator
 
     def seed_for(self, purpose: str) -> int:
-        """A seed below 2 ** 32 for this purpose, search seed and round."""
+        """Return a seed below 2 ** 32 for this purpose, search seed and round."""
         return seed_from("sampler", purpose, self.seed, self.round) % 2**32
 
 
 class Sampler(ABC):
     """Proposes architectures as a pure function of space, ledger, seed and round.
 
-    A further sampler writes one method, :meth:`begin`.
+    A subclass defines one method, :meth:`begin`.
+
+    Parameters
+    ----------
+    settings
+        Settings of the sampler.
 
     Attributes
     ----------
     name : str
-        Name of the sampler, for messages.
+        Name of the sampler, as in the configuration.
     settings : SamplerSettings
-        The settings that the sampler was made from; of a sampler in a file of the user's own, given after
-        its constructor, which takes the options.
+        The settings that the sampler was made from.
     """
 
-    name: str
-    settings: SamplerSettings
     repeats = False
-    """Whether an architecture may be proposed again (an on-policy sampler must be free to)."""
+    """Whether an architecture may be proposed again, as on-policy samplers require."""
 
-    def __init__(self, settings: SamplerSettings | None = None):
-        if settings is not None:
-            self.settings = settings
+    def __init__(self, settings: SamplerSettings):
+        self.settings = settings
+        self.name = settings.plugin_name()
 
     @abstractmethod
-    def begin(self, situation: Situation) -> Callable[[], Architecture]:
-        """Learn from the ledger and return what is called for one proposal after the other.
+    def begin(self, state: SearchState) -> Callable[[], Architecture]:
+        """Learn from the ledger and return a function that is called for one proposal after the other.
 
-        The function returned may repeat itself or propose what was seen: such proposals are passed over and
-        it is called again. Its architectures need not be canonical.
+        The function may repeat itself or propose what was seen: such proposals are skipped, and it is called
+        again. Its architectures need not be canonical.
         """
 
     def propose(
@@ -125,29 +133,29 @@ class Sampler(ABC):
         space
             Where to search.
         ledger
-            Results so far (``tgsage.ledger``), in any order; of its columns round, slot, status,
-            architecture, score, parameters and flops are read. None or no rows: nothing is known.
+            Results so far (``tgsage.runs.ledger``), with the columns round, slot, status, architecture,
+            score, and optionally parameters and flops. Rows in any order; None or no rows at the beginning.
         n
             Number of proposals.
         seed
             Seed of the search.
         round
-            The round proposed for; default: the one after the last in the ledger.
+            The round that is proposed; by default the one after the last in the ledger.
         pending
-            Architectures proposed earlier whose results are not in the ledger.
+            Architectures proposed earlier whose results are not in the ledger yet.
 
         Returns
         -------
         list of Architecture
-            ``n`` canonical architectures. Unless the sampler is on-policy, none of them is in the ledger
-            (whatever became of it), pending, or there twice: compared by ``space.key``. A proposal that was
-            seen is asked for again at most 50 times, then drawn at random among the unseen.
+            ``n`` canonical architectures. Unless the sampler is on-policy, their keys (``space.key``) are all
+            different, and none is in the ledger (whatever its status) or pending. After 50 proposals for a
+            slot that were seen or violate a constraint, the slot is filled by a random draw.
 
         Raises
         ------
         TgsageError
-            If no unseen architecture within the constraints can be found, or a row of the ledger is not of
-            this space.
+            If no unseen architecture within the constraints can be found, or a row of the ledger belongs to
+            another space.
         """
         if n < 0:
             raise TgsageError(f"sampler {self.name}: cannot propose {n} architectures")
@@ -155,54 +163,53 @@ class Sampler(ABC):
         if round is None:
             round = trials[-1].round + 1 if trials else 0
         waiting = tuple(sorted((space.canonical(arch) for arch in pending), key=space.format))
-        situation = Situation(
+        state = SearchState(
             space, trials, waiting, n, seed, round, np.random.default_rng(seed_from("propose", seed, round))
         )
-        taken = {trial.key for trial in trials} | {space.key(arch) for arch in waiting}
-        # What failed is not tried again, not even by a sampler that repeats itself.
+        seen = {trial.key for trial in trials} | {space.key(arch) for arch in waiting}
+        # A sampler that repeats itself must not propose failed candidates again, either.
         if self.repeats:
-            taken = {trial.key for trial in trials if trial.status != "ok"}
-        ask = self.begin(situation) if n else None
-        fallback = _Fallback(self, situation)
+            seen = {trial.key for trial in trials if trial.status != "ok"}
+        ask = self.begin(state) if n else None
+        fallback = _Fallback(self, state)
         proposals: list[Architecture] = []
         for _ in range(n):
             assert ask is not None
-            found = None
             for _ in range(ASKS):
-                arch = space.canonical(ask())
-                if space.key(arch) not in taken and admitted(space, arch, self.settings):
-                    found = arch
+                proposal = space.canonical(ask())
+                if space.key(proposal) not in seen and admitted(space, proposal, self.settings):
                     break
-            if found is None:
-                found = fallback(taken)
+            else:
+                proposal = fallback(seen)
             if not self.repeats:
-                taken.add(space.key(found))
-            proposals.append(found)
+                seen.add(space.key(proposal))
+            proposals.append(proposal)
         return proposals
 
 
 class _Fallback:
-    """Unseen architectures within the constraints: random draws, then whatever is left of a small space."""
+    """Unseen architectures within the constraints: random draws, then the rest of a small space."""
 
-    def __init__(self, sampler: Sampler, situation: Situation):
+    def __init__(self, sampler: Sampler, state: SearchState):
         self.sampler = sampler
-        self.space = situation.space
-        self.rng = np.random.default_rng(seed_from("unseen", situation.seed, situation.round))
+        self.space = state.space
+        self.rng = np.random.default_rng(seed_from("unseen", state.seed, state.round))
 
-    def __call__(self, taken: set[str]) -> Architecture:
+    def __call__(self, seen: set[str]) -> Architecture:
         def fits(arch: Architecture) -> bool:
-            return self.space.key(arch) not in taken and admitted(self.space, arch, self.sampler.settings)
+            return self.space.key(arch) not in seen and admitted(self.space, arch, self.sampler.settings)
 
         for _ in range(DRAWS):
             arch = self.space.canonical(self.space.sample(self.rng))
             if fits(arch):
                 return arch
         if self.space.size <= ENUMERABLE:
-            left = sorted({self.space.canonical(arch) for arch in self.space.all()})
-            left = [arch for arch in left if self.space.key(arch) not in taken]
+            left: list[Architecture] = sorted({self.space.canonical(arch) for arch in self.space.all()})
+            left = [arch for arch in left if self.space.key(arch) not in seen]
             for index in self.rng.permutation(len(left)):
-                if fits(left[index]):
-                    return left[index]
+                arch = left[int(index)]
+                if fits(arch):
+                    return arch
             tried = f"all {self.space.size} of the space"
         else:
             tried = f"{DRAWS} random draws"
@@ -213,12 +220,12 @@ class _Fallback:
 
 
 def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
-    """The rows of a ledger, sorted by round and slot.
+    """Return the rows of a ledger, sorted by round and slot.
 
     Raises
     ------
     TgsageError
-        If a column is missing or an architecture is not of this space.
+        If a column is missing or an architecture belongs to another space.
     """
     if ledger is None or len(ledger) == 0:
         return ()

@@ -1,30 +1,34 @@
-"""Parameters and FLOPs of an architecture that nobody has trained: constraints cost no training."""
+"""Parameters and FLOPs of architectures, without training or even allocating them."""
 
 from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config.samplers import SamplerSettings
 from ..errors import TgsageError
-from ..spaces.base import Architecture, Space
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..spaces import Architecture, Space
+    from .settings import SamplerSettings
 
 
 def admitted(space: Space, arch: Architecture, settings: SamplerSettings) -> bool:
-    """Whether an architecture keeps the constraints on parameters and FLOPs."""
+    """Return whether an architecture satisfies the constraints on parameters and FLOPs."""
     if settings.max_parameters is None and settings.max_flops is None:
         return True
-    found = cost(
+    counts = cost(
         space,
         space.canonical(arch),
         settings.constraint_resolution,
         settings.constraint_classes,
         settings.max_flops is not None,
     )
-    if found is None:
+    if counts is None:
         return False
-    parameters, flops = found
+    parameters, flops = counts
     return (settings.max_parameters is None or parameters <= settings.max_parameters) and (
         settings.max_flops is None or flops <= settings.max_flops
     )
@@ -34,14 +38,24 @@ def admitted(space: Space, arch: Architecture, settings: SamplerSettings) -> boo
 def cost(
     space: Space, arch: Architecture, resolution: int, n_classes: int, with_flops: bool = True
 ) -> tuple[int, int] | None:
-    """Trainable parameters, and FLOPs of the forward pass of one image (2 x multiply-adds).
+    """Count the trainable parameters, and the FLOPs of the forward pass of one image (2 x multiply-adds).
 
-    The network is built on torch's meta device: no memory, no arithmetic, no random numbers.
+    The network is built on torch's meta device, which uses no memory, arithmetic or random numbers.
+
+    Parameters
+    ----------
+    resolution
+        Side of the image in pixels.
+    n_classes
+        Number of outputs.
+    with_flops
+        Whether to count FLOPs, which takes longer.
 
     Returns
     -------
-    tuple of int, or None
-        FLOPs are 0 unless ``with_flops``. None: the network cannot take images of this size.
+    tuple of (int, int), or None
+        Parameters and FLOPs (0 unless ``with_flops``); None if images of this size are too small for the
+        network.
     """
     import torch
     from torch import nn
@@ -49,7 +63,7 @@ def cost(
     flops = 0
 
     def count(module: nn.Module, _: Any, output: torch.Tensor) -> None:
-        # Hooks, for torch.utils.flop_counter takes ten times as long on the meta device.
+        # torch.utils.flop_counter takes ten times as long as hooks on the meta device.
         nonlocal flops
         if isinstance(module, nn.Conv2d):
             weights = math.prod(module.kernel_size) * module.in_channels // module.groups
@@ -67,8 +81,8 @@ def cost(
             if isinstance(part, nn.Conv2d | nn.Linear):
                 part.register_forward_hook(count)
             elif isinstance(part, nn.BatchNorm2d):
-                # Changes no shape and counts no FLOPs, but is slow on the meta device.
-                part.forward = _same
+                # Batch norm changes no shape and counts no FLOPs, but is slow on the meta device.
+                setattr(part, "forward", _same)  # noqa: B010
         try:
             with torch.no_grad():
                 module(torch.empty(1, 3, resolution, resolution))

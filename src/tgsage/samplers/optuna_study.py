@@ -1,4 +1,4 @@
-"""A study of Optuna, made anew from the ledger: Optuna's own state is never kept between rounds."""
+"""Optuna studies made from a ledger; no state of Optuna is kept between rounds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..spaces.base import Architecture, Space
-
 if TYPE_CHECKING:
     import optuna
+
+    from ..spaces import Architecture, Space
 
 _LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Optuna's log lines and its warnings about experimental features; restore both afterwards."""
+    """Silence Optuna's log and its warnings about experimental features, and restore both afterwards."""
     import optuna
 
-    # Verbosity and warning filters belong to the process: two threads must not restore each other's.
+    # Verbosity and warning filters are global: threads must not restore each other's.
     with _LOCK:
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -33,8 +33,8 @@ def quiet() -> Iterator[None]:
             optuna.logging.set_verbosity(verbosity)
 
 
-def distributions(space: Space) -> dict[str, optuna.distributions.CategoricalDistribution]:
-    """The choices of a space as categorical distributions."""
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+    """Return the choices of a space as categorical distributions."""
     import optuna
 
     return {
@@ -46,11 +46,11 @@ def trial(
     space: Space,
     arch: Architecture,
     state: str,
-    options: dict[str, optuna.distributions.CategoricalDistribution],
+    options: dict[str, optuna.distributions.BaseDistribution],
     values: list[float] | None = None,
     **attributes: Any,
 ) -> optuna.trial.FrozenTrial:
-    """A trial of this architecture.
+    """Return a trial of an architecture.
 
     Parameters
     ----------
@@ -79,6 +79,7 @@ def trial(
 def ask(study: optuna.Study, space: Space) -> Architecture:
     """Ask a study for one architecture."""
     asked = study.ask()
-    return space.decode(
-        {name: asked.suggest_categorical(name, options) for name, options in space.choices.items()}
-    )
+    choices: dict[str, Any] = {
+        name: asked.suggest_categorical(name, options) for name, options in space.choices.items()
+    }
+    return space.decode(choices)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
 import xarray as xr
 
-from ..config.scoring import Scoring
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
-from ..training.devices import resolve_device, threads
-from ..training.probes import evaluate
+from ..training.cache import Stored, stored_candidate
+from ..training.devices import resolve_device, threads, to_channels_last
+from ..training.loop import set_normalisation
+from ..training.probes import Evaluation, evaluate, probe_names
 from ..training.settings import Recipe
-from ..training.trained import Stored, stored_candidate
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
+    from ..config.scoring import Scoring
     from ..spaces import Space
     from ..tasks import Task
 
 OBSERVED = "observed/"
 """What precedes the names of an observed teacher's targets while they are compared."""
+
+
+class _Options(TypedDict):
+    """How images are shown to a network."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    device: torch.device
+    batch_size: int
 
 
 def score_candidate(
@@ -80,7 +90,8 @@ def score_candidate(
         If the teacher's images do not fit the task, or the weights are lost and would come out different.
     """
     recipe = Recipe.model_validate(training["recipe"])
-    attributes = {
+    trees = [tree for tree in (teacher, observed) if tree is not None]
+    attributes: dict[str, str | int] = {
         "status": str(training["status"]),
         "reason": str(training["reason"] or ""),
         "candidate": str(training["candidate"]),
@@ -88,22 +99,19 @@ def score_candidate(
         **settings.attributes(),
         "teacher": "" if teacher is None else str(teacher.attrs.get("teacher", "")),
         "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
-        "simulated": int(
-            bool(task.simulated) or bool(teacher is not None and teacher.attrs.get("simulated", 0))
-        ),
+        "simulated": int(bool(task.simulated) or any(tree.attrs.get("simulated", 0) for tree in trees)),
         "n_probes": len(training["probes"]),
         "validation_seen": int(recipe.images == "train+validation"),
     }
     if observed is not None:
         attributes["observed_teacher"] = str(observed.attrs.get("teacher", ""))
         attributes["observed_digest"] = str(observed.attrs.get("digest", ""))
-        attributes["simulated"] = max(attributes["simulated"], int(observed.attrs.get("simulated", 0)))
     groups = _groups(teacher, task)
     second = None if observed is None else _groups(observed, task)
     if training["status"] != "ok":
-        return _dataset(groups, [], [], {}, [], [], attributes, second)
+        return _dataset(groups, [], [], {}, [], attributes, second)
     stored, module = _module(training, recipe, task, store, space, device)
-    layers = list(module.probe_names)
+    layers = probe_names(module)
     prepared = {} if teacher is None else prepare(teacher, None, SPLITS)
     if observed is not None:
         # No target's name holds a slash.
@@ -114,15 +122,14 @@ def score_candidate(
     with threads(recipe.threads):
         for checkpoint in range(stored.n_checkpoints):
             module.load_state_dict(stored.load(checkpoint))
-            options = {"mean": task.mean, "std": task.std, "device": place, "batch_size": settings.batch_size}
+            options = _Options(mean=task.mean, std=task.std, device=place, batch_size=settings.batch_size)
             answers.append(evaluate(module, task.validation.images, task.validation.labels, **options))
             found.append(similarities(module, prepared, layers, method=settings.compare, **options))
     rsa = {
         key: np.stack([values[key] for values in found])  # (checkpoint, layer)
         for key in (found[0] if found else {})
     }
-    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, [a.accuracy for a in answers],
-                      [a.loss for a in answers], attributes, second)  # fmt: skip
+    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, answers, attributes, second)
     undefined = undefined_target(scored, settings)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
@@ -167,7 +174,7 @@ def trained_module(
     recipe = Recipe.model_validate(training["recipe"])
     stored, module = _module(training, recipe, task, store, space, device)
     module.load_state_dict(stored.load(checkpoint))
-    module.normalisation = (np.asarray(task.mean), np.asarray(task.std))
+    set_normalisation(module, task)
     return module.to(resolve_device(device))
 
 
@@ -186,13 +193,15 @@ def _module(
     with torch.random.fork_rng(devices=[]):
         module = space.build(arch, task.n_classes)
     if recipe.channels_last:
-        module.to(memory_format=torch.channels_last)
+        to_channels_last(module)
     return stored, module.eval()
 
 
-def _groups(teacher: xr.DataTree | None, task: Task) -> dict[str, Any]:
+def _groups(teacher: xr.DataTree | None, task: Task) -> dict[str, xr.Dataset]:
     """The targets of a teacher by name; their images have to be of the task's size."""
-    groups = {} if teacher is None else {str(name): group for name, group in teacher.children.items()}
+    if teacher is None:
+        return {}
+    groups = {str(name): node.to_dataset() for name, node in teacher.children.items()}
     for name, group in groups.items():
         if "images" in group and group["images"].shape[1:3] != (task.resolution, task.resolution):
             raise TgsageError(
@@ -204,19 +213,18 @@ def _groups(teacher: xr.DataTree | None, task: Task) -> dict[str, Any]:
 
 
 def _dataset(
-    groups: Mapping[str, Any],
+    groups: Mapping[str, xr.Dataset],
     layers: list[str],
     checkpoints: list[dict[str, Any]],
     rsa: Mapping[tuple[str, str], np.ndarray],
-    accuracy: list[float],
-    loss: list[float],
-    attributes: Mapping[str, Any],
-    observed: Mapping[str, Any] | None = None,
+    answers: list[Evaluation],
+    attributes: Mapping[str, str | int],
+    observed: Mapping[str, xr.Dataset] | None,
 ) -> xr.Dataset:
     dataset = xr.Dataset(
         {
-            "accuracy": ("checkpoint", np.array(accuracy, dtype=np.float64)),
-            "loss": ("checkpoint", np.array(loss, dtype=np.float64)),
+            "accuracy": ("checkpoint", np.array([answer.accuracy for answer in answers], dtype=np.float64)),
+            "loss": ("checkpoint", np.array([answer.loss for answer in answers], dtype=np.float64)),
         },
         coords={
             "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
@@ -238,7 +246,7 @@ def _dataset(
 
 
 def _measured(
-    groups: Mapping[str, Any],
+    groups: Mapping[str, xr.Dataset],
     layers: list[str],
     n_checkpoints: int,
     rsa: Mapping[tuple[str, str], np.ndarray],

@@ -43,7 +43,7 @@ class Prepared:
     parts: dict[str, _Part]
 
 
-def score(
+def score(  # noqa: PLR0913
     module: torch.nn.Module,
     stimuli: xr.Dataset | None,
     teacher: xr.DataTree,
@@ -154,9 +154,10 @@ def prepare(
     dict
         Target -> :class:`Prepared`, in the teacher's order. A part without stimuli is left out.
     """
-    form = str(teacher.attrs.get("rdm", "image"))
+    category_form = teacher.attrs.get("rdm", "image") == "category"
     prepared: dict[str, Prepared] = {}
-    for name, group in teacher.children.items():
+    for name, node in teacher.children.items():
+        group = node.to_dataset()
         where = f"teacher {teacher.attrs.get('teacher', '')!r}, target {name!r}"
         assigned = group["split"].values.astype(str)
         parts: dict[str, _Part] = {}
@@ -164,7 +165,7 @@ def prepare(
             members = np.arange(len(assigned)) if split is None else np.flatnonzero(assigned == split)
             if len(members) == 0:
                 continue
-            if form == "category":
+            if category_form:
                 parts[split or "all"] = _category_part(group, split, members, where)
             else:
                 condensed = np.asarray(group["rdm"].values, dtype=np.float64)
@@ -178,7 +179,7 @@ def prepare(
     return prepared
 
 
-def _category_part(group: Any, split: str | None, members: np.ndarray, where: str) -> _Part:
+def _category_part(group: xr.Dataset, split: str | None, members: np.ndarray, where: str) -> _Part:
     if split is None:
         raise TgsageError(f"{where}: holds category RDMs of each split, not of all stimuli; name a split")
     row = list(group["part"].values.astype(str)).index(split)
@@ -193,13 +194,13 @@ def _category_part(group: Any, split: str | None, members: np.ndarray, where: st
     return _Part(members, condensed, labels)
 
 
-def _images_of(group: Any, stimuli: xr.Dataset | None, where: str) -> np.ndarray:
+def _images_of(group: xr.Dataset, stimuli: xr.Dataset | None, where: str) -> np.ndarray:
     if stimuli is None:
         if "images" not in group:
             raise TgsageError(
                 f"{where}: the teacher was made without images; hand over the stimuli, or make it with them"
             )
-        return group["images"].transpose("stimulus", "y", "x", "rgb").values
+        return np.asarray(group["images"].transpose("stimulus", "y", "x", "rgb").values)
     place = {str(name): index for index, name in enumerate(stimuli["stimulus_id"].values)}
     wanted = [str(name) for name in group["stimulus_id"].values]
     missing = [name for name in wanted if name not in place]
@@ -208,7 +209,7 @@ def _images_of(group: Any, stimuli: xr.Dataset | None, where: str) -> np.ndarray
             f"{where}: stimulus {missing[0]!r} is not among the {len(place)} stimuli given "
             f"({len(missing)} missing); hand over the stimuli of these recordings"
         )
-    images = stimuli["images"].transpose("stimulus", "y", "x", "rgb").values
+    images = np.asarray(stimuli["images"].transpose("stimulus", "y", "x", "rgb").values)
     return images[[place[name] for name in wanted]]
 
 

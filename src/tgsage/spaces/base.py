@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TgsageError, unknown
-from ..settings import Section
-from ..store.hashing import digest
+from ..store import digest
 
 if TYPE_CHECKING:
     from torch import nn
 
-Value = str | int
+    from .settings import SpaceSettings
+
+Option = str | int
+"""What can be chosen at a choice."""
+
+Graph = dict[str, list[dict[str, Any]]]
+"""A drawing as ``nodes`` and ``edges``, see :meth:`Space.graph`."""
 
 KEY_LENGTH = 16
 MUTATION_TRIES = 100
@@ -35,14 +40,14 @@ class Architecture:
     space : str
         Name of the space.
     choices : tuple of (str, str or int)
-        Every choice of the space with the option taken, in the order of ``Space.choices``.
+        The name of every choice of the space with the chosen option, in the order of ``Space.choices``.
     """
 
     space: str
-    choices: tuple[tuple[str, Value], ...]
+    choices: tuple[tuple[str, Option], ...]
 
-    def __getitem__(self, name: str) -> Value:
-        """The option taken at the choice ``name``."""
+    def __getitem__(self, name: str) -> Option:
+        """Return the option at the choice ``name``."""
         for choice, value in self.choices:
             if choice == name:
                 return value
@@ -52,31 +57,35 @@ class Architecture:
 class Space(ABC):
     """A search space.
 
-    A subclass sets ``choices`` in its constructor and writes :meth:`canonical` and :meth:`_assemble`.
+    A subclass sets ``choices`` in its constructor and defines :meth:`canonical` and :meth:`_assemble`.
+
+    Parameters
+    ----------
+    settings
+        Settings of the space.
 
     Attributes
     ----------
     name : str
         Name of the space, as in the configuration.
-    settings : Section
+    settings : SpaceSettings
         The settings that the space was made from.
     choices : dict
         Name of each choice, in order, to its options. All choices are categorical, and every combination
         of options is an architecture.
-    code_digest : str or None
-        Of a space in a file of the user's own: digest of that file and of what it imports of tgsage.
     """
 
-    name: str
-    settings: Section
-    choices: dict[str, tuple[Value, ...]]
-    code_digest: str | None = None
+    choices: dict[str, tuple[Option, ...]]
+
+    def __init__(self, settings: SpaceSettings):
+        self.settings = settings
+        self.name = settings.plugin_name()
 
     @abstractmethod
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the representative of all architectures that are the same function as ``arch``.
+        """Return the representative of all architectures that compute the same function as ``arch``.
 
-        Which functions a space recognises as the same is stated in the docstring of its class.
+        The docstring of each space states which functions it recognises as the same.
         """
 
     @abstractmethod
@@ -84,7 +93,7 @@ class Space(ABC):
         """Build the network of ``arch`` exactly as it is written."""
 
     def build(self, arch: Architecture, n_classes: int, in_channels: int = 3) -> nn.Module:
-        """Build the network of an architecture, always from its canonical form.
+        """Build the network of an architecture from its canonical form.
 
         Parameters
         ----------
@@ -99,13 +108,13 @@ class Space(ABC):
         -------
         torch.nn.Module
             Maps images (batch, in_channels, height, width) to logits (batch, n_classes). Parameters are
-            drawn from torch's current generator. Its ``probe_names`` names the submodules whose outputs are
-            the probes, shallow to deep.
+            drawn from torch's current generator. ``probe_names`` are the names of the submodules whose
+            outputs are the probes, from shallow to deep.
 
         Raises
         ------
         TgsageError
-            If ``arch`` is of another space.
+            If ``arch`` belongs to another space, or a number is not positive.
         """
         if n_classes < 1 or in_channels < 1:
             raise TgsageError(
@@ -115,11 +124,11 @@ class Space(ABC):
 
     @property
     def size(self) -> int:
-        """Number of combinations of options (many of which may be the same function)."""
+        """Number of combinations of options; several may compute the same function."""
         return math.prod(len(options) for options in self.choices.values())
 
     def all(self) -> Iterator[Architecture]:
-        """Every combination of options, in order."""
+        """Iterate over all combinations of options, in order."""
         for values in itertools.product(*self.choices.values()):
             yield Architecture(self.name, tuple(zip(self.choices, values, strict=True)))
 
@@ -131,12 +140,12 @@ class Space(ABC):
         )
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Draw one choice anew, so that the function changes.
+        """Redraw one choice so that the function changes.
 
         Returns
         -------
         Architecture
-            Canonical. Differs from ``arch`` in function unless every one of 100 tries did not.
+            Canonical. It computes another function than ``arch``, unless 100 attempts found none.
         """
         origin = self.canonical(arch)
         free = [name for name, options in self.choices.items() if len(options) > 1]
@@ -157,18 +166,18 @@ class Space(ABC):
                 break
         return child
 
-    def decode(self, choices: Mapping[str, Value]) -> Architecture:
+    def decode(self, choices: Mapping[str, Option]) -> Architecture:
         """Turn named choices into an architecture (not yet canonical).
 
         Raises
         ------
         TgsageError
-            If a choice is missing, unknown, or takes a value that is not one of its options.
+            If a choice is missing or unknown, or its value is not one of its options.
         """
         for name in choices:
             if name not in self.choices:
                 raise unknown(f"choice of space {self.name}", str(name), self.choices)
-        taken = []
+        chosen: list[tuple[str, Option]] = []
         for name, options in self.choices.items():
             if name not in choices:
                 raise TgsageError(f"space {self.name}: the choice {name!r} is missing")
@@ -177,24 +186,24 @@ class Space(ABC):
                 value = value.item()
             if isinstance(value, bool) or value not in options:
                 raise unknown(f"value of {name} in space {self.name}", str(value), map(str, options))
-            # The option itself: 1.0 and 1 are equal, but not the same text.
-            taken.append((name, options[options.index(value)]))
-        return Architecture(self.name, tuple(taken))
+            # Take the option itself: 1.0 equals 1, but their texts differ.
+            chosen.append((name, options[options.index(value)]))
+        return Architecture(self.name, tuple(chosen))
 
-    def encode(self, arch: Architecture) -> dict[str, Value]:
-        """Turn an architecture into named choices: the inverse of :meth:`decode`."""
+    def encode(self, arch: Architecture) -> dict[str, Option]:
+        """Return the choices of an architecture by name; the inverse of :meth:`decode`."""
         self.check(arch)
         return dict(arch.choices)
 
     def check(self, arch: Architecture) -> None:
-        """Raise TgsageError unless ``arch`` is a point of this space."""
+        """Raise a TgsageError unless ``arch`` is an architecture of this space."""
         if not isinstance(arch, Architecture):
             raise TgsageError(
                 f"space {self.name}: expected an Architecture, not {type(arch).__name__}; use parse"
             )
         if arch.space != self.name:
             raise TgsageError(f"space {self.name}: the architecture is of space {arch.space!r}")
-        # The common case is quick: the same names in the same order, each with one of its options.
+        # A fast path for the common case: the right names in the right order, each with one of its options.
         if len(arch.choices) == len(self.choices) and all(
             name == expected and value in options
             for (name, value), (expected, options) in zip(arch.choices, self.choices.items(), strict=True)
@@ -206,17 +215,24 @@ class Space(ABC):
             )
 
     def format(self, arch: Architecture) -> str:
-        """Canonical JSON text of an architecture: one line, no spaces, choices in the space's order."""
+        """Return an architecture as JSON text: one line without spaces, choices in the order of the space."""
         content = {"space": arch.space, "choices": self.encode(arch)}
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
     def parse(self, text: str) -> Architecture:
-        """Read what :meth:`format` wrote.
+        """Read the text of an architecture, as :meth:`format` writes it.
+
+        A space may accept other notations, such as the strings of a published benchmark.
+
+        Returns
+        -------
+        Architecture
+            As written; not necessarily canonical.
 
         Raises
         ------
         TgsageError
-            If the text is not JSON, is of another space, or makes a choice the space does not have.
+            If the text is not JSON, belongs to another space, or makes a choice that this space lacks.
         """
         try:
             content = json.loads(text)
@@ -235,14 +251,14 @@ class Space(ABC):
         return self.decode(content["choices"])
 
     def key(self, arch: Architecture) -> str:
-        """Digest (16 hex digits) of the canonical form and of the settings that decide the function.
+        """Return the digest (16 hexadecimal digits) of the canonical form and of the space's settings.
 
-        Two architectures with one key are the same function; see the class for the rule.
+        Architectures with the same key compute the same function.
         """
         return self._key(self.canonical(arch))
 
-    def graph(self, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-        """Describe the canonical form for drawing; here a chain with a block per choice.
+    def graph(self, arch: Architecture) -> Graph:
+        """Describe the canonical form for drawing. By default this is a chain with one block per choice.
 
         Returns
         -------
@@ -250,23 +266,23 @@ class Space(ABC):
             ``nodes`` (``id``, ``cell``, ``kind``: input, block or output, ``label``) and ``edges``
             (``source``, ``target``, ``cell``, ``operation``).
         """
-        told = [f"{name}\n{value}" for name, value in self.canonical(arch).choices]
-        names = ["image", *(f"choice {index + 1}" for index in range(len(told))), "output"]
-        kinds = ["input", *["block"] * len(told), "output"]
+        texts = [f"{name}\n{value}" for name, value in self.canonical(arch).choices]
+        names = ["image", *(f"choice {index + 1}" for index in range(len(texts))), "output"]
+        kinds = ["input", *["block"] * len(texts), "output"]
         nodes = [
             {"id": name, "cell": "normal", "kind": kind, "label": "" if kind == "block" else name}
             for name, kind in zip(names, kinds, strict=True)
         ]
         edges = [
             {"source": source, "target": target, "cell": "normal", "operation": operation}
-            for source, target, operation in zip(names[:-1], names[1:], [*told, ""], strict=True)
+            for source, target, operation in zip(names[:-1], names[1:], [*texts, ""], strict=True)
         ]
         return {"nodes": nodes, "edges": edges}
 
     @functools.cached_property
     def signature(self) -> dict[str, Any]:
-        """What, besides the choices, decides the function: all settings of the space."""
-        return self.settings.plain()
+        """What decides the function besides the choices: all settings of the space."""
+        return self.settings.keyed()
 
     @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
     def _key(self, canonical: Architecture) -> str:

@@ -1,4 +1,4 @@
-"""Operations that the spaces share. Nothing here works in place on a tensor that another operation reads."""
+"""Operations that the spaces share. None works in place on a tensor that another operation reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def convolution(
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
 ) -> nn.Conv2d:
-    """Convolution without bias. One pixel wide and strided, it first throws away what it will not look at."""
+    """Build a convolution without bias; see :class:`StridedPointwise` for strided 1x1 kernels."""
     kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
     stride = (stride, stride) if isinstance(stride, int) else stride
     kind = StridedPointwise if kernel == (1, 1) and stride != (1, 1) else nn.Conv2d
@@ -24,14 +24,15 @@ def convolution(
 
 
 class StridedPointwise(nn.Conv2d):
-    """1x1 convolution with a stride, as a 1x1 convolution of every second (third, ...) pixel.
+    """Strided 1x1 convolution that drops the unused pixels first.
 
-    The same numbers, and safe: the CPU kernel for a strided 1x1 convolution in channels_last writes past its
-    buffer in the backward pass if there are fewer input channels than a vector register holds (oneDNN issue
-    6035; seen with torch 2.13 as heap corruption with fewer than 8 channels on AVX2).
+    The results are the same as torch's, whose CPU kernel for a strided 1x1 convolution in channels_last
+    writes past its buffer in the backward pass if there are fewer input channels than a vector register holds
+    (oneDNN issue 6035; with torch 2.13 this corrupts the heap with fewer than 8 channels on AVX2).
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
         rows, columns = self.stride
         return functional.conv2d(x[:, :, ::rows, ::columns], self.weight, self.bias)
 
@@ -58,9 +59,9 @@ class ConvolutionNorm(nn.Sequential):
 
 
 class SeparableConvolution(nn.Sequential):
-    """Depthwise convolution, 1x1 convolution, batch norm; ``twice`` adds ReLU and the same with stride 1.
+    """Depthwise convolution, 1x1 convolution, batch norm.
 
-    NASNet and PNAS apply their separable operations twice.
+    With ``twice``, a ReLU and the same with stride 1 follow, as in NASNet and PNAS.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int, twice: bool):
@@ -87,7 +88,7 @@ class SeparableConvolution(nn.Sequential):
 class FactorizedReduction(nn.Module):
     """Halve the size (rounding up) with two 1x1 convolutions of stride 2, one shifted by a pixel; batch norm.
 
-    Without the shifted half three quarters of the pixels would be thrown away (NASNet's reference code).
+    Without the shifted half, three quarters of the pixels would be lost (NASNet's reference code).
     """
 
     def __init__(self, inputs: int, outputs: int):
@@ -97,13 +98,15 @@ class FactorizedReduction(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the output."""
         height, width = x.shape[-2:]
         shifted = x[:, :, 1:, 1:]
         if height % 2 or width % 2:
             shifted = functional.pad(shifted, (0, width % 2, 0, height % 2))
-        return self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        halves: Tensor = self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        return halves
 
 
 def average_pool(stride: int) -> nn.Module:
-    """3x3 average pooling that does not count the padding."""
+    """Build a 3x3 average pooling that does not count the padding."""
     return nn.AvgPool2d(3, stride, 1, count_include_pad=False)

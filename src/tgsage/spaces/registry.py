@@ -3,210 +3,110 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config import spaces as _settings
-from ..errors import TgsageError, unknown
-from ..settings import Section, checked, given
-from .base import Architecture, Space
+from .. import plugins
+from ..errors import TgsageError
+from .base import Space
 
-_SETTINGS: dict[str, type[Section]] = {
-    "cell": _settings.CellSpace,
-    "nasbench201": _settings.NasBench201Space,
-    "convnet10": _settings.ConvNet10Space,
-    "convnet20": _settings.ConvNet20Space,
-    "list": _settings.ListSpace,
-    "python": _settings.PythonSpace,
-}
-
-_CLASSES = {
-    "cell": ("cell", "CellSpace"),
-    "nasbench201": ("nasbench201", "NasBench201Space"),
-    "convnet10": ("convnet", "ConvNetSpace"),
-    "convnet20": ("convnet", "ConvNetSpace"),
-    "list": ("listed", "ListSpace"),
-}
-
-_OVERRIDABLE = {"list": ("of",), "python": ("options",)}
-"""Settings that :func:`with_overrides` may change, where not all of them; the rest says which space it is."""
-
-NAMES = tuple(_SETTINGS)
-"""Names of the spaces; ``python`` stands for those of the user's own."""
+if TYPE_CHECKING:
+    from .settings import SpaceSettings
 
 
-def get(settings: Section | Mapping[str, Any] | str, **options: Any) -> Space:
+def get(settings: SpaceSettings | Mapping[str, Any] | str, **options: Any) -> Space:
     """Return a search space.
 
     Parameters
     ----------
     settings
-        The settings of a space (``tgsage.config.spaces``), the same as a mapping, or a space's name.
+        The settings of a space, the same as a mapping, or a space's name.
     **options
         Settings that differ from the default, or from ``settings``.
 
     Raises
     ------
     TgsageError
-        If there is no such space, a setting is unknown or out of range, or the user's own file or class
-        cannot be used.
+        If there is no such space, a setting is unknown or out of range, a file cannot be read, or the choices
+        of the space are not valid.
     """
-    name, section = _checked(given(settings, options))
-    # Files may have changed: what was made of them is remembered by their content, or not at all.
-    if name == "list":
-        return _module(name).ListSpace(section, get(section.of))
-    if name == "python":
-        return _from_file(section.model_dump_json(), _user_class().read(section.file, "space python"))
-    return _make(name, section.model_dump_json())
-
-
-def _checked(values: Mapping[str, Any]) -> tuple[str, Any]:
-    name = str(values.get("name"))
-    if name not in _SETTINGS:
-        raise unknown("search space", name, _SETTINGS)
-    return name, checked(f"space {name}", _SETTINGS[name], values)
+    section: SpaceSettings = plugins.settings("space", settings, **options)
+    if section.files():  # their content may change
+        return _make(section)
+    return _remembered(type(section), section.model_dump_json())
 
 
 @functools.lru_cache(maxsize=32)
-def _make(name: str, settings: str) -> Space:
-    """One object per settings, so that its canonical forms are remembered."""
-    section = _SETTINGS[name].model_validate_json(settings)
-    return getattr(_module(name), _CLASSES[name][1])(section)
+def _remembered(kind: type[SpaceSettings], settings: str) -> Space:
+    """Make one object per settings, so that its canonical forms are remembered."""
+    return _make(kind.model_validate_json(settings))
 
 
-@functools.lru_cache(maxsize=32)
-def _from_file(settings: str, source: Any) -> Space:
-    """A space of the user's own, checked as far as one can without an architecture."""
-    section = _settings.PythonSpace.model_validate_json(settings)
-    class_name = getattr(section, "class")
-    space = _user_class().make(source, class_name, section.options, Space, "tgsage.spaces.Space")
-    where = f"{source.what}: {source.file}: {class_name}"
-    name = getattr(space, "name", None)
-    if not isinstance(name, str) or not name:
-        raise TgsageError(f"{where}: has no name; write `name = ...` in the class")
+def _make(section: SpaceSettings) -> Space:
+    """Make a space and check its choices, which may be those of a third party."""
+    space: Space = section.load()(section)
+    where = f"space {section.plugin_name()}"
     choices = getattr(space, "choices", None)
     if not isinstance(choices, Mapping) or not choices:
         raise TgsageError(f"{where}: sets no choices; its constructor must set `self.choices`, a dict")
-    for choice, values in choices.items():
+    for choice, options in choices.items():
         if (
             not isinstance(choice, str)
-            or not isinstance(values, list | tuple)
-            or not values
-            or any(isinstance(value, bool) or not isinstance(value, str | int) for value in values)
-            or len(set(values)) < len(values)
+            or not isinstance(options, list | tuple)
+            or not options
+            or any(isinstance(option, bool) or not isinstance(option, str | int) for option in options)
+            or len(set(options)) < len(options)
         ):
             raise TgsageError(
                 f"{where}: choice {choice!r} needs a list of different options, each a text or an integer"
             )
-    space.choices = {choice: tuple(values) for choice, values in choices.items()}
-    space.settings = section
-    space.code_digest = source.digest
-    # Where the file lies does not decide the function.
-    space.signature = {"class": class_name, "options": section.options}
+    space.choices = {choice: tuple(options) for choice, options in choices.items()}
     return space
 
 
-def _module(name: str) -> Any:
-    # By name, not by import: the digest of a stage follows imports, and editing one space must not retrain
-    # the networks of another.
-    return importlib.import_module(f"tgsage.spaces.{_CLASSES[name][0]}")
+def with_overrides(
+    settings: SpaceSettings | Mapping[str, Any] | str, overrides: Mapping[str, Any]
+) -> SpaceSettings:
+    """Return the settings of a space with some of them changed, in which the same architectures can be built.
 
-
-def _user_class() -> Any:
-    return importlib.import_module("tgsage.spaces.user_class")
-
-
-def stage_modules(settings: Section | Mapping[str, Any]) -> tuple[str, ...]:
-    """Dotted names (under tgsage) of the modules that build a space's networks, for ``stage_digest``.
-
-    None for a space of the user's own: see :func:`source_digest`.
-    """
-    values = given(settings, {})
-    name = str(values.get("name"))
-    if name not in _SETTINGS:
-        raise unknown("search space", name, _SETTINGS)
-    own = (f"spaces.{_CLASSES[name][0]}",) if name in _CLASSES else ()
-    return own + (stage_modules(values["of"]) if "of" in values else ())
-
-
-def source_digest(settings: Section | Mapping[str, Any]) -> str:
-    """Digest of the user's own file that a space is read from, and of what it imports of tgsage.
-
-    Empty for the spaces of tgsage, whose code is named by :func:`stage_modules`.
-
-    Raises
-    ------
-    TgsageError
-        If the file cannot be read.
-    """
-    values = given(settings, {})
-    if "of" in values:
-        return source_digest(values["of"])
-    if values.get("name") != "python":
-        return ""
-    _, section = _checked(values)
-    return _user_class().read(section.file, "space python").digest
-
-
-def with_overrides(settings: Section | Mapping[str, Any], overrides: Mapping[str, Any]) -> Section:
-    """Return settings of a space with some of them changed, in which the same architectures can be built.
-
-    An architecture's text and canonical form are the same in both; its key is not, for width, repeats and
-    reductions belong to the function.
+    Architectures have the same text and canonical form in both spaces, but different keys, since width,
+    repeats and reductions are part of the function.
 
     Parameters
     ----------
     settings
         The settings of a space.
     overrides
-        Settings that differ, such as ``{"width": 32, "drop_reductions": 0}``. Of a list ``{"of": {...}}``, of
-        a space of the user's own ``{"options": {...}}``; these are merged.
+        Settings that differ, such as ``{"width": 32, "drop_reductions": 0}``; of a list ``{"of": {...}}``.
 
     Raises
     ------
     TgsageError
         If an override is unknown or out of range, or changes the choices.
     """
-    name, section = _checked(given(settings, {}))
-    fields = _OVERRIDABLE.get(name) or tuple(key for key in _SETTINGS[name].model_fields if key != "name")
-    for key in overrides:
-        if key not in fields:
-            raise unknown(f"override of space {name}", str(key), fields)
-    changed = {**section.plain(), **_merged(name, section, overrides)}
-    result = _checked(changed)[1]
-    before, after = get(section), get(result)
-    if before.choices != after.choices or before.name != after.name:
-        keys = [key for key in overrides if _changes_choices(name, section, {key: overrides[key]})]
+    section: SpaceSettings = plugins.settings("space", settings)
+    result = section.overridden(overrides)
+    choices = get(section).choices
+    if get(result).choices != choices:
+        keys = [key for key in overrides if get(section.overridden({key: overrides[key]})).choices != choices]
         raise TgsageError(
-            f"{', '.join(keys or overrides)}: changes the choices of space {name}, so that architectures of "
-            "the search would not be architectures here; leave it out"
+            f"{', '.join(keys or overrides)}: changes the choices of space {section.plugin_name()}, so that "
+            "architectures of the search would not be architectures here; leave it out"
         )
     return result
 
 
-def _merged(name: str, section: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(overrides)
-    for key in _OVERRIDABLE.get(name, ()):
-        if key not in found:
-            continue
-        if not isinstance(found[key], Mapping):
-            raise TgsageError(f"{key}: an override of space {name} must be a mapping, not {found[key]!r}")
-        if key == "of":
-            found[key] = with_overrides(section.of, found[key]).plain()
-        else:
-            found[key] = {**section.options, **found[key]}
-    return found
+def as_in_ledgers(text: str) -> str:
+    """Return the text of an architecture as ledgers write it, whichever notation it is written in.
 
-
-def _changes_choices(name: str, section: Any, override: Mapping[str, Any]) -> bool:
-    try:
-        changed = get({**section.plain(), **_merged(name, section, override)})
-    except TgsageError:
-        return False
-    return changed.choices != get(section).choices
-
-
-def draw_graph(space: Space, arch: Architecture) -> dict[str, list[dict[str, Any]]]:
-    """Nodes and edges for drawing an architecture, as the space's ``graph`` describes them."""
-    return space.graph(arch)
+    Raises
+    ------
+    TgsageError
+        If it is written in the notation of a benchmark, but is no architecture of it.
+    """
+    kinds: tuple[Any, ...] = plugins.every("space")
+    for kind in kinds:
+        if kind.notation and text.startswith(kind.notation):
+            space = get(kind.plugin_name())
+            return space.format(space.parse(text))
+    return text

@@ -74,8 +74,6 @@ def plugin_modules(settings: Any) -> Iterator[str]:
     """Names of the modules with the code of the plugins among settings, however deep they are nested."""
     if hasattr(settings, "code_module"):
         yield settings.code_module()
-    if isinstance(settings, type):
-        return  # A plugin without settings.
     if hasattr(settings, "model_fields_set"):
         settings = dict(settings)
     if isinstance(settings, Mapping):

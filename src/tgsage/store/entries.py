@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Store:
         """Where the entry is, or would be."""
         return self.root / kind / key[:2] / key
 
-    def ensure(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+    def ensure(
+        self, kind: str, key: str, make: Callable[[Path], None], event: Mapping[str, str] | None = None
+    ) -> Path:
         """Return the folder of an entry, making it if it is absent, incomplete or corrupt.
 
         Two processes that ask for one key wait for each other, so that it is made once.
@@ -63,15 +65,17 @@ class Store:
             Digest of everything that decides the content.
         make
             Writes the entry's files into the empty folder it is given. If it raises, nothing is kept.
+        event
+            What the journal says of an entry that was made; None: ``{"event": "write"}``.
         """
         folder = self.path(kind, key)
         with self._locked(kind, key):
             if folder.is_dir():
                 if self.intact(folder):
                     os.utime(folder)
-                    self._note("hit", kind, key)
+                    self._note(kind, key, event="hit")
                     return folder
-                self._note("refused", kind, key)
+                self._note(kind, key, event="refused")
             with replacing_folder(folder) as temporary:
                 make(temporary)
                 files = {
@@ -80,7 +84,7 @@ class Store:
                     if path.is_file()
                 }
                 write_json(temporary / MANIFEST, {"kind": kind, "key": key, "files": files})
-            self._note("write", kind, key)
+            self._note(kind, key, **(event or {"event": "write"}))
         return folder
 
     def intact(self, folder: Path) -> bool:
@@ -92,7 +96,7 @@ class Store:
             return False
 
     def journal(self) -> list[dict[str, object]]:
-        """Every event so far: ``time``, ``event`` (write, hit, refused), ``kind``, ``key``."""
+        """Every event so far: ``time``, ``event`` (write, hit, refused, adopted), ``kind``, ``key``."""
         path = self.root / "journal.jsonl"
         if not path.exists():
             return []
@@ -139,6 +143,10 @@ class Store:
             if folder.is_dir() and folder.stat().st_mtime < limit:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def folders(self, kind: str) -> list[Path]:
+        """Return the folders of all entries of a kind, whose names are the keys, in their order."""
+        return [folder for found, folder in self._entries() if found == kind]
+
     def _entries(self) -> Iterator[tuple[str, Path]]:
         for manifest in sorted(self.root.glob(f"*/*/*/{MANIFEST}")):
             folder = manifest.parent
@@ -154,8 +162,9 @@ class Store:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def _note(self, event: str, kind: str, key: str) -> None:
-        line = json.dumps({"time": round(time.time(), 3), "event": event, "kind": kind, "key": key})
+    def _note(self, kind: str, key: str, *, event: str, **details: str) -> None:
+        said = {"time": round(time.time(), 3), "event": event, "kind": kind, "key": key, **details}
+        line = json.dumps(said)
         self.root.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.root / "journal.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:

@@ -33,18 +33,20 @@ def recompute_batchnorm(module: torch.nn.Module, batches: Iterable[torch.Tensor]
     if not layers:
         return
     modes = [(part, part.training) for part in module.modules()]
-    kept = [(layer, layer.momentum, layer.num_batches_tracked.clone()) for layer in layers]
+    running = {layer: _running(layer) for layer in layers}
+    before = [(layer, layer.momentum, running[layer][2].clone()) for layer in layers]
     count = dict.fromkeys(layers, 0)
-    first = {layer: torch.zeros_like(layer.running_mean, dtype=torch.float64) for layer in layers}
-    second = {layer: torch.zeros_like(layer.running_mean, dtype=torch.float64) for layer in layers}
+    first = {layer: torch.zeros_like(mean, dtype=torch.float64) for layer, (mean, _, _) in running.items()}
+    second = {layer: torch.zeros_like(mean, dtype=torch.float64) for layer, (mean, _, _) in running.items()}
 
-    def collect(layer: _BatchNorm, inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
+    def collect(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
+        assert isinstance(layer, _BatchNorm)
         # With momentum 1 the running statistics are those of this batch.
         n = inputs[0].numel() // inputs[0].shape[1]
-        mean = layer.running_mean.double()
+        mean, variance = (values.double() for values in running[layer][:2])
         count[layer] += n
         first[layer] += n * mean
-        second[layer] += (n - 1) * layer.running_var.double() + n * mean.square()
+        second[layer] += (n - 1) * variance + n * mean.square()
 
     hooks = [layer.register_forward_hook(collect) for layer in layers]
     try:
@@ -57,15 +59,22 @@ def recompute_batchnorm(module: torch.nn.Module, batches: Iterable[torch.Tensor]
     finally:
         for hook in hooks:
             hook.remove()
-        for layer, momentum, tracked in kept:
+        for layer, momentum, tracked in before:
             layer.momentum = momentum
-            layer.num_batches_tracked.copy_(tracked)
+            running[layer][2].copy_(tracked)
         for part, training in modes:
             part.training = training
-    for layer in layers:
+    for layer, (running_mean, running_variance, _) in running.items():
         n = count[layer]
         if n == 0:
             continue  # The layer is not part of the forward pass.
         mean = first[layer] / n
-        layer.running_mean.copy_(mean)
-        layer.running_var.copy_((second[layer] - n * mean.square()).clamp_min(0) / max(n - 1, 1))
+        running_mean.copy_(mean)
+        running_variance.copy_((second[layer] - n * mean.square()).clamp_min(0) / max(n - 1, 1))
+
+
+def _running(layer: _BatchNorm) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The statistics of a layer that tracks them: mean, variance, number of batches."""
+    mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
+    assert mean is not None and variance is not None and batches is not None
+    return mean, variance, batches

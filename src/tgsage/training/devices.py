@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, threads, reproducible kernels."""
+"""Where and how numbers are computed: device, precision, memory layout, threads, reproducible kernels."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Return the autocast context for a dtype; float32 switches autocast off."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
+def to_channels_last(module: torch.nn.Module) -> None:
+    """Lay the kernels of a module out in memory as its images are, in place."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @contextlib.contextmanager

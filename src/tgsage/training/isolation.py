@@ -8,6 +8,9 @@ Nothing survives its purpose. The child leads a session of its own, and whatever
 when the call ends: by the parent after a result, a crash or a timeout; and by a small guardian process
 inside the session when the parent itself is gone, even by SIGKILL. The child and the guardian ask the
 kernel (``PR_SET_PDEATHSIG``) to be killed when their own parents, server and child, are gone.
+
+Pools with a time limit, such as pebble's, kill their worker only: processes that it has started live on, and
+so may the worker if the parent is killed. Nor do they pass on what a call has reported before it was lost.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from typing import Any
 
 from ..errors import TgsageError
 
-PRELOAD = ("torch", "tgsage.training.candidate", "tgsage.spaces.registry", "tgsage.spaces.cell")
+PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell")
 """What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
 
 START_SECONDS = 300.0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 
 from ..errors import TgsageError, unknown
+from .data import DeviceDataset, Pixels
 from .devices import reproducible, resolve_device
-from .images import DeviceImages
 
 
 class _AllSeen(Exception):
@@ -27,10 +27,16 @@ class Evaluation(NamedTuple):
     loss: float
 
 
+def probe_names(module: torch.nn.Module) -> list[str]:
+    """Return the names of the submodules that a space's network offers as probes, shallow to deep."""
+    # torch declares the attributes of modules to be tensors and modules.
+    return list(cast(Sequence[str], module.probe_names))
+
+
 @torch.no_grad()
 def activations(
     module: torch.nn.Module,
-    images: np.ndarray | torch.Tensor,
+    images: Pixels,
     layers: Sequence[str],
     *,
     mean: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0),
@@ -67,7 +73,7 @@ def activations(
         with an entry per image.
     """
     device = _place(module, device)
-    source = DeviceImages(images, np.asarray(mean), np.asarray(std), device=device)
+    source = DeviceDataset(images, np.asarray(mean), np.asarray(std), device=device)
     with evaluation(module), reproducible(device):
         sizes = _probe(module, layers, source)
         found = {name: torch.empty((source.n, size), device=device) for name, size in sizes.items()}
@@ -105,7 +111,7 @@ def feature_counts(
         As :func:`activations`.
     """
     device = _place(module, device)
-    blank = DeviceImages(np.zeros((1, *shape, 3), np.uint8), np.zeros(3), np.ones(3), device=device)
+    blank = DeviceDataset(np.zeros((1, *shape, 3), np.uint8), np.zeros(3), np.ones(3), device=device)
     with evaluation(module), reproducible(device):
         return _probe(module, layers, blank)
 
@@ -113,7 +119,7 @@ def feature_counts(
 @torch.no_grad()
 def logits(
     module: torch.nn.Module,
-    images: np.ndarray | torch.Tensor,
+    images: Pixels,
     *,
     mean: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0),
     std: Sequence[float] | np.ndarray = (1.0, 1.0, 1.0),
@@ -122,7 +128,7 @@ def logits(
 ) -> torch.Tensor:
     """Return the module's output, float32 (n, classes) on the device; arguments as :func:`activations`."""
     device = _place(module, device)
-    source = DeviceImages(images, np.asarray(mean), np.asarray(std), device=device)
+    source = DeviceDataset(images, np.asarray(mean), np.asarray(std), device=device)
     with evaluation(module), reproducible(device):
         answers = [
             module(source.plain(slice(begin, begin + batch_size))).float()
@@ -133,7 +139,7 @@ def logits(
 
 def evaluate(
     module: torch.nn.Module,
-    images: np.ndarray | torch.Tensor,
+    images: Pixels,
     labels: np.ndarray,
     *,
     mean: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0),
@@ -181,8 +187,8 @@ def _place(module: torch.nn.Module, device: str | torch.device | None) -> torch.
     return device
 
 
-def _probe(module: torch.nn.Module, layers: Sequence[str], source: DeviceImages) -> dict[str, int]:
-    """Run one image through the whole module: does each layer answer once, and with how many features?"""
+def _probe(module: torch.nn.Module, layers: Sequence[str], source: DeviceDataset) -> dict[str, int]:
+    """Return the number of features of each layer, which has to answer once when one image is shown."""
     if not layers:
         raise TgsageError("no layers to probe; name at least one submodule")
     sizes: dict[str, int] = {}
@@ -204,12 +210,14 @@ def _probe(module: torch.nn.Module, layers: Sequence[str], source: DeviceImages)
 
 
 @contextlib.contextmanager
-def _hooked(module: torch.nn.Module, layers: Sequence[str], receive) -> Iterator[None]:
+def _hooked(
+    module: torch.nn.Module, layers: Sequence[str], receive: Callable[[str, torch.Tensor], None]
+) -> Iterator[None]:
     parts = dict(module.named_modules())
     hooks = []
 
-    def hook(name: str):
-        def call(_module: torch.nn.Module, inputs: tuple, output: object) -> None:
+    def hook(name: str) -> Callable[[torch.nn.Module, tuple[object, ...], object], None]:
+        def call(_module: torch.nn.Module, inputs: tuple[object, ...], output: object) -> None:
             n = inputs[0].shape[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
             if not isinstance(output, torch.Tensor) or output.ndim < 2 or n not in (None, output.shape[0]):
                 raise TgsageError(

@@ -66,10 +66,6 @@ class Recipe(Section):
             raise ValueError("must end with 1: the last checkpoint is the one that is judged")
         return shares
 
-    def kept(self) -> list[float]:
-        """Return the shares after which weights are kept: the checkpoints before ``stop``, and ``stop``."""
-        return [share for share in self.checkpoints if share < self.stop] + [self.stop]
-
     @field_validator("recompute_batchnorm")
     @classmethod
     def _statistics_need_two(cls, images: int) -> int:

@@ -373,9 +373,10 @@ def _draw(solid: _SolidInView, x: np.ndarray, y: np.ndarray, light: np.ndarray, 
 
 def _cross(crossings: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return where the rays cross some planes: (planes, h, w), each a sum of a row and a column."""
-    rows: np.ndarray = crossings[:, 1:2] * y + crossings[:, 2:]
-    columns: np.ndarray = crossings[:, :1] * x
-    return rows[:, :, None] + columns[:, None, :]
+    z: np.ndarray = (crossings[:, 1:2] * y + crossings[:, 2:])[:, :, None] + (crossings[:, :1] * x)[
+        :, None, :
+    ]
+    return z
 
 
 def _inside_planes(solid: _SolidInView, crossed: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Interval:

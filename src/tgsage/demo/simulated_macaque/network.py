@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ...errors import TgsageError
 from ...store import seed_from
-from ...training.devices import own_randomness, threads
+from ...threads import threads
 from ..rendering import CATEGORIES, render
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
     per_epoch = math.ceil(n_train / BATCH)
     steps = max(1, round(settings.epochs * per_epoch))
     generator = torch.Generator().manual_seed(seed_from("simulated_macaque.training", settings.seed) % 2**63)
-    with own_randomness(seed_from("simulated_macaque.weights", settings.seed) % 2**63, torch.device("cpu")):
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: it would reseed CUDA devices, which are not put back.
+        torch.default_generator.manual_seed(seed_from("simulated_macaque.weights", settings.seed) % 2**63)
         network = VentralStream()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)

@@ -79,11 +79,12 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
     rates: dict[tuple[str, str], np.ndarray] = {}
     for animal, regions in settings.sites.items():
         for region, number in regions.items():
+            if not number:
+                continue
             rng = np.random.default_rng(seed_from("simulated_macaque.sites", settings.seed, animal, region))
-            both = torch.cat([reference_areas[region], shown_areas[region]]).double().numpy()
-            if number:
-                drive = _drive(both, region, number, rng)
-                rates[animal, region] = _rates(drive, len(reference), rng, settings)
+            maps = torch.cat([reference_areas[region], shown_areas[region]]).double().numpy()
+            drive = _drive(maps, region, number, rng)
+            rates[animal, region] = _rates(drive, len(reference), rng, settings)
     assembly = _spikes(rates, stimuli, settings)
     assembly.attrs.update({f"network_{key}": value for key, value in record.items()})
     return assembly, stimuli, "simulated recordings"

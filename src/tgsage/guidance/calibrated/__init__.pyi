@@ -1,0 +1,5 @@
+from .fitted import Fitted as Fitted
+from .fitted import Performance as Performance
+from .fitted import TeacherWorth as TeacherWorth
+from .fitting import fit as fit
+from .mature import read_mature as read_mature

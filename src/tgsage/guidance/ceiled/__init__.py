@@ -1,0 +1,1 @@
+"""Similarities as shares of their noise ceilings."""

@@ -1,0 +1,1 @@
+"""The paper's score and its two extremes."""

@@ -1,0 +1,59 @@
+"""Settings of the guidance by a reading of the profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import model_validator
+
+from ...plugins import register
+from ...settings import Field
+from ..settings import GuidanceSettings, Weight
+
+if TYPE_CHECKING:
+    from ...config.run import RunConfig
+
+
+@register
+class ProfileGuidance(GuidanceSettings):
+    """Z-scores of P and of a reading of the whole profile, layers by targets."""
+
+    code: ClassVar[str] = "tgsage.guidance.profile.score:make"
+    label: ClassVar[str] = "P and the profile of similarities over layers"
+
+    name: Literal["profile"]
+    """Selects this one."""
+    alpha: Weight = 1.0
+    """Weight of the reading."""
+    reading: Literal["max", "first", "mean", "gain", "weights"] = "first"
+    """Similarity of the best layer (the paper's), of the first searched cell or layer, the mean over layers,
+    what training added, or a weighted mean over layers."""
+    over: Literal["max", "mean"] = "max"
+    """For ``gain``: the largest or the mean gain over layers."""
+    weights: list[Weight] | None = Field(default=None, min_length=1)
+    """For ``weights``: at equal steps of relative depth, from the first layer to the last; interpolated onto
+    a candidate's own number of layers."""
+    zscore: bool = True
+    """Z-score both over the candidates so far; false adds the raw values."""
+
+    @property
+    def needs_profiles(self) -> bool:
+        """Whether the scores are made from profiles."""
+        return True
+
+    def check(self, arm: str, config: RunConfig) -> None:
+        """Raise a ValueError if the arm lacks a teacher, or untrained networks that 'gain' compares with."""
+        super().check(arm, config)
+        if self.reading == "gain" and config.search.premature.checkpoints[0]:
+            raise ValueError(
+                f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; add 0 to "
+                "search.premature.checkpoints"
+            )
+
+    @model_validator(mode="after")
+    def _weights_where_they_are_read(self) -> ProfileGuidance:
+        if (self.weights is not None) != (self.reading == "weights"):
+            raise ValueError("weights: belong to reading 'weights', and it needs them")
+        if self.weights is not None and not any(self.weights):
+            raise ValueError("weights: are all zero")
+        return self

@@ -1,0 +1,1 @@
+"""Ranks of P and TG."""

@@ -1,0 +1,22 @@
+"""Settings of the tree-structured Parzen estimator."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ...plugins import register
+from ...settings import Field
+from ..settings import SamplerSettings
+
+
+@register
+class TpeSampler(SamplerSettings):
+    """Optuna's tree-structured Parzen estimator."""
+
+    code: ClassVar[str] = "tgsage.samplers.tpe.sampler:TpeSampler"
+    label: ClassVar[str] = "TPE"
+
+    name: Literal["tpe"]
+    """Selects this one."""
+    startup: int = Field(default=6, ge=1)
+    """Candidates drawn at random before the estimator takes over."""

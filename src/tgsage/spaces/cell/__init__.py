@@ -1,0 +1,1 @@
+"""Cells of NASNet and PNAS kind."""

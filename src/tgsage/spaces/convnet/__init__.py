@@ -1,0 +1,1 @@
+"""Convnets with skip connections."""

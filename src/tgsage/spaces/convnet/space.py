@@ -1,0 +1,157 @@
+"""Convnets of 10 and 20 layers with skip connections, after Zoph and Le 2017, section 3.3 and 4.1."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..base import Architecture, Graph, Option, Space
+from ..layers import ConvolutionNorm
+from .numbering import Layer, Network, least_numbering
+
+if TYPE_CHECKING:
+    from .plugin import ConvNetSpace as Settings
+
+
+class ConvNetSpace(Space):
+    """A sequence of convolutional layers, each of which may read any of the earlier ones.
+
+    Choices of layer i = 1, 2, ...: ``l<i>.height``, ``l<i>.width``, ``l<i>.filters``, ``l<i>.stride``, and a
+    binary anchor ``l<i>.from_<j>`` for every earlier layer j. A layer is a convolution, batch norm and ReLU.
+    Zero padding keeps the size; a stride divides it, rounding up, so that no image shrinks below 1 pixel. The
+    input of a layer is the concatenation of the layers that its anchors name, or the image if there are none;
+    the smaller ones are padded with zeros on all sides to the size of the largest (an odd pixel goes to the
+    right and below, which the paper leaves open). The outputs that no layer reads are concatenated likewise,
+    averaged over the image, and read by a linear layer. FLOPs of random networks differ by a factor of a
+    hundred: set ``max_flops``.
+
+    Probes: the output of every layer, after batch norm and ReLU.
+
+    Canonical form: the layers are renumbered, inputs first, by :func:`least_numbering`. Two networks share a
+    key if and only if they differ only in the numbering of their layers.
+    """
+
+    settings: Settings
+
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.layers = settings.layers
+        self.choices: dict[str, tuple[Option, ...]] = {}
+        for layer in range(1, self.layers + 1):
+            self.choices[f"l{layer}.height"] = tuple(settings.heights)
+            self.choices[f"l{layer}.width"] = tuple(settings.widths)
+            self.choices[f"l{layer}.filters"] = tuple(settings.filters)
+            self.choices[f"l{layer}.stride"] = tuple(settings.strides)
+            for earlier in range(1, layer):
+                self.choices[f"l{layer}.from_{earlier}"] = (0, 1)
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the canonical form; see the class for its rules."""
+        self.check(arch)
+        return self._canonical(arch)
+
+    @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
+    def _canonical(self, arch: Architecture) -> Architecture:
+        return self._from_network(*least_numbering(*self.network(arch)))
+
+    def network(self, arch: Architecture) -> Network:
+        """Return the layers and what each of them reads, as written."""
+        values = self.encode(arch)
+        layers, inputs = [], []
+        for layer in range(1, self.layers + 1):
+            height, width, filters, stride = (
+                int(values[f"l{layer}.{what}"]) for what in ("height", "width", "filters", "stride")
+            )
+            layers.append((height, width, filters, stride))
+            inputs.append([earlier - 1 for earlier in range(1, layer) if values[f"l{layer}.from_{earlier}"]])
+        return layers, inputs
+
+    def _from_network(self, layers: list[Layer], inputs: list[list[int]]) -> Architecture:
+        choices: list[tuple[str, Option]] = []
+        for index, (height, width, filters, stride) in enumerate(layers):
+            prefix = f"l{index + 1}"
+            choices += [
+                (f"{prefix}.height", height),
+                (f"{prefix}.width", width),
+                (f"{prefix}.filters", filters),
+                (f"{prefix}.stride", stride),
+            ]
+            choices += [
+                (f"{prefix}.from_{source + 1}", int(source in inputs[index])) for source in range(index)
+            ]
+        return Architecture(self.name, tuple(choices))
+
+    def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
+        layers, inputs = self.network(arch)
+        return ConvNet(layers, inputs, n_classes, in_channels)
+
+    def graph(self, arch: Architecture) -> Graph:
+        """Describe the canonical form for drawing: image, layers and output, with an edge for each anchor."""
+        layers, inputs = self.network(self.canonical(arch))
+        nodes = [{"id": "image", "cell": "normal", "kind": "input", "label": "image"}]
+        edges = []
+        for index, (height, width, filters, stride) in enumerate(layers):
+            label = f"{height}x{width}, {filters}" + (f", /{stride}" if stride > 1 else "")
+            nodes.append({"id": f"l{index + 1}", "cell": "normal", "kind": "block", "label": label})
+            for source in [f"l{item + 1}" for item in inputs[index]] or ["image"]:
+                edges.append(
+                    {"source": source, "target": f"l{index + 1}", "cell": "normal", "operation": "conv"}
+                )
+        nodes.append({"id": "output", "cell": "normal", "kind": "output", "label": "concatenation"})
+        edges += [
+            {"source": f"l{index + 1}", "target": "output", "cell": "normal", "operation": "concat"}
+            for index in unread(inputs)
+        ]
+        return {"nodes": nodes, "edges": edges}
+
+
+def unread(inputs: list[list[int]]) -> list[int]:
+    """Return the indices of the layers that no layer reads."""
+    read = {source for sources in inputs for source in sources}
+    return [index for index in range(len(inputs)) if index not in read]
+
+
+class ConvNet(nn.Module):
+    """The layers of a :class:`ConvNetSpace` architecture; ``probe_names`` are the layers."""
+
+    def __init__(self, layers: list[Layer], inputs: list[list[int]], n_classes: int, in_channels: int):
+        super().__init__()
+        self.inputs = tuple(tuple(sources) for sources in inputs)
+        self.unread = tuple(unread(inputs))
+        self.layers = nn.ModuleList()
+        for (height, width, filters, stride), sources in zip(layers, inputs, strict=True):
+            channels = sum(layers[source][2] for source in sources) or in_channels
+            self.layers.append(
+                nn.Sequential(*ConvolutionNorm(channels, filters, (height, width), stride=stride), nn.ReLU())
+            )
+        self.head = nn.Linear(sum(layers[index][2] for index in self.unread), n_classes)
+        self.probe_names = tuple(f"layers.{index}" for index in range(len(layers)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits."""
+        outputs: list[Tensor] = []
+        for layer, sources in zip(self.layers, self.inputs, strict=True):
+            outputs.append(layer(concatenate([outputs[source] for source in sources]) if sources else images))
+        last = [outputs[index] for index in self.unread]
+        height = max(item.shape[2] for item in last)
+        width = max(item.shape[3] for item in last)
+        # The mean over the padded image, without padding it.
+        features = [item.sum(dim=(2, 3)) / (height * width) for item in last]
+        logits: Tensor = self.head(torch.cat(features, dim=1))
+        return logits
+
+
+def concatenate(parts: list[Tensor]) -> Tensor:
+    """Concatenate along channels, the smaller parts padded with zeros around to the largest size."""
+    height = max(item.shape[2] for item in parts)
+    width = max(item.shape[3] for item in parts)
+    padded = []
+    for part in parts:
+        rows, columns = height - part.shape[2], width - part.shape[3]
+        margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        padded.append(functional.pad(part, margins) if any(margins) else part)
+    return padded[0] if len(padded) == 1 else torch.cat(padded, dim=1)

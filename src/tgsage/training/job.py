@@ -1,0 +1,165 @@
+"""One candidate of a search: trained in a process of its own, told in a ``training.json``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import plugins, spaces, tasks
+from ..errors import TgsageError
+from ..settings import Section, checked
+from ..store import Store
+from .cache import OutOfMemory, ensure_trained
+from .isolation import run_isolated
+from .settings import Recipe
+
+TOLD = (
+    "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
+    "checkpoints", "device", "processor",
+)  # fmt: skip
+"""What of an entry's record is told in ``training.json``."""
+
+
+def train_candidate(
+    proposal: Mapping[str, Any],
+    recipe: Recipe | Mapping[str, Any],
+    task_path: str | os.PathLike[str],
+    space: Section | Mapping[str, Any] | str,
+    store_root: str | os.PathLike[str],
+    device: str,
+    *,
+    round: int | None = None,
+    earlier: Sequence[float] = (),
+) -> dict[str, Any]:
+    """Train a proposed architecture, or take it from the store.
+
+    The work is done in a child process. What goes wrong with the candidate is told, not raised: it cannot
+    be built, diverges, lacks memory or crashes (``failed``), or takes longer than the recipe allows
+    (``timeout``). Whatever was spent is counted in ``examples`` and ``seconds``; a candidate from the store
+    is charged what its original training took, and one that was continued what it took since its first step.
+
+    Parameters
+    ----------
+    proposal
+        ``slot``, ``architecture`` (canonical JSON text), and, if present, ``candidate`` (its key, which is
+        checked) and ``round``.
+    recipe
+        How it is trained.
+    task_path
+        The task's file.
+    space
+        Settings of the space.
+    store_root
+        The store's folder.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``. CUDA starts in the child only.
+    round
+        Round, where the proposal does not tell it.
+    earlier
+        Shares of the training at which it may have stopped before; it is continued from the latest that the
+        store has, see :func:`tgsage.training.ensure_trained`.
+
+    Returns
+    -------
+    dict
+        What ``training.json`` holds of a candidate: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
+        ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
+        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
+        :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
+
+    Raises
+    ------
+    TgsageError
+        For what is wrong with the set-up rather than with the candidate: no such task file, no such device, a
+        proposal of another space, a recipe that does not fit the task.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else checked("recipe", Recipe, recipe)
+    chosen = spaces.get(space)
+    arch = chosen.canonical(chosen.parse(proposal["architecture"]))
+    key = chosen.key(arch)
+    if proposal.get("candidate", key) != key:
+        raise TgsageError(
+            f"slot {proposal['slot']}: the proposal is candidate {proposal['candidate']}, but its architecture has the "
+            f"key {key} in this space; they were made with other settings of search.space, propose again"
+        )
+    text = chosen.format(arch)
+    outcome = run_isolated(
+        _train_here,
+        (
+            text,
+            recipe.plain(),
+            os.fspath(task_path),
+            chosen.settings.plain(),
+            os.fspath(store_root),
+            device,
+            tuple(earlier),
+            plugins.loaded_files(),
+        ),
+        recipe.timeout_seconds,
+        reports=True,
+    )
+    result: dict[str, Any] = {
+        "status": "failed",
+        "reason": None,
+        "candidate": key,
+        "architecture": text,
+        "round": proposal.get("round", round),
+        "slot": proposal["slot"],
+        "parameters": None,
+        "flops": None,
+        "probes": [],
+        "n_probes": 0,
+        "examples": 0,
+        "seconds": outcome.seconds,
+        "training_loss_sum": None,
+        "curve": [],
+        "checkpoints": [],
+        "store_key": None,
+        "device": None,
+        "processor": None,
+        "recipe": recipe.plain(),
+    }
+    # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
+    told = dict(outcome.reports)
+    result["seconds"] += told.pop("seconds_before", 0.0)
+    result.update(told)
+    if outcome.failure is None:
+        result.update({name: value for name, value in outcome.value.items() if value is not None})
+    else:
+        result["status"] = "timeout" if outcome.failure.kind == "timeout" else "failed"
+        result["reason"] = f"{outcome.failure.kind}: {outcome.failure.reason}"
+    result["n_probes"] = len(result["probes"])
+    return result
+
+
+def _train_here(
+    architecture: str,
+    recipe: dict[str, Any],
+    task_path: str,
+    space: dict[str, Any],
+    store_root: str,
+    device: str,
+    earlier: tuple[float, ...],
+    plugin_files: tuple[str, ...],
+    *,
+    report: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """What the child runs: from plain values to the fields of ``training.json`` that it decides."""
+    plugins.load_files(plugin_files)
+    chosen = spaces.get(space)
+    try:
+        stored = ensure_trained(
+            Store(store_root),
+            chosen,
+            chosen.parse(architecture),
+            Recipe.model_validate(recipe),
+            tasks.load(task_path),
+            device,
+            earlier=earlier,
+            report=report,
+        )
+    except OutOfMemory as error:
+        return {"status": "failed", "reason": str(error), "examples": error.examples}
+    # An entry made by an earlier version says no processor.
+    return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}

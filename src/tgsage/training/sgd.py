@@ -1,0 +1,71 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.optim.sgd import sgd
+
+
+class SGD:
+    """Stochastic gradient descent with Nesterov momentum.
+
+    torch's own update, called as a function. ``torch.optim.SGD`` gives the same (a test says so), but it
+    imports torch's compiler at its first use, which costs every process a second or more.
+
+    Parameters
+    ----------
+    parameters
+        What is trained.
+    momentum
+        0 is plain gradient descent.
+    weight_decay
+        Of matrices and kernels only: biases and normalisation layers, which have one dimension, do not decay.
+    """
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], *, momentum: float, weight_decay: float):
+        self.momentum = momentum
+        self._groups = [
+            ([p for p in parameters if p.ndim > 1], weight_decay),
+            ([p for p in parameters if p.ndim <= 1], 0.0),
+        ]
+        self._velocity: dict[torch.nn.Parameter, torch.Tensor | None] = dict.fromkeys(parameters)
+
+    def has_moved(self, parameter: torch.nn.Parameter) -> bool:
+        """Whether a parameter has a velocity: it was moved at least once, with momentum."""
+        return self._velocity.get(parameter) is not None
+
+    def velocity(self, parameter: torch.nn.Parameter) -> torch.Tensor:
+        """Return a parameter's velocity; where there is none yet it is made, to be overwritten."""
+        velocity = self._velocity.get(parameter)
+        if velocity is None:
+            velocity = self._velocity[parameter] = torch.zeros_like(parameter)
+        return velocity
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self._velocity:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Move every parameter that has a gradient."""
+        for group, decay in self._groups:
+            moved = [parameter for parameter in group if parameter.grad is not None]
+            if not moved:
+                continue
+            velocity = [self._velocity[parameter] for parameter in moved]
+            sgd(
+                list[torch.Tensor](moved),
+                [parameter.grad for parameter in moved if parameter.grad is not None],
+                velocity,
+                foreach=True,
+                weight_decay=decay,
+                momentum=self.momentum,
+                lr=learning_rate,
+                dampening=0.0,
+                nesterov=self.momentum > 0,
+                maximize=False,
+            )
+            self._velocity.update(zip(moved, velocity, strict=True))

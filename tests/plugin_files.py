@@ -1,0 +1,28 @@
+"""Plugins in files, registered for the time of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tgsage import plugins
+from tgsage.config import run
+
+
+@contextmanager
+def registered(*files: str) -> Iterator[None]:
+    """Register the plugins in these files, and forget them afterwards."""
+    plugins.every("space")
+    before = {kind: dict(names) for kind, names in plugins._REGISTRY.items()}
+    schema = run.RunConfig.__pydantic_core_schema__
+    try:
+        plugins.load_files(files)
+        yield
+    finally:
+        for kind, names in before.items():
+            plugins._REGISTRY[kind].clear()
+            plugins._REGISTRY[kind].update(names)
+        plugins._FILES.clear()
+        plugins._rebuild_choices()
+        if run.RunConfig.__pydantic_core_schema__ is not schema:
+            run._rebuild(run.RunConfig)
