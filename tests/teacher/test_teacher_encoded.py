@@ -332,7 +332,7 @@ def test_scores_and_figures_do_not_mind_the_table_of_sites(
     assert found.sizes == {"layer": 2, "target": 1}
     assert np.isfinite(found.values).all()
     teachers.save(teacher, tmp_path / "encoded.nc")
-    plots.teacher_figures(tmp_path / "encoded.nc", assemblies=[], out_folder=tmp_path / "figures")
+    plots.teacher_figures(tmp_path / "figures", teacher_file=tmp_path / "encoded.nc")
     assert (tmp_path / "figures" / "rdms.svg").is_file()
 
 

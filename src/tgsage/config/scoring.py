@@ -18,3 +18,12 @@ class Scoring(Section):
     """``same``: the layer is chosen where the reward is taken (the paper); ``split``: on other images."""
     batch_size: int = Field(default=256, ge=1)
     """Images at a time."""
+
+    @property
+    def chooses_elsewhere(self) -> bool:
+        """Whether layers are chosen on other stimuli than those that reward."""
+        return self.layer_choice == "split"
+
+    def attributes(self) -> dict[str, str]:
+        """Return what a scored file says of the method."""
+        return {"method": self.compare, "layer_choice": self.layer_choice}

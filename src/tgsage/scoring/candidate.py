@@ -78,7 +78,7 @@ def score_candidate(
         ``ceiling_upper`` and ``n_stimuli`` (split, target), the teacher's. Coordinates: ``share`` and
         ``examples`` (checkpoint), ``split``, ``target``, ``weight`` (target), ``layer``. Attributes:
         ``status`` ("ok", "failed", "invalid", "timeout"), ``reason``, ``candidate``, ``store_key``,
-        ``method``, ``layer_choice``, ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
+        those of the scoring (:meth:`Scoring.attributes`), ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
         ``validation_seen``: 1 if the recipe trained on the validation images, whose accuracy is then no
         estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
         if some target has no layer with a finite similarity. With an observed teacher the same of its targets
@@ -97,8 +97,7 @@ def score_candidate(
         "reason": str(training["reason"] or ""),
         "candidate": str(training["candidate"]),
         "store_key": str(training["store_key"] or ""),
-        "method": settings.compare,
-        "layer_choice": settings.layer_choice,
+        **settings.attributes(),
         "teacher": "" if teacher is None else str(teacher.attrs.get("teacher", "")),
         "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
         "simulated": int(bool(task.simulated) or any(tree.attrs.get("simulated", 0) for tree in trees)),
@@ -132,7 +131,7 @@ def score_candidate(
         for key in (similarity[0] if similarity else {})
     }
     scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, evaluations, attributes, second)
-    undefined = undefined_target(scored, settings.layer_choice)
+    undefined = undefined_target(scored, settings)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
         scored.attrs["reason"] = f"no layer has a finite similarity with target {undefined!r}"

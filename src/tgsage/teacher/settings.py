@@ -131,7 +131,7 @@ class TeacherSettings(Plugin):
             With one line that names the key and what to do.
         """
         splits = getattr(self, "splits", None)
-        if config.scoring.layer_choice == "split" and splits is not None and splits.choose == 0:
+        if config.scoring.chooses_elsewhere and splits is not None and splits.choose == 0:
             raise ValueError(
                 f"teachers.{name}.splits.choose: is 0, but scoring.layer_choice is 'split'; give the choice "
                 "of layers a share of the stimuli"

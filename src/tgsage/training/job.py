@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import plugins, spaces, tasks
 from ..errors import TgsageError
 from ..settings import checked
-from ..store import Store, write_json
+from ..store import Store
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
 from .settings import Recipe
@@ -31,14 +31,13 @@ def train_candidate(
     space: SpaceSettings | Mapping[str, Any] | str,
     store_root: str | os.PathLike[str],
     device: str,
-    out_path: str | os.PathLike[str],
     *,
     round: int | None = None,
     earlier: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """Train a proposed architecture, or take it from the store, and write ``training.json``.
+    """Train a proposed architecture, or take it from the store.
 
-    The work is done in a child process. What goes wrong with the candidate is written, not raised: it cannot
+    The work is done in a child process. What goes wrong with the candidate is told, not raised: it cannot
     be built, diverges, lacks memory or crashes (``failed``), or takes longer than the recipe allows
     (``timeout``). Whatever was spent is counted in ``examples`` and ``seconds``; a candidate from the store
     is charged what its original training took, and one that was continued what it took since its first step.
@@ -58,8 +57,6 @@ def train_candidate(
         The store's folder.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``. CUDA starts in the child only.
-    out_path
-        ``training.json`` to write.
     round
         Round, where the proposal has none.
     earlier
@@ -69,7 +66,7 @@ def train_candidate(
     Returns
     -------
     dict
-        What was written: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
+        What ``training.json`` holds of a candidate: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
         ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
         ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
         :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
@@ -86,7 +83,7 @@ def train_candidate(
     key = chosen.key(arch)
     if proposal.get("candidate", key) != key:
         raise TgsageError(
-            f"{out_path}: the proposal is candidate {proposal['candidate']}, but its architecture has the "
+            f"slot {proposal['slot']}: the proposal is candidate {proposal['candidate']}, but its architecture has the "
             f"key {key} in this space; they were made with other settings of search.space, propose again"
         )
     text = chosen.format(arch)
@@ -136,7 +133,6 @@ def train_candidate(
         result["status"] = "timeout" if outcome.failure.kind == "timeout" else "failed"
         result["reason"] = f"{outcome.failure.kind}: {outcome.failure.reason}"
     result["n_probes"] = len(result["probes"])
-    write_json(out_path, result)
     return result
 
 
