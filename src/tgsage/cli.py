@@ -281,7 +281,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _fit_guidance(options: argparse.Namespace) -> None:
-    from .runs.files import read_json
+    from .runs.records import read_json
     from .search import fit_guidance
 
     settings = {"column": options.column, "percent": options.percent}

@@ -16,7 +16,7 @@ from plugin_files import registered
 from tgsage import guidance, plugins, samplers, spaces, tasks
 from tgsage.config import load
 from tgsage.config.search import Search
-from tgsage.plots import cells
+from tgsage.plots import cell
 from tgsage.runs import ledger
 from tgsage.samplers.cost import cost
 from tgsage.store import Store
@@ -100,7 +100,7 @@ def test_functions_of_the_space_are_counted(folder):
 def test_it_is_drawn(space):
     graph = space.graph(space.sample(np.random.default_rng(0)))
     assert len(graph["nodes"]) == len(space.choices) + 2
-    figure = cells.cell(graph, title="one's own")
+    figure = cell(graph, title="one's own")
     assert figure.get_axes()
 
 

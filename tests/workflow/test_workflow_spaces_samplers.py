@@ -46,11 +46,6 @@ def ground(tmp_path_factory) -> Workspace:
     return workspace
 
 
-def _ledger(workspace: Workspace, arm: str) -> list[dict[str, str]]:
-    with open(workspace.path("search", arm, "seed_0", "ledger.csv"), newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
 def test_none_was_forgotten():
     assert set(SPACES) == {plugin.plugin_name() for plugin in plugins.every("space")}
     assert set(SAMPLERS) == {plugin.plugin_name() for plugin in plugins.every("sampler")}
@@ -76,7 +71,7 @@ def test_every_sampler_searches_the_space(ground, name):
     settings = SPACES[name] | ({"file": str(ground.folder / "cells.csv")} if name == "list" else {})
     space = spaces.get(settings)
     for arm in SAMPLERS:
-        rows = _ledger(ground, arm)
+        rows = ground.ledger(arm)
         assert len(rows) == ROUNDS * SLOTS
         assert {row["status"] for row in rows} <= {"ok", "failed", "invalid"}
         # A convnet of a few steps may be flat, and is then told as invalid; most are not.
@@ -114,7 +109,7 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
     workspace.write_config(config)
     workspace.snakemake("compare_guidance")
     for name in ("monkey", "shuffled"):
-        rows = _ledger(workspace, name)
+        rows = workspace.ledger(name)
         # 128 images, two passes: half of them for everyone, the rest for half of them.
         assert sorted(int(row["examples"]) for row in rows) == [128, 128, 256, 256]
         folder = workspace.path("search", name, "seed_0")
@@ -126,11 +121,10 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
         assert final["candidate"] in {row["candidate"] for row in rows}
     journal = workspace.store_events()
     assert journal["write"] > 0
-    rows = _ledger(workspace, "shuffled")
+    rows = workspace.ledger("shuffled")
     assert all(float(row["observed_tg"]) == pytest.approx(
         (float(row["observed_tg_V4"]) + float(row["observed_tg_IT"])) / 2) for row in rows)  # fmt: skip
-    with open(workspace.path("studies", "comparison.csv"), newline="") as handle:
-        table = {row["arm"]: row for row in csv.DictReader(handle)}
+    table = {row["arm"]: row for row in workspace.read_csv("studies", "comparison.csv")}
     assert table["shuffled"]["similarity_with"] == table["monkey"]["similarity_with"] == "monkey"
     final = json.loads(workspace.path("search", "shuffled", "seed_0", "final.json").read_text())
     observed = final["observed"]["similarity"]["V4"]["report"]
@@ -151,7 +145,7 @@ def test_plugins_in_files(workspace):
     workspace.write_config(config)
     ledger = "results/tiny/search/monkey/seed_0/ledger.csv"
     workspace.snakemake(ledger)
-    rows = _ledger(workspace, "monkey")
+    rows = workspace.ledger()
     assert len({row["candidate"] for row in rows}) == len(rows) == ROUNDS * SLOTS
     assert {row["status"] for row in rows} == {"ok"}
     assert "Nothing to be done" in workspace.snakemake(ledger)
