@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs.settings import Measuring
 from tgsage.runs.stage_calls import call_stage
 
@@ -38,8 +38,9 @@ def test_plain_values_become_what_the_annotations_say():
     assert __name__ in sys.modules
     assert call_stage(NAME, VALUES) == set(VALUES) - {"other"}
     assert called == {
-        "out": "o", "files": ["a", "b"], "one": "a", "none": None, "guidance": PPlusTg(name="p_plus_tg", alpha=2),
-        "measuring": Measuring(scoring=Scoring(compare="pearson"), targets=["V4"]), "space": None,
+        "out": "o", "files": ["a", "b"], "one": "a", "none": None, "space": None,
+        "guidance": PPlusTg(name="p_plus_tg", alpha=2),
+        "measuring": Measuring(scoring=Scoring(compare="pearson"), targets=["V4"]),
     }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
     return list(drawn.values())
 
 
-def search_figures(
+def search_figures(  # noqa: PLR0913 - the files of a search
     figures: PathLike,
     *,
     settings: PathLike,
@@ -91,7 +91,13 @@ def search_figures(
     teacher = None if teacher_file is None else load_teacher(teacher_file)
     built = space if isinstance(space, Space) else spaces.get(space)
     search = search_files.read_files(
-        settings=settings, ledger=ledger, finalists=finalists, final=final, training=training, rsa=rsa, rdms=rdms
+        settings=settings,
+        ledger=ledger,
+        finalists=finalists,
+        final=final,
+        training=training,
+        rsa=rsa,
+        rdms=rdms,
     )
     data = SearchData(search, teacher, built, n_validation)
     return gallery.write(drawings(data), Path(figures))

@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 
 from ..errors import TgsageError
-from .records import PathLike
 from .tables import STATUSES, TableFormat, named_targets, target_columns
 
 __all__ = [
-    "STATUSES", "build", "columns", "observed", "ordered", "processors", "read", "targets", "validate", "write",
+    "STATUSES", "build", "columns", "observed", "ordered", "processors", "read", "targets", "validate",
+    "write",
 ]  # fmt: skip
 
 _BEFORE = (
