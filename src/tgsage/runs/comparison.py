@@ -4,8 +4,8 @@ Columns: arm, seed, teacher, guidance, alpha, sampler, simulated, candidates, ok
 finalists, finalists_accuracy (mean mature validation accuracy), best_finalist_accuracy, n_test,
 test_accuracy, test_low, test_high (95 % Wilson interval), similarity_with (the teacher that the following are
 measured with: the observed one, where the arm observes one beside the teacher that guides it),
-``report_<target>`` (similarity on stimuli that neither chose nor rewarded), ``ceiled_<target>`` (the same over
-the upper noise ceiling; empty where there is none), examples and seconds of search, finalists and final
+``report_<target>`` (similarity on stimuli that neither chose nor rewarded), ``ceiled_<target>`` (the same
+over the upper noise ceiling; empty where there is none), examples and seconds of search, finalists and final
 training together.
 """
 

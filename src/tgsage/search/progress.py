@@ -154,6 +154,7 @@ def _candidate_lines(
 ) -> Iterable[str]:
     table = scored_ledger(folder, search)
     rows = {(row["round"], row["slot"]): row for row in table.to_dict("records")}
+    best = table["score"].max()
     left = _duration(_seconds_per_candidate(folder, table) * (search.total - len(table)))
     first = len(table) - len(candidates) + 1
     for number, (record, rsa) in enumerate(candidates, start=first if not rung else len(table)):
@@ -165,7 +166,7 @@ def _candidate_lines(
             body = f"accuracy {row['accuracy']:.3f}{similarity}  score {row['score']:.3f}"
         yield (
             f"round {record['round']}{rung} slot {record['slot']}  "
-            f"({min(number, len(table))}/{search.total})  {body}  best {table['score'].max():.3f}  {left} left"
+            f"({min(number, len(table))}/{search.total})  {body}  best {best:.3f}  {left} left"
         )
 
 
