@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from tgsage.guidance.paper.plugin import PPlusTg
-from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import records
 from tgsage.runs.settings import SearchSettings, read_settings, write_settings
+from tgsage.samplers.random.plugin import RandomSampler
 
 SETTINGS = SearchSettings(
     run="r", arm="monkey", seed=3, teacher=None, observe="monkey", guidance=PPlusTg(name="p_plus_tg"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs.settings import Measuring
 from tgsage.runs.stage_calls import call_stage
 

@@ -10,12 +10,12 @@ import xarray as xr
 
 from tgsage import spaces
 from tgsage.config.scoring import Scoring
-from tgsage.spaces.cell.plugin import CellSpace
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import PackFolder, StageFolder
 from tgsage.runs.records import Proposal, read_proposals, write_trainings
 from tgsage.runs.rsa import as_observed
 from tgsage.runs.settings import Maturing, Measuring, SearchIdentity
+from tgsage.spaces.cell.plugin import CellSpace
 
 SPACE = CellSpace(name="cell", blocks=2, width=4, reductions=1)
 TARGETS = ("V4", "IT")

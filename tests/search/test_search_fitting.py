@@ -10,12 +10,12 @@ from search_files import MEASURING, SPACE, TARGETS, files_of, measure_all
 
 from tgsage import guidance, search
 from tgsage.cli import main
-from tgsage.guidance.paper.plugin import PPlusTg
-from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import ledger, profiles
 from tgsage.runs.settings import Proposing, SearchIdentity
+from tgsage.samplers.random.plugin import RandomSampler
 
 
 @pytest.fixture(scope="module")

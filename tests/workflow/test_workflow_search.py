@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import yaml
-from workspaces import ROOT, TINY, jobs
+from workspaces import ROOT, TINY
 
 SEARCH = ("search", "monkey", "seed_0")
 EXAMPLES = sorted((ROOT / "config/examples").glob("*.yaml"))
@@ -59,9 +59,22 @@ def test_every_finished_candidate_is_told_in_one_line(searched):
 
 def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
     workspace, output = searched
-    for word in ("Reason:", "input:", "jobid:", "rule collect", "steps (", "Select jobs", "Job stats", "resources:"):
+    for word in (
+        "Reason:",
+        "input:",
+        "jobid:",
+        "rule collect",
+        "steps (",
+        "Select jobs",
+        "Job stats",
+        "resources:",
+    ):
         assert word not in output
-    for word in ("Read the recordings simulated_macaque", "Train pack 1 of round_0", "Write results/tiny/report.html"):
+    for word in (
+        "Read the recordings simulated_macaque",
+        "Train pack 1 of round_0",
+        "Write results/tiny/report.html",
+    ):
         assert word in output
     assert len(output.splitlines()) < 60
     (log,) = (workspace.folder / ".snakemake" / "log").glob("*.log")

@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from ..errors import TgsageError
-from .records import PathLike
 from .tables import STATUSES, TableFormat, named_targets, target_columns
 
 __all__ = [

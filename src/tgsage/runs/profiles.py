@@ -14,8 +14,8 @@ import xarray as xr
 from ..errors import TgsageError
 from ..netcdf import read_dataset
 from ..store.atomic import replacing
-from .records import PathLike
 from .rdms import check_version
+from .records import PathLike
 
 VERSION = 1
 _VARIABLES = ("rsa", "untrained", "ceiling_lower", "ceiling_upper", "weight")
