@@ -21,12 +21,12 @@ from PIL import Image
 
 from tgsage import plots, recordings
 from tgsage import teacher as teachers
-from tgsage.config.teacher import RecordedTeacher
 from tgsage.recordings.assembly import stimulus_codes
 from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.store import replacing
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 
 SOURCES = {
     "V4, session 210325": (
@@ -112,10 +112,7 @@ def ceilings_table(made: dict[str, xr.DataTree]) -> str:
 
 def draw(made: dict[str, xr.DataTree], assemblies: dict[str, xr.DataArray], folder: Path) -> list[Path]:
     """RDMs, reliabilities and ceilings as PNG; no figure has a picture of a stimulus."""
-    groups = {
-        name: made[name][region].to_dataset().assign_attrs(site_unit=kind)
-        for name, (region, kind, _) in SOURCES.items()
-    }
+    groups = {name: made[name][region].to_dataset() for name, (region, _, _) in SOURCES.items()}
     first = next(iter(SOURCES))
     values = recordings.reliability(assemblies[first], n_splits=RELIABILITY_SPLITS, seed=SEED)
     figures = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import TgsageError, nearest
 
-__all__ = ["Field", "Later", "Section", "checked", "section"]
+__all__ = ["Field", "Later", "Section", "checked", "refuse_unknown", "section"]
 
 _LATER = "added_after_the_first_release"
 
@@ -61,6 +61,15 @@ def section(kind: Any, plain: Mapping[str, Any]) -> Any:
         What :meth:`Section.plain` gave.
     """
     return TypeAdapter(kind).validate_python(dict(plain))
+
+
+def refuse_unknown(what: str, key: str, name: str, names: Collection[str]) -> None:
+    """Raise a ValueError if a name that stands under ``key`` is not among ``names``."""
+    if name not in names:
+        raise ValueError(
+            f"{key}: no {what} is called {name!r}{nearest(name, names)}; there are: "
+            f"{', '.join(sorted(names)) or 'none'}"
+        )
 
 
 def given(settings: Section | Mapping[str, Any] | str, options: Mapping[str, Any]) -> dict[str, Any]:

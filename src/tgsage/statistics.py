@@ -1,8 +1,11 @@
-"""The few statistics that figures and page show: intervals, rank correlations, running maxima."""
+"""The statistics of figures, pages and studies: intervals, rank correlations, shares of a noise ceiling."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +15,20 @@ from scipy.stats import binomtest, rankdata
 
 from .store import seed_from
 
-LEAST = 5
+MIN_POINTS = 5
 """Fewest points for which a bootstrap interval is given."""
 
 
+def finite_or_none(value: Any) -> float | None:
+    """Return a number as JSON may hold it: None for what is missing, text, or not finite."""
+    if value is None or isinstance(value, str):
+        return None
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
 def format_number(value: float, digits: int = 2) -> str:
-    """A number with a real minus sign, and no minus before zero."""
+    """Format a number with a real minus sign, and no minus before zero."""
     text = f"{value:.{digits}f}"
     return text.replace("-", "" if not float(text) else "−")
 
@@ -41,13 +52,13 @@ class Correlation:
 
 
 def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927), from ``scipy.stats.binomtest``."""
+    """Return Wilson's score interval of a proportion (Wilson 1927), from ``scipy.stats.binomtest``."""
     interval = binomtest(correct, n).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def wilson_of_accuracy(accuracy: ArrayLike, n: int, level: float = 0.95) -> NDArray[np.float64]:
-    """Wilson intervals (2, k) of accuracies (k,) that were each measured on n images; NaN stays NaN."""
+    """Return the Wilson intervals (2, k) of accuracies (k,), each measured on n images; NaN stays NaN."""
     bounds = [
         wilson(round(value * n), n, level) if np.isfinite(value) else (np.nan, np.nan)
         for value in np.asarray(accuracy, dtype=float).ravel()
@@ -58,7 +69,7 @@ def wilson_of_accuracy(accuracy: ArrayLike, n: int, level: float = 0.95) -> NDAr
 def spearman(
     x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> Correlation:
-    """Spearman's correlation with a percentile bootstrap interval over the points (Efron 1979).
+    """Return Spearman's correlation with a percentile bootstrap interval over the points (Efron 1979).
 
     Parameters
     ----------
@@ -72,25 +83,32 @@ def spearman(
     Correlation
         Average ranks for ties. No interval below 5 points.
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    whole = np.isfinite(x) & np.isfinite(y)
-    x, y = x[whole], y[whole]
-    n = len(x)
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    both = np.isfinite(first) & np.isfinite(second)
+    first, second = first[both], second[both]
+    n = len(first)
     if n < 3:
         return Correlation(np.nan, np.nan, np.nan, n)
-    value = float(_pearson(rankdata(x), rankdata(y)))
-    if n < LEAST or not np.isfinite(value):
+    value = float(_pearson(rankdata(first), rankdata(second)))
+    if n < MIN_POINTS or not np.isfinite(value):
         return Correlation(value, np.nan, np.nan, n)
     rng = np.random.default_rng(seed_from("plots.statistics.spearman", seed))
     drawn = rng.integers(n, size=(resamples, n))
-    values = _pearson(rankdata(x[drawn], axis=1), rankdata(y[drawn], axis=1))
-    values = values[np.isfinite(values)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    values = _pearson(rankdata(first[drawn], axis=1), rankdata(second[drawn], axis=1))
+    return _with_interval(value, values, level, n)
+
+
+def _with_interval(value: float, resampled: NDArray[np.float64], level: float, n: int) -> Correlation:
+    """Add the percentile interval of resampled correlations; resamples without a correlation are left out."""
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return Correlation(value, np.nan, np.nan, n)
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Correlation(value, float(low), float(high), n)
 
 
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation along the last axis; NaN where one side is constant."""
+    """Return the correlation along the last axis; NaN where one side is constant."""
     a = a - a.mean(-1, keepdims=True)
     b = b - b.mean(-1, keepdims=True)
     norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
@@ -107,10 +125,10 @@ def rdm_similarity(
     level: float = 0.95,
     seed: int = 0,
 ) -> Correlation:
-    """Correlation of two RDMs with a bootstrap interval over stimuli.
+    """Return the correlation of two RDMs with a bootstrap interval over stimuli.
 
-    Stimuli are drawn with replacement; pairs of a stimulus with itself, whose dissimilarity is zero by
-    definition, are left out (Nili et al. 2014; as in rsatoolbox). The interval says what other stimuli of
+    Stimuli are drawn with replacement. Pairs of a stimulus with itself have a dissimilarity of zero by
+    definition and are left out (Nili et al. 2014; as in rsatoolbox). The interval says what other stimuli of
     the same kind would give, and nothing about other sites, animals or training seeds.
 
     Parameters
@@ -129,10 +147,10 @@ def rdm_similarity(
         raise ValueError(f"no bootstrap for method {method!r}")
     first, second = squareform(np.asarray(a, dtype=float)), squareform(np.asarray(b, dtype=float))
     n = len(first)
-    rank = rankdata if method == "spearman" else np.asarray
+    rank: Callable[[ArrayLike], NDArray[np.float64]] = rankdata if method == "spearman" else np.asarray
     upper = np.triu_indices(n, 1)
     value = float(_pearson(rank(first[upper]), rank(second[upper])))
-    if n < LEAST or not np.isfinite(value):
+    if n < MIN_POINTS or not np.isfinite(value):
         return Correlation(value, np.nan, np.nan, n)
     rng = np.random.default_rng(seed_from("plots.statistics.rdm_similarity", seed))
     values = np.empty(resamples)
@@ -142,21 +160,17 @@ def rdm_similarity(
         apart = left != right
         pairs = left[apart], right[apart]
         values[sample] = _pearson(rank(first[pairs]), rank(second[pairs]))
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Correlation(value, np.nan, np.nan, n)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Correlation(value, float(low), float(high), n)
+    return _with_interval(value, values, level, n)
 
 
 def running_best(values: ArrayLike) -> NDArray[np.float64]:
-    """Largest value so far; NaN before the first finite one."""
-    values = np.asarray(values, dtype=float)
-    return np.fmax.accumulate(values) if len(values) else values
+    """Return the largest value so far; NaN before the first finite one."""
+    numbers = np.asarray(values, dtype=float)
+    return np.fmax.accumulate(numbers) if len(numbers) else numbers
 
 
 def classical_mds(squared: ArrayLike, dimensions: int = 2) -> tuple[NDArray[np.float64], float]:
-    """Classical (Torgerson) multidimensional scaling of squared distances.
+    """Return the classical (Torgerson) multidimensional scaling of squared distances.
 
     Parameters
     ----------
@@ -183,7 +197,7 @@ def classical_mds(squared: ArrayLike, dimensions: int = 2) -> tuple[NDArray[np.f
 
 
 def stress(dissimilarity: ArrayLike, positions: ArrayLike) -> float:
-    """Kruskal's stress-1 of an arrangement of stimuli: 0 where distances keep the order of the RDM.
+    """Return Kruskal's stress-1 of an arrangement of stimuli: 0 where distances keep the order of the RDM.
 
     The root of the sum of (d - d')² over that of d², where d is the distance of a pair in the arrangement and
     d' its monotone regression on the dissimilarity; pairs of equal dissimilarity may differ in d' (Kruskal
@@ -196,8 +210,8 @@ def stress(dissimilarity: ArrayLike, positions: ArrayLike) -> float:
     positions
         (n, dimensions).
     """
-    dissimilarity, distance = np.asarray(dissimilarity, dtype=float), pdist(positions)
-    distance = distance[np.lexsort((distance, dissimilarity))]
+    distance = pdist(positions)
+    distance = distance[np.lexsort((distance, np.asarray(dissimilarity, dtype=float)))]
     total = float((distance * distance).sum())
     if not total:
         return float("nan")
@@ -205,34 +219,38 @@ def stress(dissimilarity: ArrayLike, positions: ArrayLike) -> float:
     return float(np.sqrt((residual * residual).sum() / total))
 
 
+def over_ceiling(value: float | None, ceiling: float | None) -> float | None:
+    """Return a similarity divided by a bound of its noise ceiling.
+
+    None where the similarity or the bound is missing or not finite, or where the bound is not positive.
+    """
+    if value is None or not np.isfinite(value) or ceiling is None or not np.isfinite(ceiling) or ceiling <= 0:
+        return None
+    return float(value) / float(ceiling)
+
+
 def share_of_ceiling(
     value: float | None, lower: float | None, upper: float | None
 ) -> tuple[float, float] | None:
-    """A similarity as a fraction of its noise ceiling's upper and of its lower bound, the smaller first.
+    """Return a similarity as a fraction of the upper and of the lower bound of its noise ceiling.
 
-    The score of the true model lies between the bounds, so that this is a range. The raw similarity stays
-    beside it: a fraction of a low ceiling is not comparable with one of a high ceiling, and above 1 is
-    possible (the lower bound is no limit).
+    The score of the true model lies between the bounds, so the result is a range, the smaller fraction first.
+    Figures show the raw similarity beside it, because a fraction of a low ceiling is not comparable with one
+    of a high ceiling. A fraction above 1 is possible: the lower bound is no limit.
 
     Returns
     -------
     tuple
-        None where the similarity or both bounds are not known, or where no known bound is positive; twice
-        the same where one is.
+        None where the similarity is not known or no known bound is positive. Where only one bound is, both
+        fractions are of that bound.
     """
-    if value is None or not np.isfinite(value):
-        return None
-    shares = [
-        float(value) / float(bound)
-        for bound in (lower, upper)
-        if bound is not None and np.isfinite(bound) and bound > 0
-    ]
+    shares = [share for bound in (lower, upper) if (share := over_ceiling(value, bound)) is not None]
     return (min(shares), max(shares)) if shares else None
 
 
 def share_in_words(share: tuple[float, float] | None) -> str:
-    """``27 to 35 %``; "not available" where there is no ceiling."""
+    """Return ``27 to 35 %``, or "not available" where there is no ceiling."""
     if share is None:
         return "not available"
-    low, high = (format_number(100 * one, 0) for one in share)
+    low, high = (format_number(100 * fraction, 0) for fraction in share)
     return f"{low} %" if low == high else f"{low} to {high} %"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import made_up_run
-
-from tgsage.netcdf import read_tree
+from helpers import made_up_run
 from tgsage.runs import search_files
+from tgsage.teacher import load
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +23,5 @@ def search(run: Path) -> search_files.SearchFiles:
 
 
 @pytest.fixture(scope="session")
-def teacher(run: Path):
-    return read_tree(run / "teachers" / "monkey.nc")
+def teacher(run: Path) -> xr.DataTree:
+    return load(run / "teachers" / "monkey.nc")

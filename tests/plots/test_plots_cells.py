@@ -11,7 +11,8 @@ from matplotlib.text import Text
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.plots import cell, cells
+from tgsage.plots import cell
+from tgsage.plots.figures.cell import figure as cells
 
 
 def graphs(n: int, **options):
@@ -22,15 +23,15 @@ def graphs(n: int, **options):
 @pytest.mark.parametrize("blocks", [1, 3, 5])
 def test_boxes_keep_apart_and_lines_go_down(blocks):
     for graph in graphs(12, blocks=blocks):
-        placed, chains = cells.place(graph["nodes"], graph["edges"])
+        placed, edges = cells.place(graph["nodes"], graph["edges"])
         for a, b in itertools.combinations(placed.values(), 2):
             if a.layer == b.layer:
                 assert abs(a.x - b.x) >= (a.width + b.width) / 2 + cells.GAP - 1e-9
-        assert sorted((source, target) for source, target, _, _ in chains) == sorted(
+        assert sorted((edge.source, edge.target) for edge in edges) == sorted(
             (edge["source"], edge["target"]) for edge in graph["edges"]
         )
-        for source, target, _, lanes in chains:
-            passed = [placed[name].layer for name in (source, *lanes, target)]
+        for edge in edges:
+            passed = [placed[name].layer for name in edge.path]
             assert passed == list(range(passed[0], passed[-1] + 1))
         output = next(node for node in placed.values() if node.kind == "output")
         assert output.layer == max(node.layer for node in placed.values())
@@ -38,11 +39,11 @@ def test_boxes_keep_apart_and_lines_go_down(blocks):
 
 def test_sides_of_a_block_keep_their_operations():
     for graph in graphs(12, blocks=5):
-        placed, chains = cells.place(graph["nodes"], graph["edges"])
+        placed, edges = cells.place(graph["nodes"], graph["edges"])
         drawn = [
-            (source, placed[target].operations[side][1], target)
-            for source, target, side, _ in chains
-            if placed[target].kind == "block"
+            (edge.source, placed[edge.target].operations[edge.side][1], edge.target)
+            for edge in edges
+            if placed[edge.target].kind == "block"
         ]
         told = [
             (e["source"], e["operation"], e["target"]) for e in graph["edges"] if e["operation"] != "concat"
@@ -69,6 +70,18 @@ def test_labels_do_not_overlap():
 def test_a_reduction_cell_searched_apart_is_drawn_apart():
     figure = cell(graphs(1, blocks=2, separate_reduction=True)[0])
     assert [panel.get_title(loc="left") for panel in figure.axes] == ["normal cell", "reduction cell"]
+
+
+def test_the_example_of_the_module():
+    names = {"a": "input", "b": "input", "A": "block", "B": "block", "output": "output"}
+    nodes = [{"id": name, "kind": kind} for name, kind in names.items()]
+    pairs = [("a", "A"), ("b", "A"), ("a", "B"), ("A", "B"), ("B", "output")]
+    edges = [{"source": source, "target": target, "operation": "sep_3x3"} for source, target in pairs]
+    placed, drawn = cells.place(nodes, edges)
+    assert {name: placed[name].layer for name in names} == {"a": 0, "b": 0, "A": 1, "B": 2, "output": 3}
+    (long,) = [edge for edge in drawn if edge.lanes]
+    assert (long.source, long.target) == ("a", "B")
+    assert placed[long.lanes[0]].layer == 1 and placed[long.lanes[0]].x < placed["A"].x
 
 
 def test_an_empty_graph_is_refused():

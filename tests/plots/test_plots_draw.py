@@ -2,73 +2,119 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
-import json
-import shutil
+from typing import ClassVar, Literal
 
-import made_up_run
 import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
-from test_plots_candidates import words
+from test_plots_candidates import words as text_of
 
-from tgsage import plots
+from helpers import made_up_run
+from tgsage import plots, plugins
 from tgsage.errors import TgsageError
-from tgsage.plots import draw, files, style
+from tgsage.plots import gallery, style, words
+from tgsage.plots.settings import FigureSettings
 from tgsage.runs import search_files
+from tgsage.studies.similarity import ceilings, similarity_intervals
+from tgsage.teacher import targets_of
 
-WITH_TEACHER = ["cell", "layers", "layers_over_training", "p_against_tg", "rdms", "similarity", "trajectory"]
+WITH_TEACHER = ["trajectory", "p_against_tg", "layers", "layers_over_training", "similarity", "rdms", "cell"]
+SIMULATED = "Simulated recordings"
 
 
-def test_figures_of_an_arm_with_teacher(run, tmp_path, monkeypatch):
-    drawn = []
-    original = draw.search_drawings
-    monkeypatch.setattr(
-        draw, "search_drawings", lambda *args, **options: drawn.extend(original(*args, **options)) or drawn
-    )
-    written = plots.arm_figures(
-        run / "search" / "monkey" / "seed_0", run / "teachers" / "monkey.nc", made_up_run.space().settings,
-        tmp_path / "figures", n_validation=800,
-    )  # fmt: skip
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
-        f"{name}.{kind}" for name in WITH_TEACHER for kind in ("svg", "png")
-    )
-    assert sorted(written) == sorted((tmp_path / "figures").iterdir())
+def test_figures_of_an_arm_with_teacher(search, teacher, tmp_path):
+    drawings = plots.drawings(plots.SearchData(search, teacher, made_up_run.space(), 800))
+    for drawing in drawings:
+        assert drawing.caption.endswith(".") and drawing.alt
+        if drawing.name != "cell":  # an architecture is not simulated
+            assert SIMULATED in text_of(drawing.figure), drawing.name
+    written = gallery.write(drawings, tmp_path / "figures")
+    stems = sorted(f"{name}.{kind}" for name in WITH_TEACHER for kind in ("svg", "png"))
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted([*stems, gallery.LIST])
+    assert sorted(path.name for path in written) == stems
     for path in written:
         content = path.read_bytes()
         if path.suffix == ".png":
             assert content.startswith(b"\x89PNG") and b"Software" not in content
         else:
             assert content.startswith(b"<?xml") and b"dc:date" not in content
-    for drawing in drawn:
-        if drawing.name != "cell":  # an architecture is not simulated
-            assert "Simulated recordings" in words(drawing.figure), drawing.name
-        assert drawing.caption.endswith(".") and drawing.alt
+    pictures = gallery.read(tmp_path / "figures")
+    assert [picture.name for picture in pictures] == WITH_TEACHER
+    assert [picture.alt for picture in pictures] == [drawing.alt for drawing in drawings]
+    # Two checkpoints: the page shows both.
+    assert [picture.name for picture in pictures if not picture.on_page] == ["layers"]
 
 
-def test_figures_of_an_arm_without_teacher_seed_by_seed(run, tmp_path):
-    plots.arm_figures(run / "search" / "none", None, made_up_run.space(), tmp_path)
-    assert sorted(path.stem for path in (tmp_path / "seed_0").glob("*.svg")) == ["cell", "trajectory"]
+def test_figures_of_an_arm_without_teacher(run):
+    search = search_files.read_search(run / "search" / "none" / "seed_0")
+    drawings = plots.drawings(plots.SearchData(search, None, made_up_run.space()))
+    assert [drawing.name for drawing in drawings] == ["trajectory", "cell"]
 
 
 def test_figures_of_a_teacher(run, tmp_path):
-    assembly = run / "recordings" / "simulated_macaque" / "assembly.nc"
-    plots.teacher_figures(run / "teachers" / "monkey.nc", assemblies=[assembly], out_folder=tmp_path)
-    assert sorted(path.stem for path in tmp_path.glob("*.svg")) == [
-        "ceilings", "rdms", "reliability_simulated_macaque", "stimuli_V4", "stimuli_aIT", "stimuli_pIT",
+    datasets = [run / "recordings" / "simulated_macaque" / name for name in ("assembly.nc", "stimuli.h5")]
+    plots.teacher_figures(tmp_path, teacher_file=run / "teachers" / "monkey.nc", datasets=datasets)
+    pictures = gallery.read(tmp_path)
+    assert [picture.name for picture in pictures] == [
+        "rdms", "ceilings", "reliability_simulated_macaque", "stimuli_V4", "stimuli_pIT", "stimuli_aIT",
     ]  # fmt: skip
+    # What no search's figures show.
+    on_page = [picture.name for picture in pictures if picture.on_page]
+    assert on_page == ["reliability_simulated_macaque", "stimuli_aIT"]
+    (tmp_path / "rdms.svg").unlink()
+    with pytest.raises(TgsageError, match=r"figures\.json: does not fit the figures beside it"):
+        gallery.read(tmp_path)
 
 
-def test_marks_of_what_is_simulated(search, teacher):
-    real = teacher.copy()
-    real.attrs["simulated"] = 0
-    assert draw.mark({"simulated": True}, teacher) is True
-    assert draw.mark({"simulated": True}, real) == draw.RENDERED == draw.mark({"simulated": True}, None)
-    assert draw.mark({"simulated": False}, real) is False
-    network = teacher.copy()
-    network.attrs["network"] = "ResNet-20"
-    assert draw.mark({"simulated": True}, network) == draw.RENDERED
+@pytest.fixture
+def third_party():
+    """A figure of a search that somebody else registered; it is forgotten afterwards."""
+
+    def best(data: plots.SearchData) -> list[plots.Drawing]:
+        figure = style.new(2)
+        figure.subplots().plot(data.ledger["accuracy"])
+        return [plots.Drawing("best", figure, "Accuracies.", "A line of accuracies.")]
+
+    class BestFigure(FigureSettings):
+        """Accuracies."""
+
+        name: Literal["best"]
+        code: ClassVar = best
+        of: ClassVar = "search"
+        position: ClassVar = 15
+
+    plugins.every("figure")
+    plugins.register(BestFigure)
+    yield BestFigure
+    del plugins._REGISTRY["figure"]["best"]
+
+
+def test_a_figure_of_a_third_party_is_drawn_in_its_place(third_party, search, teacher):
+    data = plots.SearchData(search, teacher, made_up_run.space())
+    assert [drawing.name for drawing in plots.drawings(data)][:3] == ["trajectory", "best", "p_against_tg"]
+
+
+def test_two_figures_of_one_file_name_are_refused(third_party, search, monkeypatch):
+    monkeypatch.setattr(
+        third_party, "code", lambda data: [plots.Drawing("trajectory", style.new(1), "A.", "A.")]
+    )
+    with pytest.raises(TgsageError, match="figure best: another figure has the file name 'trajectory'"):
+        plots.drawings(plots.SearchData(search, None, made_up_run.space()))
+
+
+def test_marks_of_what_is_simulated():
+    recorded = {"simulated": 1, "mark": SIMULATED}
+    real = {"simulated": 0, "mark": ""}
+    control = {"simulated": 0, "mark": "Control: pixels"}
+    assert words.search_mark(True, recorded) == SIMULATED
+    assert words.search_mark(True, real) == words.RENDERED == words.search_mark(True, None)
+    assert words.search_mark(False, real) == words.search_mark(False, None) == ""
+    assert words.search_mark(False, control) == "Control: pixels"
+    assert words.search_mark(True, control) == "Control: pixels; simulated (rendered) images"
 
 
 def with_v4_alone(teacher):
@@ -76,80 +122,54 @@ def with_v4_alone(teacher):
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=teacher.attrs), "/V4": teacher["V4"].to_dataset()})
 
 
-def test_what_is_encoded_or_a_control_says_so(teacher, search):
+def test_every_figure_has_the_teachers_mark(teacher, search):
     encoded = teacher.copy()
-    encoded.attrs |= {"simulated": 0, "kind": "encoded", "encoded": 1}
-    for name in encoded.children:
-        group = encoded[name].to_dataset()
-        n = int(group.attrs["n_sites"])
-        encoded[name] = group.assign(encoding_r=("neuroid", np.linspace(0, 1, n)))
-    for drawing in draw.teacher_drawings(with_v4_alone(encoded)):
-        assert "Encoded (in-silico)" in words(drawing.figure), drawing.name
+    encoded.attrs |= {"simulated": 0, "mark": "Encoded (in-silico) responses"}
+    for drawing in plots.drawings(plots.TeacherData(with_v4_alone(encoded))):
+        assert "Encoded (in-silico)" in text_of(drawing.figure), drawing.name
         assert "encoded (in-silico)" in drawing.caption
-    drawings = draw.search_drawings(search, encoded, made_up_run.space())
-    for drawing in drawings:
+    for drawing in plots.drawings(plots.SearchData(search, encoded, made_up_run.space())):
         if drawing.name != "cell":
-            assert "Encoded (in-silico)" in words(drawing.figure), drawing.name
-            assert "simulated (rendered) images" in words(drawing.figure), drawing.name
-    encoded.attrs["simulated"] = 1
-    assert draw.teacher_words(encoded) == (
-        "Simulated recordings; encoded (in-silico) responses, predicted for these stimuli and not recorded"
-    )
-    shuffled = teacher.copy()
-    shuffled.attrs |= {"simulated": 0, "kind": "shuffled", "of": "monkey", "within": "category"}
-    assert draw.teacher_words(shuffled) == "Control: stimuli of monkey shuffled within categories"
-    pixels = encoded.copy()
-    pixels.attrs |= {"simulated": 0, "kind": "images", "control": "pixels"}
-    assert draw.teacher_words(pixels) == "Control: pixels"
-    for control, encoded_too, told in (
-        ("shuffled", 1, "recordings of v4 shuffled before the encoding"),
-        ("bare", 0, "features of v4 without recordings"),
-    ):
-        other = encoded.copy()
-        other.attrs |= {
-            "simulated": 0, "kind": "encoded_control", "of": "v4", "control": control, "encoded": encoded_too,
-        }  # fmt: skip
-        assert told in draw.teacher_words(other)
-        assert ("Encoded (in-silico)" in draw.teacher_words(other)) is bool(encoded_too)
-    # The page asks whether recordings are simulated, whatever else is to be told.
-    shuffled.attrs["simulated"] = 1
-    assert draw.teacher_mark(shuffled) is draw.teacher_mark(encoded) is True
+            text = text_of(drawing.figure)
+            assert "Encoded (in-silico) responses; simulated (rendered) images" in text, drawing.name
 
 
 def test_real_recordings_of_an_encoded_teacher_are_not_called_simulated(teacher, run):
     from tgsage import recordings
 
     encoded = teacher.copy()
-    encoded.attrs |= {"simulated": 0, "encoded": 1}
+    encoded.attrs |= {"simulated": 0, "mark": "Encoded (in-silico) responses"}
     assembly = recordings.load(run / "recordings" / "simulated_macaque" / "assembly.nc")
     assembly.attrs.pop("simulated", None)
-    encoded = with_v4_alone(encoded)
-    drawn = {drawing.name: drawing for drawing in draw.teacher_drawings(encoded, {"real": assembly})}
-    assert "imulated" not in words(drawn["reliability_real"].figure)
-    assert "ncoded" not in words(drawn["reliability_real"].figure)
+    data = plots.TeacherData(with_v4_alone(encoded), {"real": assembly})
+    drawn = {drawing.name: drawing for drawing in plots.drawings(data)}
+    assert "imulated" not in text_of(drawn["reliability_real"].figure)
+    assert "ncoded" not in text_of(drawn["reliability_real"].figure)
+
+
+def tg_ceiling(search, teacher):
+    return plots.SearchData(search, teacher, made_up_run.space()).tg_ceiling
 
 
 def test_ceiling_of_tg_is_the_weighted_mean_of_the_targets(search, teacher):
-    bounds = np.array([files.ceiling(group, "reward") for _, group in files.targets(teacher)])
+    bounds = np.array([ceilings(group)["reward"] for group in targets_of(teacher).values()])
     best = search.ledger.loc[search.ledger["status"] == "ok", "tg"].max()
     lower, upper = bounds.mean(axis=0)
-    assert f"{100 * best / upper:.0f} to {100 * best / lower:.0f} % of it" in draw.tg_ceiling(
-        search.ledger, teacher
-    )
+    assert f"{100 * best / upper:.0f} to {100 * best / lower:.0f} % of it" in tg_ceiling(search, teacher)
     # Another weighting than the ledger's, or a TG of another making: no ceiling is told.
     other = teacher.copy()
     other["V4"].attrs["weight"] = 3.0
-    assert draw.tg_ceiling(search.ledger, other) == ""
+    assert tg_ceiling(search, other) == tg_ceiling(search, None) == ""
     group = teacher["aIT"].to_dataset().copy(deep=True)
     group["ceiling_upper"][:] = np.nan
     other = teacher.copy()
     other["aIT"] = group
-    assert draw.tg_ceiling(search.ledger, other) == "Noise ceiling of TG: not available (none for aIT)."
+    assert tg_ceiling(search, other) == "Noise ceiling of TG: not available (none for aIT)."
 
 
 def test_figures_are_the_same_bytes_whatever_the_users_settings(search):
     def drawn():
-        return plots.trajectory({"monkey": search.ledger.head(8)}, simulated=True)
+        return plots.trajectory(search.ledger.head(8), "monkey", mark="Simulated recordings")
 
     first = style.svg(drawn())
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.hashsalt": "other"}):
@@ -160,7 +180,7 @@ def test_figures_are_the_same_bytes_whatever_the_users_settings(search):
 
 
 def test_intervals_contain_the_similarity_that_was_scored(search, teacher):
-    intervals = plots.similarity_intervals(search, teacher)
+    intervals = similarity_intervals(search, teacher)
     assert set(intervals) == {"V4", "pIT", "aIT"}
     for target, interval in intervals.items():
         assert interval.value == pytest.approx(search.final["similarity"][target]["report"], abs=1e-9)
@@ -169,22 +189,22 @@ def test_intervals_contain_the_similarity_that_was_scored(search, teacher):
 
 
 def test_no_interval_where_the_stored_rdm_is_not_the_one_that_was_scored(search, teacher):
-    final = json.loads(json.dumps(search.final))
+    final = copy.deepcopy(search.final)
     final["similarity"]["V4"]["report"] += 0.1
     final["similarity"]["pIT"]["report"] = None
-    other = search_files.SearchFiles(**{**vars(search), "final": final})
-    assert set(plots.similarity_intervals(other, teacher)) == {"aIT"}
+    other = dataclasses.replace(search, final=final)
+    assert set(similarity_intervals(other, teacher)) == {"aIT"}
 
 
 def test_comparison_counts_the_examples_of_failed_candidates(run):
     searches = [search_files.read_search(run / "search" / arm / "seed_0") for arm in ("monkey", "none")]
-    drawing = plots.comparison_drawing(searches, n_validation=800)
+    (drawing,) = plots.drawings(plots.ComparisonData(searches, 800))
     steps = drawing.figure.axes[0].lines
     for line, search in zip(steps, searches, strict=True):
         np.testing.assert_allclose(line.get_xdata() * 1e3, np.cumsum(search.ledger["examples"]))
     tested = [line for line in drawing.figure.axes[2].lines if line.get_marker() == "D"]
     assert [float(line.get_ydata()[0]) for line in tested] == [0.82, 0.82]
-    assert "not comparable" in words(drawing.figure) and "1 search seed per arm" in words(drawing.figure)
+    assert "not comparable" in text_of(drawing.figure) and "1 search seed per arm" in text_of(drawing.figure)
 
 
 @pytest.mark.parametrize(
@@ -203,43 +223,9 @@ def test_names_of_arms_do_not_touch(search, names):
     assert (labels[0].get_rotation() > 0) == (len(names) == 4)
 
 
-@pytest.fixture
-def copy(run, tmp_path):
-    return shutil.copytree(run / "search" / "monkey" / "seed_0", tmp_path / "seed_0")
-
-
-def test_a_missing_file_is_named(copy):
-    (copy / "final" / "slot_0" / "rdms.nc").unlink()
-    with pytest.raises(TgsageError, match=r"rdms\.nc: missing"):
-        search_files.read_search(copy)
-    (copy / "final.json").unlink()
-    with pytest.raises(TgsageError, match=r"final\.json: missing"):
-        search_files.read_search(copy)
-    with pytest.raises(TgsageError, match="no search has ended there"):
-        search_files.search_folders(copy.parent / "absent")
-
-
-def test_a_broken_file_is_named(copy):
-    (copy / "final" / "slot_0" / "rsa.nc").write_bytes(b"nothing")
-    with pytest.raises(TgsageError, match=r"rsa\.nc: cannot be read"):
-        search_files.read_search(copy)
-    (copy / "finalists.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(TgsageError, match=r"finalists\.csv: lacks the columns"):
-        search_files.read_search(copy)
-    (copy / "final.json").write_text("{")
-    with pytest.raises(TgsageError, match=r"final\.json: not valid JSON"):
-        search_files.read_search(copy)
-
-
-def test_keys_that_look_like_numbers_stay_text(copy):
-    table = (copy / "finalists.csv").read_text().splitlines()
-    first = table[1].split(",")
-    first[1] = "0012345678901234"
-    (copy / "finalists.csv").write_text("\n".join([table[0], ",".join(first)]) + "\n")
-    assert search_files.read_finalists(copy / "finalists.csv")["candidate"].tolist() == ["0012345678901234"]
-
-
 def test_another_teacher_is_refused(search, teacher):
     other = teacher.copy().filter(lambda node: node.name != "pIT")
     with pytest.raises(TgsageError, match="'pIT' is not in the teacher"):
-        plots.search_drawings(search, other, made_up_run.space())
+        plots.drawings(plots.SearchData(search, other, made_up_run.space()))
+    with pytest.raises(TgsageError, match="no target"):
+        plots.TeacherData(xr.DataTree())

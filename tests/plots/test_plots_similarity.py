@@ -8,24 +8,28 @@ import xarray as xr
 from matplotlib.offsetbox import AnnotationBbox
 from matplotlib.patches import Rectangle
 from scipy.spatial.distance import squareform
-from test_plots_candidates import words
+from test_plots_candidates import words as text_of
 
 from tgsage.errors import TgsageError
-from tgsage.plots import ceilings, files, layers, rdms, reliability, similarity, stimuli, style
+from tgsage.plots import ceilings, layers, rdms, reliability, stimuli, style, words
+from tgsage.plots.figures.rdms import figure as rdms_figure
+from tgsage.studies.similarity import aligned_rdm
+from tgsage.studies.similarity import ceilings as ceilings_of
+from tgsage.teacher import targets_of
 
 
 @pytest.fixture(scope="module")
 def groups(teacher):
-    return dict(files.targets(teacher))
+    return targets_of(teacher)
 
 
 def bounds(groups):
-    return {t: {s: files.ceiling(g, s) for s in ("reward", "report")} for t, g in groups.items()}
+    return {name: ceilings_of(group) for name, group in groups.items()}
 
 
 def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
     chosen = {target: told["layer"] for target, told in search.final["similarity"].items()}
-    figure = layers(search.rsa, bounds(groups), chosen=chosen, simulated=True)
+    figure = layers(search.rsa, bounds(groups), chosen=chosen, mark="Simulated recordings")
     maps = [panel for panel in figure.axes if panel.images]
     for panel, split in zip(maps, ("reward", "report"), strict=True):
         values = search.rsa["rsa"].isel(checkpoint=-1).sel(split=split)
@@ -45,7 +49,7 @@ def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
             f"{target}\nn = {int(search.rsa['n_stimuli'].sel(split=split, target=target)):,}"
             for target in values["target"].values
         ]
-    text = words(figure)
+    text = text_of(figure)
     assert "n: stimuli." in text
     # aIT has no ceiling on report images.
     assert "0.43 to 0.62" in text and text.count("not available") == 1 and "Hatched" in text
@@ -63,7 +67,7 @@ def test_layers_writes_every_value_and_frames_the_chosen_layer(search, groups):
 def test_layers_at_all_checkpoints(search, groups):
     figure = layers(search.rsa, bounds(groups), chosen={}, checkpoints="all")
     assert len([panel for panel in figure.axes if panel.images]) == 4
-    assert "untrained" in words(figure) and "120,000 examples" in words(figure)
+    assert "untrained" in text_of(figure) and "120,000 examples" in text_of(figure)
 
 
 def test_layers_of_nothing_is_refused(search, groups):
@@ -73,10 +77,11 @@ def test_layers_of_nothing_is_refused(search, groups):
 
 def test_ranked_square_equals_a_loop(groups):
     target = groups["aIT"].isel(pair=slice(None))
-    order, spans, _ = similarity.order_of_stimuli(target)
+    drawn = rdms_figure.order_of_stimuli(target)
+    order, spans = drawn.order, drawn.spans
     n = target.sizes["stimulus"]
     square = squareform(target["rdm"].values)
-    shown = similarity.ranked_square(target["rdm"].values, order)
+    shown = rdms_figure.ranked_square(target["rdm"].values, order)
     pairs = sorted(square[i, j] for i in range(n) for j in range(i))
     for i, j in [(0, 1), (5, 40), (95, 3)]:
         value = square[order[i], order[j]]
@@ -91,21 +96,22 @@ def test_ranked_square_equals_a_loop(groups):
 
 def test_order_without_categories_is_a_clustering(groups):
     target = groups["aIT"].assign(category=("stimulus", [""] * groups["aIT"].sizes["stimulus"]))
-    order, spans, words_ = similarity.order_of_stimuli(target)
-    assert sorted(order) == list(range(len(order))) and spans == [] and "clustering" in words_
+    drawn = rdms_figure.order_of_stimuli(target)
+    order = drawn.order
+    assert sorted(order) == list(range(len(order))) and drawn.spans == [] and "clustering" in drawn.name
     # Neighbours in a clustering are nearer than any two stimuli are on average.
     square = squareform(target["rdm"].values)
     assert square[order[:-1], order[1:]].mean() < 0.7 * target["rdm"].values.mean()
 
 
 def test_rdms_shows_teacher_and_network_in_one_order(search, groups):
-    network = dict(files.targets(search.rdms))
-    figure = rdms(groups, network, told={"V4": "0.12"}, simulated=True)
+    network = targets_of(search.rdms)
+    figure = rdms(groups, network, scores={"V4": "0.12"}, mark="Simulated recordings")
     shown = [panel.images[0].get_array() for panel in figure.axes if panel.images]
-    order, _, _ = similarity.order_of_stimuli(groups["V4"])
-    np.testing.assert_allclose(shown[0], similarity.ranked_square(groups["V4"]["rdm"].values, order))
-    np.testing.assert_allclose(shown[3], similarity.ranked_square(network["V4"]["rdm"].values, order))
-    text = words(figure)
+    order = rdms_figure.order_of_stimuli(groups["V4"]).order
+    np.testing.assert_allclose(shown[0], rdms_figure.ranked_square(groups["V4"]["rdm"].values, order))
+    np.testing.assert_allclose(shown[3], rdms_figure.ranked_square(network["V4"]["rdm"].values, order))
+    text = text_of(figure)
     assert "faces" in text and "n = 96 stimuli, ordered by category" in text and "ranks" in text
     assert "0.12" in text and f"network: {network['V4'].attrs['layer']}" in text and "V4, 60 sites" in text
 
@@ -119,18 +125,18 @@ def test_a_networks_stimuli_are_put_into_the_teachers_order(search, groups):
         {"rdm": ("pair", squareform(square[np.ix_(order, order)]))},
         coords={"stimulus_id": ("stimulus", network["stimulus_id"].values[order])},
     )
-    np.testing.assert_array_equal(similarity.aligned(moved, groups["V4"], "V4"), network["rdm"].values)
+    np.testing.assert_array_equal(aligned_rdm(moved, groups["V4"], "V4"), network["rdm"].values)
     foreign = moved.assign_coords(stimulus_id=("stimulus", [f"other_{i}" for i in range(n)]))
     with pytest.raises(TgsageError, match=r"rdms\.nc: V4"):
-        similarity.aligned(foreign, groups["V4"], "V4")
+        aligned_rdm(foreign, groups["V4"], "V4")
     with pytest.raises(TgsageError, match="pairs"):
-        similarity.aligned(foreign.drop_vars("stimulus_id").isel(pair=slice(10)), groups["V4"], "V4")
+        aligned_rdm(foreign.drop_vars("stimulus_id").isel(pair=slice(10)), groups["V4"], "V4")
 
 
 def test_ceilings_draws_bounds_and_says_where_there_are_none(groups):
     told = {"V4": {"reward": 0.3, "report": 0.25}, "pIT": {"reward": None, "report": None}}
     figure = ceilings(groups, similarity=told, method="spearman")
-    text = words(figure)
+    text = text_of(figure)
     assert "0.43 to 0.62" in text and "0.45 to 0.65" in text and text.count("ceiling not available") == 1
     bars = figure.axes[0].containers
     assert [(bar[0].get_x(), bar[0].get_x() + bar[0].get_width()) for bar in bars][:2] == [
@@ -148,7 +154,7 @@ def test_ceilings_of_a_teacher_alone_show_the_raw_agreement_of_halves(groups):
     figure = ceilings({"V4": target, "pIT": groups["pIT"]}, method="spearman")
     circles = [float(line.get_xdata()[0]) for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert circles == [0.21, 0.33]
-    assert "agreement of two halves" in words(figure) and "Spearman" in words(figure)
+    assert "agreement of two halves" in text_of(figure) and "Spearman" in text_of(figure)
     # Beside a network's similarity, only the bounds.
     beside = ceilings({"V4": target}, similarity={"V4": {"report": 0.1}})
     assert not [line for line in beside.axes[0].lines if line.get_marker() == "o"]
@@ -159,20 +165,20 @@ def test_a_reason_is_told_once(groups):
     target = groups["V4"].assign(ceiling_lower=("part", nothing), ceiling_upper=("part", nothing))
     target["ceiling_lower"].attrs["reason"] = "reward: it is a network; report: it is a network"
     figure = ceilings({"stack_1": target, "stack_2": target})
-    assert words(figure).count("it is a network") == 1 and "stack_1, stack_2: it is a network" in words(
+    assert text_of(figure).count("it is a network") == 1 and "stack_1, stack_2: it is a network" in text_of(
         figure
     )
-    assert words(figure).count("ceiling not available") == 4
+    assert text_of(figure).count("ceiling not available") == 4
     assert figure.axes[0].get_xlim() == (0, 1)
     other = target.copy()
     other["ceiling_lower"].attrs["reason"] = "reward: too few; report: it is a network"
-    assert "IT: reward: too few; report: it is a network" in words(ceilings({"IT": other}))
+    assert "IT: reward: too few; report: it is a network" in text_of(ceilings({"IT": other}))
 
 
 def test_ceilings_repeat_the_files_reason(groups):
     target = groups["aIT"].copy()
     target["ceiling_lower"].attrs["reason"] = "report: only an RDM is published"
-    assert "aIT: report: only an RDM is published" in words(ceilings({"aIT": target}))
+    assert "aIT: report: only an RDM is published" in text_of(ceilings({"aIT": target}))
 
 
 def test_reliability_counts_sites_and_tells_medians():
@@ -184,24 +190,24 @@ def test_reliability_counts_sites_and_tells_medians():
             "animal": ("neuroid", ["a", "a", "b", "b", "a", "a"]),
         },
     )
-    text = words(reliability(values))
+    text = text_of(reliability(values))
     assert "a: n = 2, median 0.30" in text and "b: n = 1, median 0.90" in text
     assert "a: n = 2, median 0.50" in text
     assert "n = 5 sites" in text and "1 sites without" in text
     assert "range 0.10 to 0.50" in text and "halvings" not in text
-    assert "7 random halvings" in words(reliability(values.assign_attrs(n_splits=7)))
+    assert "7 random halvings" in text_of(reliability(values.assign_attrs(n_splits=7)))
     with pytest.raises(TgsageError, match="no site"):
         reliability(values * np.nan)
 
 
 def test_stimuli_shows_every_stimulus_as_thumbnail_or_dot(groups):
-    figure = stimuli("aIT", groups["aIT"], most=20, simulated=True)
+    figure = stimuli("aIT", groups["aIT"], most=20, mark="Simulated recordings")
     panel = figure.axes[0]
     thumbnails = [artist for artist in panel.artists if isinstance(artist, AnnotationBbox)]
     dots = panel.collections[0].get_offsets()
     assert len(thumbnails) == 20 and len(dots) == 76
-    assert "two dimensions carry" in words(figure) and "n = 96" in words(figure)
-    assert "Kruskal's stress-1 is" in words(figure) and "32 × 32 pixels" in words(figure)
+    assert "two dimensions carry" in text_of(figure) and "n = 96" in text_of(figure)
+    assert "Kruskal's stress-1 is" in text_of(figure) and "32 × 32 pixels" in text_of(figure)
     broken = groups["aIT"].copy(deep=True)
     broken["rdm"][3] = np.nan
     with pytest.raises(TgsageError, match="undefined"):
@@ -224,20 +230,20 @@ def test_stimuli_of_more_categories_than_colours_stay_apart(groups):
 
 def test_a_large_rdm_is_drawn_as_means_over_blocks(groups, monkeypatch):
     target = groups["V4"]
-    order, _, _ = similarity.order_of_stimuli(target)
-    whole = similarity.ranked_square(target["rdm"].values, order)
-    blocks = similarity.in_blocks(whole, 7)
+    order = rdms_figure.order_of_stimuli(target).order
+    whole = rdms_figure.ranked_square(target["rdm"].values, order)
+    blocks = rdms_figure.in_blocks(whole, 7)
     for row, column in [(0, 0), (3, 9), (13, 13)]:  # 96 = 13 blocks of 7 and one of 5
         part = whole[7 * row : 7 * row + 7, 7 * column : 7 * column + 7]
         assert blocks[row, column] == pytest.approx(np.nanmean(part))
-    assert blocks.shape == (14, 14) and similarity.in_blocks(whole, 1) is whole
-    assert np.isnan(similarity.in_blocks(np.full((2, 2), np.nan), 2)).all()
-    monkeypatch.setattr(similarity, "MOST_CELLS", 32)
+    assert blocks.shape == (14, 14) and rdms_figure.in_blocks(whole, 1) is whole
+    assert np.isnan(rdms_figure.in_blocks(np.full((2, 2), np.nan), 2)).all()
+    monkeypatch.setattr(rdms_figure, "MAX_CELLS", 32)
     figure = rdms({"V4": target})
-    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), similarity.in_blocks(whole, 3))
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), rdms_figure.in_blocks(whole, 3))
     # Lines between categories stay where they were.
     assert figure.axes[0].images[0].get_extent() == [-0.5, 95.5, 95.5, -0.5]
-    text = words(figure)
+    text = text_of(figure)
     assert (
         "mean ranks of 3 × 3 pairs" in text and "(1 − Pearson's r)" in text and "Median dissimilarity" in text
     )
@@ -245,10 +251,9 @@ def test_a_large_rdm_is_drawn_as_means_over_blocks(groups, monkeypatch):
 
 def test_units_of_a_network_are_not_sites(groups):
     target = groups["V4"].assign_attrs(n_sites=16384, subsamples=10)
-    assert "V4, 16,384 units" in words(rdms({"V4": target}))
-    assert files.channels(groups["V4"]) == "60 sites"
-    assert files.channels(groups["V4"].assign_attrs(n_sites=0)) == ""
-    assert files.channels(groups["V4"].assign_attrs(n_sites=316, site_unit="voxels")) == "316 voxels"
+    assert "V4, 16,384 units" in text_of(rdms({"V4": target}))
+    assert words.n_channels(groups["V4"]) == "60 sites"
+    assert words.n_channels(groups["V4"].assign_attrs(n_sites=0)) == ""
 
 
 def test_colours_stay_with_their_arms():

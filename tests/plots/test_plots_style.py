@@ -10,7 +10,9 @@ from tgsage.plots import style
 
 
 @pytest.mark.parametrize("entries", [1, 3, 6])
-@pytest.mark.parametrize("words", [True, "Encoded (in-silico) recordings; control: stimuli shuffled"])
+@pytest.mark.parametrize(
+    "words", ["Simulated recordings", "Encoded (in-silico) recordings; control: stimuli shuffled"]
+)
 def test_a_legend_leaves_room_for_the_words_at_the_upper_left(entries, words):
     @style.styled
     def draw():

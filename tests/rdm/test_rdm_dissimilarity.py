@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tgsage.config.teacher import RdmMetric
 from tgsage.errors import TgsageError
 from tgsage.rdm import METRICS, crossnobis, dissimilarity, rdm, to_square
+from tgsage.teacher.settings import RdmMetric
 
 PATTERN_METRICS = ("correlation", "sqeuclidean", "cosine", "poisson")
 

@@ -11,11 +11,13 @@ import xarray as xr
 
 import tgsage.teacher as teachers
 from tgsage import recordings, tasks
-from tgsage.config.teacher import EncodedControl, EncodedTeacher, RecordedTeacher
 from tgsage.rdm import compare
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.tasks.readers.cifar.plugin import Cifar10
+from tgsage.teacher.kinds.encoded.plugin import EncodedTeacher
+from tgsage.teacher.kinds.encoded_control.plugin import EncodedControl
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 
 RESNET56 = {
     "network": "resnet",
@@ -63,7 +65,7 @@ def test_v4_through_resnet56_and_its_controls(data: Path, natural: dict, cifar: 
     assert np.isnan(target["reliability"].values).all()
     controls = {
         which: teachers.make(
-            EncodedControl(kind="encoded_control", of="encoded", control=which), which, of=made, **more
+            EncodedControl(kind="encoded_control", of="encoded", control=which), which, original=made, **more
         )
         for which in ("shuffled", "bare")
     }

@@ -15,14 +15,16 @@ from rsatoolbox.rdm import calc_rdm
 
 import tgsage.teacher as teachers
 from tgsage import recordings, tasks
-from tgsage.config.teacher import NetworkTeacher, RecordedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare
 from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.tasks.readers.cifar.plugin import Cifar10
-from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD, load_weights
+from tgsage.teacher.kinds.network.plugin import NetworkTeacher
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
+from tgsage.teacher.learned_resnet import load_weights
+from tgsage.teacher.resnet import IMAGENET_MEAN, IMAGENET_STD
 
 V4 = BrainIORecordings(
     source="brainio",

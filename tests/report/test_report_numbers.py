@@ -34,8 +34,17 @@ SEARCHES = [("monkey", 0), ("none", 0), ("none", 1)]
 
 @pytest.fixture(params=range(3), ids=lambda n: f"{SEARCHES[n][0]}-{SEARCHES[n][1]}")
 def told_and_folder(request, numbers, reported_run):
-    arm, seed = SEARCHES[request.param]
-    return numbers["searches"][request.param], reported_run / "search" / arm / f"seed_{seed}"
+    return _search(request.param, numbers, reported_run)
+
+
+@pytest.fixture
+def guided(numbers, reported_run):
+    return _search(0, numbers, reported_run)
+
+
+def _search(number, numbers, reported_run):
+    arm, seed = SEARCHES[number]
+    return numbers["searches"][number], reported_run / "search" / arm / f"seed_{seed}"
 
 
 def test_searches_in_order(numbers):
@@ -118,7 +127,7 @@ def test_finalists(told_and_folder, numbers):
 def test_cost(told_and_folder):
     told, folder = told_and_folder
     ledger, finalists = rows(folder / "ledger.csv"), rows(folder / "finalists.csv")
-    training = json.loads((folder / "final/slot_0/training.json").read_text())
+    (training,) = json.loads((folder / "final/pack_0/training.json").read_text())["candidates"]
     cost = told["cost"]
     for name in ("examples", "seconds"):
         parts = [
@@ -135,12 +144,14 @@ def test_cost(told_and_folder):
     assert final["examples_search"] == cost["search"]["examples"]
 
 
-def test_similarity_is_that_of_rsa_nc(told_and_folder, reported_run):
-    told, folder = told_and_folder
-    if told["arm"] == "none":
-        assert told["similarity"] == {}
-        return
-    rsa = xr.load_dataset(folder / "final/slot_0/rsa.nc")["rsa"].isel(checkpoint=-1)
+def test_without_a_teacher_there_is_no_similarity(numbers):
+    for told in numbers["searches"][1:]:
+        assert told["similarity"] == {} and told["p_tg_correlation"]["value"] is None
+
+
+def test_similarity_is_that_of_rsa_nc(guided, reported_run):
+    told, folder = guided
+    rsa = xr.load_dataset(folder / "final/pack_0/rsa.nc", group="candidate_0")["rsa"].isel(checkpoint=-1)
     assert list(told["similarity"]) == ["V4", "pIT", "aIT"]
     for target, entry in told["similarity"].items():
         reward = rsa.sel(split="reward", target=target)
@@ -156,8 +167,8 @@ def test_similarity_is_that_of_rsa_nc(told_and_folder, reported_run):
             assert entry[f"ceiling_{bound}"] == (None if math.isnan(value) else value)
 
 
-def test_correlation_of_p_and_tg(told_and_folder):
-    told, folder = told_and_folder
+def test_correlation_of_p_and_tg(guided):
+    told, folder = guided
     pairs = [
         (float(row["tg"]), float(row["accuracy"]))
         for row in rows(folder / "ledger.csv")
@@ -165,9 +176,6 @@ def test_correlation_of_p_and_tg(told_and_folder):
     ]
     found = told["p_tg_correlation"]
     assert found["n"] == len(pairs)
-    if not pairs:
-        assert found["value"] is None
-        return
     assert found["value"] == pytest.approx(spearmanr(*zip(*pairs, strict=True)).statistic)
     assert found["low"] < found["value"] < found["high"]
 
@@ -188,7 +196,9 @@ def test_task_and_teacher(numbers, reported_run):
             0, splits.count("reward"), splits.count("report"),
         )  # fmt: skip
         assert entry["n_sites"] == group.attrs["n_sites"]
-    assert teacher["digest"] == "5e" * 32
+    root = xr.load_dataset(reported_run / "teachers" / "monkey.nc")
+    assert teacher["digest"] == root.attrs["digest"]
+    assert teacher["words"] == "Simulated recordings." and teacher["is_control"] is False
     assert numbers["simulated"] == {"recordings": True, "images": True}
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import h5py
-import made_up_run
 import netCDF4
 import pytest
 
+from helpers import made_up_run
 from tgsage import report
 from tgsage.errors import TgsageError
 
@@ -52,6 +52,10 @@ def read(page: str) -> Reader:
     return reader
 
 
+def build(run: Path, arms: list[str]) -> str:
+    return report.build(run, arms, task=run / "task/rendered.h5")
+
+
 def said(read: Reader) -> str:
     return " ".join(" ".join(read.text).split())
 
@@ -76,8 +80,8 @@ def test_links_within_the_page_lead_somewhere(read):
 
 def test_every_figure_has_words_and_is_a_whole_svg(read):
     images = [attributes for tag, attributes in read.tags if tag == "img"]
-    # Comparison; trajectory, scatter, layers, similarity, RDMs, cell; trajectory, cell; stimuli.
-    assert len(images) == 1 + 6 + 2 + 1
+    # Comparison; trajectory, scatter, layers, similarity, RDMs, cell; trajectory, cell; reliability, stimuli.
+    assert len(images) == 1 + 6 + 2 + 2
     for image in images:
         assert len(image["alt"]) > 15
         kind, content = image["src"].split(",", 1)
@@ -102,7 +106,8 @@ def test_page_says_what_it_must(read):
         "not available",
         "34 ok, 1 failed, 0 invalid, 1 timeout",
         "of which not ok",
-        "no shuffled control",
+        "no control teacher",
+        "Candidates were trained on AMD EPYC 9V74.",
         "one training seed",
     ):
         assert sentence in text, sentence
@@ -120,7 +125,7 @@ def test_the_leaderboard_is_in_order_and_marks_the_winner(page, reported_run):
 
 
 def test_the_page_is_the_same_each_time(reported_run):
-    pages = [report.build(reported_run, ["none"], space=made_up_run.space().settings) for _ in range(2)]
+    pages = [build(reported_run, ["none"]) for _ in range(2)]
     assert pages[0] == pages[1]
     assert "Rendered images." in pages[0] and "No animal was recorded" not in pages[0]
     assert "by accuracy alone" in pages[0] or "searches for a network" in pages[0]
@@ -129,7 +134,7 @@ def test_the_page_is_the_same_each_time(reported_run):
 def test_write_is_whole(reported_run, tmp_path):
     path = tmp_path / "page.html"
     with pytest.raises(TgsageError):
-        report.write(path, reported_run, ["absent"], space=made_up_run.space())
+        report.write(path, run_folder=reported_run, arms=["absent"], task=reported_run / "task/rendered.h5")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,30 +145,52 @@ def copy(reported_run: Path, tmp_path: Path) -> Path:
 
 def refused(run: Path, arms: list[str], message: str) -> None:
     with pytest.raises(TgsageError, match=message) as caught:
-        report.build(run, arms, space=made_up_run.space())
+        build(run, arms)
     assert "\n" not in str(caught.value)
 
 
 def test_errors_name_the_file(copy):
     refused(copy, ["monky"], r"unknown arm of .* 'monky' \(did you mean 'monkey'\?\)")
     refused(copy, [], r"report\.arms: is empty")
-    with netCDF4.Dataset(copy / "search/monkey/seed_0/final/slot_0/rsa.nc", "a") as file:
-        file.teacher_digest = "0" * 64
+    with netCDF4.Dataset(copy / "search/monkey/seed_0/final/pack_0/rsa.nc", "a") as file:
+        file["candidate_0"].teacher_digest = "0" * 64
     refused(copy, ["monkey"], r"monkey\.nc: is not the teacher that scored")
     (copy / "teachers/monkey.nc").unlink()
     refused(copy, ["monkey"], r"unknown teacher of .*'monkey'")
     (copy / "search/monkey/seed_0/ledger.csv").unlink()
     refused(copy, ["monkey"], "no search has ended there")
-    (copy / "search/none/seed_1/final/slot_0/training.json").write_text("[")
+    (copy / "search/none/seed_1/final/pack_0/training.json").write_text("[")
     refused(copy, ["none"], r"training\.json: not valid JSON")
 
 
 def test_errors_of_the_task(copy):
     with h5py.File(copy / "task/rendered.h5", "a") as file:
         del file["validation"]
-    refused(copy, ["none"], r"rendered\.h5: not readable as a task")
+    refused(copy, ["none"], r"rendered\.h5")
     (copy / "task/rendered.h5").unlink()
-    refused(copy, ["none"], "0 task files there")
+    refused(copy, ["none"], r"rendered\.h5: no such task file")
+
+
+def test_figures_that_were_not_drawn_are_named(copy):
+    shutil.rmtree(copy / "figures/none/seed_1")
+    shutil.rmtree(copy / "figures/none/seed_0")
+    refused(copy, ["none"], r"figures\.json: missing")
+
+
+def test_any_figure_in_the_folder_is_on_the_page(copy):
+    folder = copy / "figures/none/seed_0"
+    content = json.loads((folder / "figures.json").read_text())
+    content["figures"].append(content["figures"][0] | {"name": "mine", "caption": "A figure of mine."})
+    (folder / "figures.json").write_text(json.dumps(content))
+    shutil.copy(folder / "cell.svg", folder / "mine.svg")
+    assert "A figure of mine." in build(copy, ["none"])
+
+
+def test_several_kinds_of_processors_are_told(copy):
+    path = copy / "search/none/seed_1/ledger.csv"
+    path.write_text(path.read_text().replace(*made_up_run.PROCESSORS))
+    page = build(copy, ["none"])
+    assert f"2 kinds of processors ({'; '.join(made_up_run.PROCESSORS)})" in page
 
 
 def test_numbers_cannot_break_out_of_their_script(page):

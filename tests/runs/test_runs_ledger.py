@@ -29,7 +29,7 @@ def test_column_order():
     assert ledger.columns(TARGETS) == [
         "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "probes", "examples",
         "accuracy", "loss", "training_loss_sum", "tg", "tg_V4", "tg_pIT", "layer_V4", "layer_pIT", "score",
-        "seconds",
+        "processor", "seconds",
     ]  # fmt: skip
     assert list(ledger.build([], TARGETS).columns) == ledger.columns(TARGETS)
     assert ledger.targets(ledger.build([], TARGETS)) == TARGETS
@@ -97,7 +97,7 @@ def test_build_says_what_is_wrong(rows, message):
 
 def test_read_says_what_is_wrong(tmp_path):
     path = tmp_path / "ledger.csv"
-    with pytest.raises(TgsageError, match="no such ledger"):
+    with pytest.raises(TgsageError, match="no such ledger; run the stage"):
         ledger.read(path)
     path.write_text("")
     with pytest.raises(TgsageError, match="is empty"):
@@ -106,17 +106,35 @@ def test_read_says_what_is_wrong(tmp_path):
     good = path.read_text()
     cases = {
         good.replace(",score,", ",socre,"): "column 'score' is missing",
-        good.replace(",layer_V4", ""): "'layer_V4' is missing",
+        good.replace(",layer_V4", ""): "more fields than there are columns",
         good.replace("round,slot", "slot,round"): "'slot' is out of place",
         good.replace(",seconds", ",seconds,extra"): "unknown ledger column 'extra'",
         good.replace(",ok,", ",done,"): "unknown status 'done'",
-        good + "1,2\n": "line 3 has 2 fields, not 19",
+        good + "1,2\n": "row 1: candidate is missing",
+        good.rstrip("\n") + ",3\n": "cannot be read as a ledger",
+        good.replace("0,0,", "0,0.5,", 1): "row 0: slot is not a whole number",
     }
     for text, message in cases.items():
         path.write_text(text)
         with pytest.raises(TgsageError, match=message) as caught:
             ledger.read(path)
         assert str(path) in str(caught.value)
+
+
+def test_a_ledger_without_processors_is_of_an_earlier_version(tmp_path):
+    path = tmp_path / "ledger.csv"
+    ledger.write(ledger.build([row(processor="AMD EPYC family 25"), row(slot=1)], TARGETS), path)
+    assert ledger.processors(ledger.read(path)) == ["AMD EPYC family 25"]
+    pd.read_csv(path).drop(columns="processor").to_csv(path, index=False)
+    table = ledger.read(path)
+    assert list(table.columns) == ledger.columns(TARGETS) and ledger.processors(table) == []
+
+
+def test_keys_stay_text_where_they_look_like_numbers_or_like_nothing(tmp_path):
+    keys = ["007", "1e5", "NA", "nan", "True"]
+    made = ledger.build([row(slot=slot, candidate=key) for slot, key in enumerate(keys)], TARGETS)
+    ledger.write(made, tmp_path / "ledger.csv")
+    assert ledger.read(tmp_path / "ledger.csv")["candidate"].tolist() == keys
 
 
 def test_write_refuses_what_is_no_ledger(tmp_path):

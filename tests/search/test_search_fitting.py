@@ -6,13 +6,15 @@ import json
 
 import pandas as pd
 import pytest
-from search_files import SPACE, TARGETS, measure_all
+from search_files import MEASURING, SPACE, TARGETS, files_of, measure_all
 
 from tgsage import guidance, search
 from tgsage.cli import main
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
+from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import ledger, profiles
+from tgsage.runs.settings import Proposing, SearchIdentity
 from tgsage.samplers.random.plugin import RandomSampler
 
 
@@ -21,17 +23,18 @@ def finished(tmp_path_factory):
     """One round of thirty candidates, and a csv that knows the mature accuracy of 26 of them."""
     folder = tmp_path_factory.mktemp("run") / "search" / "monkey" / "seed_0"
     search.propose_round(
-        folder / "round_0" / "proposals.json", space=SPACE, sampler=RandomSampler(name="random"), n=30,
-        run="r", arm="monkey", seed=0, round=0, ledger_path=None, pending=(),
-    )  # fmt: skip
-    measure_all(folder / "round_0")
-    slots = [folder / "round_0" / f"slot_{slot}" for slot in range(30)]
+        folder / "round_0" / "proposals.json",
+        search=SearchIdentity(run="r", arm="monkey", seed=0),
+        proposing=Proposing(space=SPACE, sampler=RandomSampler(name="random"), n=30),
+        round=0,
+    )
     search.collect_round(
-        folder / "round_0" / "ledger.csv", folder / "round_0" / "profiles.nc",
-        previous=None, previous_profiles=None,
-        trainings=[slot / "training.json" for slot in slots], rsas=[slot / "rsa.nc" for slot in slots],
-        guidance_settings={"name": "p_plus_tg"}, targets=TARGETS, layer_choice="same",
-    )  # fmt: skip
+        folder / "round_0" / "ledger.csv",
+        folder / "round_0" / "profiles.nc",
+        **files_of(measure_all(folder / "round_0", size=10)),
+        measuring=MEASURING,
+        guidance=PPlusTg(name="p_plus_tg"),
+    )
     (folder / "ledger.csv").write_bytes((folder / "round_0" / "ledger.csv").read_bytes())
     table = ledger.read(folder / "ledger.csv")
     known = pd.DataFrame(

@@ -5,46 +5,57 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
-from search_files import SPACE, TARGETS, measure_all
+from search_files import (
+    MATURING,
+    MEASURING,
+    SEARCH,
+    SPACE,
+    TARGETS,
+    files_of,
+    measure_all,
+)
 
 from tgsage import search, spaces
+from tgsage.config.scoring import Scoring
 from tgsage.errors import TgsageError
-from tgsage.runs import ledger, profiles
+from tgsage.guidance.paper.plugin import PPlusTg
+from tgsage.runs import finalists, ledger, profiles
 from tgsage.runs import rsa as rsa_file
-from tgsage.runs.files import read_json
+from tgsage.runs.layout import SearchFolder, StageFolder
+from tgsage.runs.records import read_proposals, read_trainings
+from tgsage.runs.settings import Proposing, SearchSettings, write_settings
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
-from tgsage.store import write_json
+from tgsage.search.collect import read_measured, tabulate
+from tgsage.search.progress import measured
 
-GUIDANCE = {"name": "p_plus_tg", "alpha": 0.5}
+GUIDANCE = PPlusTg(name="p_plus_tg", alpha=0.5)
 
 
 def _propose(folder, number, sampler=None, n=4, ledger_path=None, pending=()):
     search.propose_round(
         folder / f"round_{number}" / "proposals.json",
-        space=SPACE, sampler=sampler or RandomSampler(name="random"), n=n, run="r", arm="monkey", seed=3,
-        round=number, ledger_path=ledger_path, pending=pending,
-    )  # fmt: skip
+        search=SEARCH,
+        proposing=Proposing(space=SPACE, sampler=sampler or RandomSampler(name="random"), n=n),
+        round=number,
+        ledger=ledger_path,
+        pending=pending,
+    )
 
 
-def _collect(folder, number, guidance=GUIDANCE, n=4, rungs=(), **options):
-    places = [folder / f"round_{number}", *rungs]
-    slots = [slot for place in places for slot in sorted(place.glob("slot_*"))]
-    previous = folder / f"round_{number - 1}" if number else None
+def _collect(folder, number, guidance=GUIDANCE, measuring=MEASURING):
+    stage = SearchFolder(str(folder)).round(number)
+    previous = SearchFolder(str(folder)).round(number - 1) if number else None
     search.collect_round(
-        folder / f"round_{number}" / "ledger.csv",
-        folder / f"round_{number}" / "profiles.nc",
-        previous=previous and previous / "ledger.csv",
-        previous_profiles=previous and previous / "profiles.nc",
-        trainings=[slot / "training.json" for slot in slots],
-        rsas=[slot / "rsa.nc" for slot in slots],
-        guidance_settings=guidance,
-        targets=TARGETS,
-        layer_choice="same",
-        **options,
+        stage.ledger,
+        stage.profiles,
+        previous=previous and previous.ledger,
+        previous_profiles=previous and previous.profiles,
+        **files_of([pack for rung in stage.rungs() for pack in rung.packs()]),
+        measuring=measuring,
+        guidance=guidance,
     )
 
 
@@ -62,7 +73,7 @@ def searched(tmp_path):
 
 
 def test_proposals_are_told_in_slot_order_with_their_keys(searched):
-    told = read_json(searched / "round_1" / "proposals.json")
+    told = read_proposals(searched / "round_1" / "proposals.json")
     space = spaces.get(SPACE)
     assert [item["slot"] for item in told["proposals"]] == [0, 1, 2, 3]
     assert all(
@@ -93,10 +104,10 @@ def test_the_ledger_is_cumulative_and_scores_are_p_plus_alpha_tg(searched):
 
 def test_teacher_guidance_is_the_maximum_over_layers_of_the_reward_split(tmp_path):
     _propose(tmp_path, 0, n=1)
-    rsa = np.array([[0.1, 0.4, np.nan], [0.3, 0.2, 0.25]])  # (target, layer)
-    measure_all(tmp_path / "round_0", rsa=rsa)
-    slot = tmp_path / "round_0" / "slot_0"
-    row = search.measurement(slot / "training.json", slot / "rsa.nc", "same")
+    values = np.array([[0.1, 0.4, np.nan], [0.3, 0.2, 0.25]])  # (target, layer)
+    (pack,) = measure_all(tmp_path / "round_0", rsa=values)
+    (training,), (rsa,) = read_trainings(pack.training), rsa_file.load(pack.rsa)
+    row = search.measurement(training, rsa, Scoring())
     assert (row["tg_V4"], row["layer_V4"], row["tg_IT"], row["layer_IT"]) == (0.4, "b", 0.3, "a")
     assert row["tg"] == pytest.approx(0.35)
 
@@ -107,7 +118,7 @@ def test_pending_proposals_are_not_proposed_again(tmp_path):
     keys = [
         item["candidate"]
         for number in range(2)
-        for item in read_json(tmp_path / f"round_{number}" / "proposals.json")["proposals"]
+        for item in read_proposals(tmp_path / f"round_{number}" / "proposals.json")["proposals"]
     ]
     assert len(set(keys)) == 12
 
@@ -115,78 +126,72 @@ def test_pending_proposals_are_not_proposed_again(tmp_path):
 def test_finalists_are_the_best_scores(searched, tmp_path):
     path = searched / "round_1" / "ledger.csv"
     out = tmp_path / "finalists" / "proposals.json"
-    search.propose_finalists(out, space=SPACE, ledger_path=path, top=3, run="r", arm="monkey", seed=3)
+    search.propose_finalists(out, search=SEARCH, ledger=path, maturing=MATURING, top=3)
     table = ledger.read(path)
     best = table.dropna(subset="score").sort_values("score", ascending=False)["candidate"].tolist()[:3]
-    assert [item["candidate"] for item in read_json(out)["proposals"]] == best
+    assert [item["candidate"] for item in read_proposals(out)["proposals"]] == best
 
 
 def test_too_few_candidates_for_the_finalists_is_one_line(searched, tmp_path):
     with pytest.raises(TgsageError, match=r"6 candidates have a score.*asks for 7.*failed.*invalid"):
         search.propose_finalists(
-            tmp_path / "p.json", space=SPACE, ledger_path=searched / "round_1" / "ledger.csv", top=7,
-            run="r", arm="monkey", seed=3,
-        )  # fmt: skip
+            tmp_path / "p.json",
+            search=SEARCH,
+            ledger=searched / "round_1" / "ledger.csv",
+            maturing=MATURING,
+            top=7,
+        )
     assert not (tmp_path / "p.json").exists()
 
 
-def test_finalists_are_told_beside_what_they_were(searched):
+def _retrain(searched, top, statuses):
+    """Propose, measure and collect finalists."""
     path = searched / "round_1" / "ledger.csv"
-    out = searched / "finalists" / "proposals.json"
-    search.propose_finalists(out, space=SPACE, ledger_path=path, top=2, run="r", arm="monkey", seed=3)
-    measure_all(searched / "finalists", {1: "timeout"})
-    slots = [searched / "finalists" / f"slot_{slot}" for slot in range(2)]
+    proposals = searched / "finalists" / "proposals.json"
+    search.propose_finalists(proposals, search=SEARCH, ledger=path, maturing=MATURING, top=top)
+    packs = measure_all(searched / "finalists", statuses, size=1)
     search.collect_finalists(
-        searched / "finalists.csv", ledger_path=path, proposals_path=out,
-        trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots],
-        targets=TARGETS, layer_choice="same",
-    )  # fmt: skip
-    table = pd.read_csv(searched / "finalists.csv")
-    early = ledger.read(path).set_index("candidate")
+        searched / "finalists.csv", ledger=path, proposals=proposals, **files_of(packs), measuring=MEASURING
+    )
+
+
+def test_finalists_are_told_beside_what_they_were(searched):
+    _retrain(searched, 2, {1: "timeout"})
+    table = finalists.read(searched / "finalists.csv")
+    early = ledger.read(searched / "round_1" / "ledger.csv").set_index("candidate")
     assert table["rank"].tolist() == [1, 2] and table["status"].tolist() == ["ok", "timeout"]
     assert table["premature_score"].tolist() == early.loc[table["candidate"], "score"].tolist()
+    assert list(table.columns) == finalists.columns(TARGETS)
     best = searched / "final" / "proposals.json"
-    search.propose_best(
-        best, space=SPACE, finalists_path=searched / "finalists.csv", run="r", arm="monkey", seed=3
-    )
-    assert [item["candidate"] for item in read_json(best)["proposals"]] == [table["candidate"][0]]
+    search.propose_best(best, search=SEARCH, finalists=searched / "finalists.csv", maturing=MATURING)
+    assert [item["candidate"] for item in read_proposals(best)["proposals"]] == [table["candidate"][0]]
 
 
 def test_no_finalist_left_is_one_line(searched):
-    path = searched / "round_1" / "ledger.csv"
-    search.propose_finalists(
-        searched / "finalists" / "proposals.json", space=SPACE, ledger_path=path, top=1, run="r",
-        arm="monkey", seed=3,
-    )  # fmt: skip
-    measure_all(searched / "finalists", {0: "failed"})
-    slot = searched / "finalists" / "slot_0"
-    search.collect_finalists(
-        searched / "finalists.csv", ledger_path=path, proposals_path=searched / "finalists/proposals.json",
-        trainings=[slot / "training.json"],
-        rsas=[slot / "rsa.nc"], targets=TARGETS, layer_choice="same",
-    )  # fmt: skip
+    _retrain(searched, 1, {0: "failed"})
     with pytest.raises(TgsageError, match="no finalist ended its training"):
         search.propose_best(
-            searched / "p.json", space=SPACE, finalists_path=searched / "finalists.csv", run="r",
-            arm="monkey", seed=3,
-        )  # fmt: skip
+            searched / "p.json", search=SEARCH, finalists=searched / "finalists.csv", maturing=MATURING
+        )
 
 
-@pytest.fixture
-def settings(searched):
-    write_json(
-        searched / "search.json",
-        {
-            "run": "r", "arm": "monkey", "seed": 3, "guidance": GUIDANCE, "layer_choice": "same",
-            "rounds": 3, "lag": 0, "total": 12,
+def _settings(**changes):
+    return SearchSettings(
+        **SEARCH.plain(),
+        **{
+            "teacher": "monkey", "observe": None, "guidance": GUIDANCE, "sampler": {"name": "random"},
+            "scoring": Scoring(), "rounds": 3, "lag": 0, "total": 12, **changes,
         },
     )  # fmt: skip
-    return searched / "search.json"
 
 
-def test_a_line_per_candidate(searched, settings, capsys, tmp_path):
-    slot = searched / "round_1" / "slot_3"
-    line = search.announce(slot / "rsa.nc", settings, tmp_path / "log")
+def _announce(pack, settings, log=None):
+    return search.announce(pack.rsa, training=pack.training, search=settings, log=log)
+
+
+def test_a_line_per_candidate(searched, capsys, tmp_path):
+    pack = StageFolder(str(searched / "round_1")).pack(1)
+    (line,) = _announce(pack, _settings(), tmp_path / "log")
     table = ledger.read(searched / "round_1" / "ledger.csv")
     row = table.iloc[-1]
     assert line.startswith("monkey seed 3  round 1 slot 3  (8/12)  ")
@@ -195,11 +200,19 @@ def test_a_line_per_candidate(searched, settings, capsys, tmp_path):
     assert capsys.readouterr().err == line + "\n" and (tmp_path / "log").read_text() == line + "\n"
 
 
-def test_a_failure_is_told_with_its_reason(searched, settings):
-    assert "failed: some reason" in search.announce(searched / "round_0" / "slot_1" / "rsa.nc", settings)
+def test_a_failure_is_told_with_its_reason(searched):
+    lines = _announce(StageFolder(str(searched / "round_0")).pack(0), _settings())
+    assert len(lines) == 3 and "slot 1" in lines[1] and "failed: some reason" in lines[1]
 
 
-def test_the_leaderboard_counts_what_no_ledger_holds_yet(searched, settings):
+def test_mature_candidates_are_told_by_their_stage(searched):
+    _retrain(searched, 1, {})
+    (line,) = _announce(StageFolder(str(searched / "finalists")).pack(0), _settings())
+    assert line.startswith("monkey seed 3  finalists 0  mature accuracy ")
+
+
+def test_the_leaderboard_counts_what_no_ledger_holds_yet(searched):
+    write_settings(searched / "search.json", search=_settings())
     (searched / "round_1" / "ledger.csv").unlink()
     run = searched.parents[1]
     (run / "search").mkdir()
@@ -211,13 +224,22 @@ def test_the_leaderboard_counts_what_no_ledger_holds_yet(searched, settings):
     assert scores.is_monotonic_decreasing and len(scores) == 6
 
 
-def test_files_of_an_earlier_run_are_not_counted(searched, settings):
+def test_files_of_an_earlier_run_are_not_counted(searched):
     """After a change, round 0 is proposed anew; what lies in round 1 is of the past."""
     time.sleep(0.02)
     _collect(searched, 0)
-    from tgsage.search.progress import measured
+    assert len(measured(SearchFolder(str(searched)), Scoring())[0]) == 4
 
-    assert len(measured(searched, "same")[0]) == 4
+
+def test_a_ledger_says_which_processors_its_candidates_were_trained_on(tmp_path, capsys):
+    for number, processor in enumerate(("AMD EPYC family 25", "AMD EPYC family 26 AVX-512")):
+        _propose(tmp_path, number)
+        measure_all(tmp_path / f"round_{number}", processor=processor)
+        assert capsys.readouterr().err == ""
+        _collect(tmp_path, number)
+    table = ledger.read(tmp_path / "round_1" / "ledger.csv")
+    assert ledger.processors(table) == ["AMD EPYC family 25", "AMD EPYC family 26 AVX-512"]
+    assert "several kinds: AMD EPYC family 25; AMD EPYC family 26 AVX-512" in capsys.readouterr().err
 
 
 def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):
@@ -231,7 +253,8 @@ def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):
     for row, status in enumerate(table["status"]):
         if status == "ok":
             np.testing.assert_array_equal(best[row], table.loc[row, ["tg_V4", "tg_IT"]].astype(float))
-            rsa = rsa_file.load(searched / f"round_{row // 4}" / f"slot_{row % 4}" / "rsa.nc")["rsa"]
+            pack = StageFolder(str(searched / f"round_{row // 4}")).pack(row % 4 // 3)
+            rsa = rsa_file.load(pack.rsa)[row % 4 % 3]["rsa"]
             np.testing.assert_array_equal(found["untrained"][row], rsa.sel(split="reward")[0])
         else:
             assert found["rsa"][row].isnull().all() and found["untrained"][row].isnull().all()
@@ -266,6 +289,19 @@ def test_profiles_of_candidates_of_different_depth_are_padded():
     assert both["ceiling_upper"].values.tolist() == [0.5] and both["weight"].values.tolist() == [1.0]
 
 
+def _promote(before, promoted, n, rung):
+    stage = StageFolder(str(before))
+    search.promote(
+        promoted,
+        proposals=stage.proposals,
+        **files_of(stage.packs()),
+        n=n,
+        rung=rung,
+        measuring=MEASURING,
+        guidance=GUIDANCE,
+    )
+
+
 @pytest.fixture
 def halved(tmp_path):
     """A round of four of which two went on, and of these one."""
@@ -274,13 +310,8 @@ def halved(tmp_path):
     measure_all(folder / "round_0", {1: "failed"}, examples=100)
     before = folder / "round_0"
     for rung, n in ((1, 2), (2, 1)):
-        slots = sorted(before.glob("slot_*"))
         after = folder / "round_0" / f"rung_{rung}"
-        search.promote(
-            after / "proposals.json", proposals_path=before / "proposals.json",
-            trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots], n=n,
-            rung=rung, guidance_settings=GUIDANCE, targets=TARGETS, layer_choice="same",
-        )  # fmt: skip
+        _promote(before, after / "proposals.json", n, rung)
         # Numbers follow from the key, so that the order of the rungs' scores is that of the first.
         measure_all(after, examples=100 * 2**rung)
         before = after
@@ -289,21 +320,21 @@ def halved(tmp_path):
 
 def test_the_better_ones_go_on_and_keep_their_slots(halved):
     round_0 = halved / "round_0"
-    _collect(halved, 0)
-    first = ledger.read(round_0 / "ledger.csv")
+    first, _ = tabulate(read_measured(**files_of(StageFolder(str(round_0)).packs())), Scoring(), TARGETS, ())
+    first["score"] = first["accuracy"] + 0.5 * first["tg"]
     best = first.dropna(subset="score").sort_values("score", ascending=False)["slot"].tolist()
     for rung, n in ((1, 2), (2, 1)):
-        told = read_json(round_0 / f"rung_{rung}" / "proposals.json")
+        told = read_proposals(round_0 / f"rung_{rung}" / "proposals.json")
         assert [item["slot"] for item in told["proposals"]] == best[:n]
         assert told["stage"] == f"round_0/rung_{rung}" and told["round"] == 0
-        for position, item in enumerate(told["proposals"]):
-            record = read_json(round_0 / f"rung_{rung}" / f"slot_{position}" / "training.json")
+        (pack,) = StageFolder(str(round_0 / f"rung_{rung}")).packs()
+        for record, item in zip(read_trainings(pack.training), told["proposals"], strict=True):
             assert record["slot"] == item["slot"] and record["candidate"] == item["candidate"]
 
 
 def test_of_every_candidate_the_last_rung_counts(halved):
     round_0 = halved / "round_0"
-    _collect(halved, 0, rungs=[round_0 / "rung_1", round_0 / "rung_2"])
+    _collect(halved, 0)
     table = ledger.read(round_0 / "ledger.csv")
     assert table["slot"].tolist() == [0, 1, 2, 3]
     assert sorted(table["examples"]) == [100, 100, 200, 400]
@@ -315,29 +346,21 @@ def test_of_every_candidate_the_last_rung_counts(halved):
 def test_failed_candidates_go_on_only_where_there_are_too_few(tmp_path):
     _propose(tmp_path, 0)
     measure_all(tmp_path / "round_0", {0: "failed", 2: "timeout", 3: "failed"})
-    slots = sorted((tmp_path / "round_0").glob("slot_*"))
-    search.promote(
-        tmp_path / "p.json", proposals_path=tmp_path / "round_0" / "proposals.json",
-        trainings=[s / "training.json" for s in slots], rsas=[s / "rsa.nc" for s in slots], n=2, rung=1,
-        guidance_settings=GUIDANCE, targets=TARGETS, layer_choice="same",
-    )  # fmt: skip
-    assert [item["slot"] for item in read_json(tmp_path / "p.json")["proposals"]] == [1, 0]
+    _promote(tmp_path / "round_0", tmp_path / "p.json", 2, 1)
+    assert [item["slot"] for item in read_proposals(tmp_path / "p.json")["proposals"]] == [1, 0]
 
 
 def test_a_rung_is_told_in_the_line_of_a_candidate(halved):
-    told = {
-        "run": "r", "arm": "monkey", "seed": 3, "guidance": GUIDANCE, "layer_choice": "same", "rounds": 1,
-        "lag": 0, "total": 4,
-    }  # fmt: skip
-    line = search.announce(halved / "round_0" / "rung_2" / "slot_0" / "rsa.nc", told)
-    slot = read_json(halved / "round_0" / "rung_2" / "proposals.json")["proposals"][0]["slot"]
+    stage = halved / "round_0" / "rung_2"
+    (line,) = _announce(StageFolder(str(stage)).pack(0), _settings(rounds=1, total=4))
+    slot = read_proposals(stage / "proposals.json")["proposals"][0]["slot"]
     assert line.startswith(f"monkey seed 3  round 0 rung 2 slot {slot}  (4/4)  accuracy")
 
 
 def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
     _propose(tmp_path, 0)
     measure_all(tmp_path / "round_0", {1: "failed"}, observed=True)
-    _collect(tmp_path, 0, observed=TARGETS)
+    _collect(tmp_path, 0, measuring=MEASURING.model_copy(update={"observed": list(TARGETS)}))
     table = ledger.read(tmp_path / "round_0" / "ledger.csv")
     assert ledger.observed(table) == ledger.targets(table) == list(TARGETS)
     ok = table[table["status"] == "ok"]
@@ -352,9 +375,11 @@ def test_finalists_may_be_trained_in_a_wider_network(searched, tmp_path):
     path = searched / "round_1" / "ledger.csv"
     out = tmp_path / "finalists" / "proposals.json"
     wider = SPACE.model_copy(update={"width": 8, "repeats": 2})
-    search.propose_finalists(out, space=wider, ledger_path=path, top=2, run="r", arm="monkey", seed=3)
+    search.propose_finalists(
+        out, search=SEARCH, ledger=path, maturing=MATURING.model_copy(update={"space": wider}), top=2
+    )
     table = ledger.read(path).set_index("candidate")
-    for item in read_json(out)["proposals"]:
+    for item in read_proposals(out)["proposals"]:
         assert item["architecture"] == table.loc[item["searched"], "architecture"]
         arch = spaces.get(wider).parse(item["architecture"])
         assert spaces.get(wider).key(arch) == item["candidate"]
@@ -363,6 +388,9 @@ def test_finalists_may_be_trained_in_a_wider_network(searched, tmp_path):
 def test_an_unknown_transform_is_one_line(searched, tmp_path):
     with pytest.raises(TgsageError, match="knows no transform 'upside_down'"):
         search.propose_finalists(
-            tmp_path / "p.json", space=SPACE, ledger_path=searched / "round_1" / "ledger.csv", top=1,
-            run="r", arm="monkey", seed=3, transform="upside_down",
-        )  # fmt: skip
+            tmp_path / "p.json",
+            search=SEARCH,
+            ledger=searched / "round_1" / "ledger.csv",
+            maturing=MATURING.model_copy(update={"transform": "upside_down"}),
+            top=1,
+        )

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tgsage.rdm import compare, rdm
-from tgsage.teacher.ceilings import noise_ceiling, standardised
+from tgsage.teacher.ceilings import noise_ceiling
+from tgsage.teacher.patterns import standardised
 
 SIMULATIONS = 200
 RECORDINGS = 16

@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import compare, rdm, subset, to_square
 from tgsage.recordings import stimulus_means
-from tgsage.teacher.images import gabor_energy
+from tgsage.teacher.kinds.images.features import gabor_energy
+from tgsage.teacher.settings import Splits
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_gabor_energy_is_blind_to_phase_and_not_to_orientation() -> None:
 
 
 def test_gabor_energy_against_a_slow_loop() -> None:
-    from tgsage.teacher.images import _gabor
+    from tgsage.teacher.kinds.images.features import _gabor
 
     images = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
     grey = images[0].astype(float) @ [0.299, 0.587, 0.114] / 255

@@ -15,21 +15,19 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import (
-    EncodedControl,
-    EncodedTeacher,
-    ImageTeacher,
-    NetworkTeacher,
-    ShuffledTeacher,
-)
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, compare, rdm
 from tgsage.store import seed_from
 from tgsage.tasks import image_hashes
-from tgsage.teacher.encoding import fold_labels
-from tgsage.teacher.feature_networks import feature_network
+from tgsage.teacher.kinds.encoded.encoding import fold_labels
+from tgsage.teacher.kinds.encoded.feature_networks import feature_network
+from tgsage.teacher.kinds.encoded.plugin import EncodedTeacher
+from tgsage.teacher.kinds.encoded_control.plugin import EncodedControl
+from tgsage.teacher.kinds.images.plugin import ImageTeacher
+from tgsage.teacher.kinds.network.plugin import NetworkTeacher
+from tgsage.teacher.kinds.shuffled.plugin import ShuffledTeacher
+from tgsage.teacher.learned_resnet import trained
 from tgsage.teacher.resnet import initial
-from tgsage.teacher.trained_resnet import trained
 from tgsage.training import activations
 
 GOOD, NOISE = 9, 5
@@ -229,7 +227,10 @@ def test_partial_least_squares_and_other_settings(scene: tuple, teacher: xr.Data
 def controls(scene: tuple, teacher: xr.DataTree) -> dict[str, xr.DataTree]:
     return {
         which: make(
-            scene, EncodedControl(kind="encoded_control", of="encoded", control=which), which, of=teacher
+            scene,
+            EncodedControl(kind="encoded_control", of="encoded", control=which),
+            which,
+            original=teacher,
         )
         for which in ("shuffled", "bare")
     }
@@ -262,7 +263,9 @@ def test_targets_of_one_data_set_are_permuted_alike(scene: tuple) -> None:
     real = make(scene, settings(targets={"a": where, "b": where}))
     made = {
         seed: make(
-            scene, EncodedControl(kind="encoded_control", of="e", control="shuffled", seed=seed), of=real
+            scene,
+            EncodedControl(kind="encoded_control", of="e", control="shuffled", seed=seed),
+            original=real,
         )
         for seed in (0, 1)
     }
@@ -307,9 +310,11 @@ def test_similarity_to_the_recordings_on_stimuli_that_were_not_fitted(
 
 
 def test_other_controls_take_it_for_an_original(teacher: xr.DataTree) -> None:
-    permuted = teachers.make(ShuffledTeacher(kind="shuffled", of="encoded"), "p", of=teacher)
+    permuted = teachers.make(ShuffledTeacher(kind="shuffled", of="encoded"), "p", original=teacher)
     assert permuted.attrs["encoded"] == 1
-    pixels = teachers.make(ImageTeacher(kind="images", of="encoded", features="pixels"), "pixels", of=teacher)
+    pixels = teachers.make(
+        ImageTeacher(kind="images", of="encoded", features="pixels"), "pixels", original=teacher
+    )
     assert "encoded" not in pixels.attrs
     assert "layer" not in pixels["V4"].attrs
     assert "predictivity" not in pixels["V4"]
@@ -327,7 +332,7 @@ def test_scores_and_figures_do_not_mind_the_table_of_sites(
     assert found.sizes == {"layer": 2, "target": 1}
     assert np.isfinite(found.values).all()
     teachers.save(teacher, tmp_path / "encoded.nc")
-    plots.teacher_figures(tmp_path / "encoded.nc", assemblies=[], out_folder=tmp_path / "figures")
+    plots.teacher_figures(tmp_path / "figures", teacher_file=tmp_path / "encoded.nc")
     assert (tmp_path / "figures" / "rdms.svg").is_file()
 
 
@@ -396,7 +401,10 @@ def test_bad_recordings_are_one_line(scene: tuple, spoil: Callable, words: str) 
             r"target 'V4': 0 of 14 sites are predicted with r of 0.999 or more",
         ),
         ({"layers": ["layer4"]}, "recordings 'one': unknown layer 'layer4'"),
-        ({"targets": {"IT": {"recordings": "one", "region": "IT"}}}, "unknown region 'IT'"),
+        (
+            {"targets": {"IT": {"recordings": "one", "region": "IT"}}},
+            "unknown region of .*target 'IT'",
+        ),
         ({"targets": {"IT": {"recordings": "two", "region": "IT"}}}, "recordings 'two' were not handed over"),
         ({"n_stimuli": 81}, "n_stimuli is 81 and the task has 80"),
         ({"folds": 60}, "recordings 'one': folds: 60 folds of 150 different stimuli"),
@@ -415,17 +423,19 @@ def test_settings_that_do_not_serve_are_one_line(scene: tuple, changes: dict, wo
 
 def test_a_control_of_something_else_is_one_line(scene: tuple, teacher: xr.DataTree) -> None:
     control = EncodedControl(kind="encoded_control", of="encoded", control="bare")
-    pixels = teachers.make(ImageTeacher(kind="images", of="encoded", features="pixels"), "pixels", of=teacher)
+    pixels = teachers.make(
+        ImageTeacher(kind="images", of="encoded", features="pixels"), "pixels", original=teacher
+    )
     with pytest.raises(TgsageError, match="'pixels' is of kind 'images'"):
-        make(scene, control, of=pixels)
+        make(scene, control, original=pixels)
     task, assembly, stimuli = scene
     fewer = assembly.isel(neuroid=slice(0, 12))
     with pytest.raises(TgsageError, match="other recordings or another task"):
-        make((task, fewer, stimuli), control, of=teacher)
+        make((task, fewer, stimuli), control, original=teacher)
     old = teacher.copy(deep=True)
     old.attrs["settings"] = "{}"
     with pytest.raises(TgsageError, match="not those of this version"):
-        make(scene, control, of=old)
+        make(scene, control, original=old)
     with pytest.raises(TgsageError, match="needs the teacher 'encoded'"):
         make(scene, control)
     with pytest.raises(TgsageError, match="'encoded' needs the task"):
@@ -438,8 +448,8 @@ def test_a_resnet_that_learns_the_task_is_that_of_the_network_teacher(make_task:
         features={"network": "resnet", "blocks_per_stack": 1, "width": 4, "epochs": 0.5, "seed": 2}
     )
     network = feature_network(chosen.features, "t", task)
-    same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5, seed=2)
-    theirs = trained(same, "other", task).state_dict()
+    same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5)
+    theirs = trained(same, "other", task, seed=2).state_dict()
     assert all((value == theirs[key]).all() for key, value in network.module.state_dict().items())
     assert network.resolution == 16
     assert network.name == "ResNet-8, width 4, trained on the task"

@@ -92,7 +92,7 @@ def test_stage_makes_an_arms_encoded_teacher_from_files(tmp_path: Path) -> None:
         assert np.isfinite(target["reliability"].values).all()
     teachers.save(made, tmp_path / "encoded.nc")
     for name in ("bare", "permuted", "shuffled"):
-        control = teachers.make(config.teachers[name], name, of=tmp_path / "encoded.nc", **more)
+        control = teachers.make(config.teachers[name], name, original=tmp_path / "encoded.nc", **more)
         assert control.attrs["of"] == "encoded"
         for target in ("V4", "IT"):
             assert (control[target]["split"].values == made[target]["split"].values).all()

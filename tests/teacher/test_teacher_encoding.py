@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
 from tgsage.errors import TgsageError
-from tgsage.teacher.encoding import (
+from tgsage.teacher.kinds.encoded.encoding import (
     cross_validate,
     fold_labels,
     noise_corrected,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import ImageTeacher, RecordedTeacher, ShuffledTeacher
+from tgsage import plugins
 from tgsage.errors import TgsageError
 from tgsage.store import stage_digest
-from tgsage.teacher.files import targets_of
+from tgsage.store.code import closure
+from tgsage.teacher.format import targets_of, tree
+from tgsage.teacher.kinds.images.plugin import ImageTeacher
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
+from tgsage.teacher.kinds.shuffled.plugin import ShuffledTeacher
 
 
 @pytest.fixture
@@ -105,10 +112,12 @@ def test_the_stage_reads_files(
     direct = teachers.build(make_assembly(), "V4", stimuli=make_stimuli(), resolution=16)
     assert (made["V4"]["rdm"].values == direct["V4"]["rdm"].values).all()
     shuffled = teachers.make(
-        ShuffledTeacher(kind="shuffled", of="monkey"), "shuffled", of=tmp_path / "monkey.nc"
+        ShuffledTeacher(kind="shuffled", of="monkey"), "shuffled", original=tmp_path / "monkey.nc"
     )
     assert shuffled.attrs["of"] == "monkey"
-    pixels = teachers.make(ImageTeacher(kind="images", of="monkey", features="pixels"), "pixels", of=made)
+    pixels = teachers.make(
+        ImageTeacher(kind="images", of="monkey", features="pixels"), "pixels", original=made
+    )
     assert pixels.attrs["kind"] == "images"
 
 
@@ -118,29 +127,92 @@ def test_the_stage_says_what_it_lacks(make_assembly: Callable, make_stimuli: Cal
         teachers.make(settings, "m", recordings={"two": (make_assembly(), make_stimuli())})
     with pytest.raises(TgsageError, match="needs the teacher 'monkey'"):
         teachers.make(ShuffledTeacher(kind="shuffled", of="monkey"), "shuffled")
-    with pytest.raises(TgsageError, match="unknown kind of teacher 'record'"):
-        teachers.stage_modules("record")
+
+
+def kind_settings() -> dict[str, Any]:
+    """Settings of every kind of teacher."""
+    targets = {"V4": {"recordings": "one", "region": "V4"}}
+    needed = {
+        "recordings": {"targets": targets},
+        "encoded": {"targets": targets, "features": {"network": "untrained"}},
+        "encoded_control": {"of": "monkey", "control": "bare"},
+        "shuffled": {"of": "monkey"},
+        "images": {"of": "monkey", "features": "gabor"},
+        "pretrained": {"architecture": "timm:vgg", "layers": ["one", "two"]},
+    }
+    names = [plugin.plugin_name() for plugin in plugins.every("teacher")]
+    return {name: plugins.settings("teacher", name, **needed.get(name, {})) for name in names}
 
 
 def test_the_code_of_one_kind_is_apart_from_that_of_another() -> None:
-    digests = {
-        kind: stage_digest(*teachers.stage_modules(kind))
-        for kind in ("recordings", "shuffled", "images", "network")
-    }
-    assert len(set(digests.values())) == 4
-    # A fresh interpreter that makes a shuffled teacher has loaded no other kind, and no torch.
+    every = kind_settings()
+    digests = {name: stage_digest("teacher.stage", settings=[chosen]) for name, chosen in every.items()}
+    assert len(set(digests.values())) == len(every) >= 7
+    for name, chosen in every.items():
+        modules = closure("tgsage.teacher.stage", chosen.code_module())
+        kinds = {module.split(".")[3] for module in modules if module.startswith("tgsage.teacher.kinds.")}
+        assert kinds - {"encoded"} <= {name}, name
+        assert ("encoded" in kinds) == name.startswith("encoded"), name
+
+
+def test_a_kind_is_imported_when_it_is_used() -> None:
     code = (
-        "import sys, tgsage.teacher.controls, tgsage.teacher.sources as s; "
-        "print([m for m in sys.modules if m == 'torch' or m.startswith('tgsage.teacher.')])"
+        "import sys, tgsage.teacher.stage, tgsage.teacher.kinds.shuffled.teacher; "
+        "from tgsage import plugins; plugins.every('teacher'); "
+        "print([m for m in sys.modules if m == 'torch' or m.startswith('tgsage.teacher.kinds')])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    names = {name.rpartition(".")[2] for name in ast.literal_eval(loaded)}
-    assert names == {"controls", "sources", "files", "ceilings", "splits"}
+    modules = [name for name in ast.literal_eval(loaded) if not name.endswith(".plugin")]
+    assert "torch" not in modules
+    assert [name for name in modules if name.endswith(".teacher")] == [
+        "tgsage.teacher.kinds.shuffled.teacher"
+    ]
 
 
-@pytest.mark.parametrize(
-    "name", ["build", "make", "save", "load", "stage_modules", "shuffled", "image_teacher"]
-)
-def test_public_names(name: str) -> None:
-    assert callable(getattr(teachers, name))
-    assert name in dir(teachers)
+def test_kinds_say_what_they_are_made_of_and_what_their_targets_are() -> None:
+    every = kind_settings()
+    teachers_of_run = {**every, "monkey": every["encoded"]}
+    told = {
+        name: (
+            chosen.target_names(teachers_of_run),
+            chosen.datasets(teachers_of_run),
+            chosen.original,
+            chosen.is_control,
+            chosen.runs_network,
+        )
+        for name, chosen in every.items()
+    }
+    assert told == {
+        "recordings": (["V4"], ["one"], None, False, False),
+        "encoded": (["V4"], ["one"], None, False, True),
+        "encoded_control": (["V4"], ["one"], "monkey", True, True),
+        "shuffled": (["V4"], [], "monkey", True, False),
+        "images": (["V4"], [], "monkey", True, False),
+        "network": (["stack_1", "stack_2", "stack_3"], [], None, False, True),
+        "pretrained": (["one", "two"], [], None, False, True),
+    }
+
+
+def test_public_names_are_the_same_objects_whatever_is_imported() -> None:
+    first = {name: getattr(teachers, name) for name in teachers.__all__}
+    for module in pkgutil.walk_packages(teachers.__path__, "tgsage.teacher."):
+        importlib.import_module(module.name)
+    assert {name: getattr(teachers, name) for name in teachers.__all__} == first
+    assert all(callable(public) for public in first.values())
+    assert {"build", "make", "save", "load", "shuffled", "image_teacher"} <= set(dir(teachers))
+
+
+def test_words_for_readers_are_not_in_the_digest(teacher: xr.DataTree) -> None:
+    attributes = {**teacher.attrs, "mark": "another", "words": "wording"}
+    assert tree(targets_of(teacher), attributes).attrs["digest"] == teacher.attrs["digest"]
+    other = tree(targets_of(teacher), {**teacher.attrs, "compare": "pearson"})
+    assert other.attrs["digest"] != teacher.attrs["digest"]
+
+
+def test_what_figures_say_of_a_teacher_is_in_its_file(teacher: xr.DataTree) -> None:
+    assert teacher.attrs["mark"] == "Simulated recordings"
+    assert teacher.attrs["words"] == "Simulated recordings."
+    shuffled = teachers.shuffled(teacher)
+    assert shuffled.attrs["mark"] == "Simulated recordings; control: stimuli of recordings shuffled"
+    pixels = teachers.image_teacher(shuffled, "pixels")
+    assert pixels.attrs["mark"] == "Simulated recordings; control: pixels"

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from tgsage.config.teacher import NetworkTeacher, Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, rdm
-from tgsage.teacher.network import network_teacher
-from tgsage.teacher.resnet import BasicBlock, CifarResNet, initial, load_weights
-from tgsage.teacher.trained_resnet import trained
+from tgsage.teacher import make
+from tgsage.teacher.kinds.network.plugin import NetworkTeacher
+from tgsage.teacher.learned_resnet import load_weights, trained
+from tgsage.teacher.resnet import BasicBlock, CifarResNet, initial
+from tgsage.teacher.settings import Splits
 from tgsage.teacher.weights import find_weights
 from tgsage.training import activations
 
@@ -77,7 +78,7 @@ def test_parameters_come_from_the_seed_only() -> None:
 
 def test_a_teacher_that_learns_the_task(make_task: Callable) -> None:
     task = make_task(n_train=200, n_validation=120)
-    teacher = network_teacher(settings(epochs=12), "network", task)
+    teacher = make(settings(epochs=12), "network", task=task)
     assert list(teacher.children) == ["stack_1", "stack_2", "stack_3"]
     assert teacher.attrs["uses_validation"] == 1
     assert teacher.attrs["simulated"] == 1
@@ -96,7 +97,7 @@ def test_a_teacher_that_learns_the_task(make_task: Callable) -> None:
             assert (task.validation.images[row] == image).all()
             assert task.classes[task.validation.labels[row]] == category
     assert (
-        network_teacher(settings(epochs=12), "network", task)["stack_2"]["rdm"].values
+        make(settings(epochs=12), "network", task=task)["stack_2"]["rdm"].values
         == teacher["stack_2"]["rdm"].values
     ).all()
 
@@ -105,8 +106,8 @@ def test_a_teacher_that_learns_the_task(make_task: Callable) -> None:
 def test_rdms_are_means_over_feature_subsamples(make_task: Callable, form: str) -> None:
     task = make_task()
     chosen = settings(epochs=0.5, rdm=form)
-    teacher = network_teacher(chosen, "network", task)
-    module = trained(chosen, "network", task)
+    teacher = make(chosen, "network", task=task)
+    module = trained(chosen, "network", task, seed=chosen.seed)
     target = teacher["stack_1"]
     features = (
         activations(
@@ -124,7 +125,7 @@ def test_rdms_are_means_over_feature_subsamples(make_task: Callable, form: str) 
     whole = rdm(features)
     # 3 x 50 of 1024 features: near the RDM of all of them, and not it.
     assert 0.7 < np.corrcoef(whole, target["rdm"].values)[0, 1] < 0.9999
-    everything = network_teacher(settings(epochs=0.5, rdm=form, subsample_features=5000), "network", task)[
+    everything = make(settings(epochs=0.5, rdm=form, subsample_features=5000), "network", task=task)[
         "stack_1"
     ]
     np.testing.assert_allclose(everything["rdm"].values, whole, atol=1e-8)
@@ -139,11 +140,11 @@ def test_rdms_are_means_over_feature_subsamples(make_task: Callable, form: str) 
 def test_validation_images_that_are_also_training_images_are_not_stimuli(make_task: Callable) -> None:
     task = make_task()
     task.train.images[:5] = task.validation.images[[0, 7, 11, 12, 40]]
-    teacher = network_teacher(settings(epochs=0.2), "network", task)
+    teacher = make(settings(epochs=0.2), "network", task=task)
     names = set(teacher["stack_1"]["stimulus_id"].values)
     assert not names & {f"validation_{row:05d}" for row in (0, 7, 11, 12, 40)}
     with pytest.raises(TgsageError, match="n_stimuli is 78 and the task has 75"):
-        network_teacher(settings(n_stimuli=78), "network", task)
+        make(settings(n_stimuli=78), "network", task=task)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -154,7 +155,7 @@ def test_weights_from_a_checkpoint(tmp_path: Path, prefix: str, nested: bool, ma
     torch.save({"state_dict": state, "best": 1.0} if nested else state, tmp_path / "w.th")
     again = load_weights(tmp_path / "w.th", 1, 4)
     assert all((again.state_dict()[key] == value).all() for key, value in module.state_dict().items())
-    teacher = network_teacher(settings(weights="w.th"), "network", make_task(), data_root=tmp_path)
+    teacher = make(settings(weights="w.th"), "network", task=make_task(), data_root=tmp_path)
     assert teacher.attrs["weights"] == "w.th"
 
 
@@ -188,6 +189,8 @@ def test_weights_that_do_not_serve(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_splits_of_too_few_validation_images(make_task: Callable) -> None:
     with pytest.raises(TgsageError, match="split 'report' has 13 of 66"):
-        network_teacher(
-            settings(n_stimuli=66, epochs=0.1, splits=Splits(reward=0.8, report=0.2)), "network", make_task()
+        make(
+            settings(n_stimuli=66, epochs=0.1, splits=Splits(reward=0.8, report=0.2)),
+            "network",
+            task=make_task(),
         )

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import PretrainedTeacher
 from tgsage.errors import TgsageError
 from tgsage.rdm import rdm
 from tgsage.teacher.geometry import to_network_input
-from tgsage.teacher.pretrained import library_network
+from tgsage.teacher.kinds.pretrained.plugin import PretrainedTeacher
+from tgsage.teacher.kinds.pretrained.teacher import library_network
 
 
 class StandIn(torch.nn.Module):

@@ -12,10 +12,10 @@ from rsatoolbox.data import Dataset
 from rsatoolbox.rdm import calc_rdm
 
 import tgsage.teacher as teachers
-from tgsage.config.teacher import Geometry, RecordedTeacher, Splits
 from tgsage.errors import TgsageError
 from tgsage.rdm import category_means, rdm, subset
-from tgsage.teacher.recorded import make_recorded
+from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
+from tgsage.teacher.settings import Geometry, Splits
 
 
 def slow_patterns(assembly: xr.DataArray, region: str, stimulus_id: np.ndarray, zscore: bool) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_rdm_is_that_of_a_slow_loop_and_rsatoolbox(
     make_assembly: Callable, zscore: bool, metric: str, theirs: str
 ) -> None:
     assembly = make_assembly(repeats=(1, 5))
-    teacher = teachers.build(assembly, ["V4", "IT"], metric, zscore=zscore)
+    teacher = teachers.build(assembly, ["V4", "IT"], metric=metric, zscore=zscore)
     for region in ("V4", "IT"):
         target = teacher[region]
         patterns = slow_patterns(assembly, region, target["stimulus_id"].values, zscore)
@@ -49,8 +49,8 @@ def test_rdm_is_that_of_a_slow_loop_and_rsatoolbox(
 
 def test_layout(make_assembly: Callable, make_stimuli: Callable) -> None:
     teacher = teachers.build(
-        make_assembly(animals=2), {"early": "V4", "late": "IT"}, stimuli=make_stimuli(),
-        resolution=12, weights={"late": 2.0}, name="monkey",
+        make_assembly(animals=2), {"early": "V4", "late": {"region": "IT", "weight": 2.0}},
+        stimuli=make_stimuli(), resolution=12, name="monkey",
     )  # fmt: skip
     assert list(teacher.children) == ["early", "late"]
     assert {key: teacher.attrs[key] for key in ("teacher", "kind", "simulated", "rdm", "metric", "resolution",
@@ -128,7 +128,7 @@ def test_several_data_sets_with_different_stimuli(make_assembly: Callable, make_
         "one": (make_assembly(), one),
         "two": (make_assembly(120, seed=9, prefix="t"), two),
     }
-    teacher = make_recorded(settings, "both", recordings)
+    teacher = teachers.make(settings, "both", recordings=recordings)
     assert teacher["V4"].sizes["stimulus"] == 100
     assert teacher["IT"].sizes["stimulus"] == 120
     first = dict(zip(teacher["V4"]["stimulus_id"].values, teacher["V4"]["split"].values, strict=True))
@@ -138,7 +138,7 @@ def test_several_data_sets_with_different_stimuli(make_assembly: Callable, make_
 
 def test_crossnobis_of_equal_repetitions(make_assembly: Callable) -> None:
     assembly = make_assembly(repeats=4)
-    target = teachers.build(assembly, "V4", "crossnobis", zscore=False)["V4"]
+    target = teachers.build(assembly, "V4", metric="crossnobis", zscore=False)["V4"]
     sites = np.flatnonzero(assembly["region"].values == "V4")
     blocks = np.stack(
         [
@@ -193,7 +193,7 @@ def published(n: int = 100, measurements: int = 1) -> xr.Dataset:
 def of_published(source: xr.Dataset, stimuli: xr.Dataset, **changes: Any) -> xr.DataTree:
     target = {"recordings": "rdms", "region": changes.pop("region", "IT")}
     settings = RecordedTeacher(kind="recordings", targets={"IT": target}, **changes)
-    return make_recorded(settings, "published", {"rdms": (source, stimuli)})
+    return teachers.make(settings, "published", recordings={"rdms": (source, stimuli)})
 
 
 def test_a_published_rdm(make_stimuli: Callable) -> None:
@@ -256,7 +256,7 @@ def _dead_stimulus(assembly: xr.DataArray) -> xr.DataArray:
 @pytest.mark.parametrize(
     ("prepare", "arguments", "words"),
     [
-        (None, {"regions": "v4"}, r"unknown region of teacher 'recordings', target 'v4'.*did you mean 'V4'"),
+        (None, {"targets": "v4"}, r"unknown region of teacher 'recordings', target 'v4'.*did you mean 'V4'"),
         (_flat_site, {}, "site n3 never varies"),
         (_nan, {}, "site n2 has no finite response to stimulus"),
         (_dead_stimulus, {"zscore": False}, "distances of stimulus 's042' are undefined"),
@@ -269,9 +269,9 @@ def _dead_stimulus(assembly: xr.DataArray) -> xr.DataArray:
             "set selection.equal_repeats",
         ),
         (None, {"metric": "poisson"}, "set zscore: false"),
-        (None, {"metric": "corelation"}, r"unknown RDM metric .* \(did you mean 'correlation'"),
-        (None, {"regions": []}, "no targets"),
-        (None, {"regions": {"a/b": "V4"}}, "cannot name a target"),
+        (None, {"metric": "corelation"}, r"teacher recordings: metric: input should be 'correlation'"),
+        (None, {"targets": []}, "no targets"),
+        (None, {"targets": {"a/b": "V4"}}, "cannot name a target"),
         (None, {"stimuli": None, "rdm": "category"}, "needs the category of every stimulus"),
     ],
 )
@@ -280,7 +280,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     assembly = make_assembly()
     assembly = prepare(assembly) if prepare else assembly
-    arguments = {"regions": "V4", "stimuli": make_stimuli(), **arguments}
+    arguments = {"targets": "V4", "stimuli": make_stimuli(), **arguments}
     with pytest.raises(TgsageError, match=words) as caught:
         teachers.build(assembly, **arguments)
     assert "\n" not in str(caught.value)
@@ -320,10 +320,14 @@ def test_validation_images_may_be_shared(
 def test_controls_of_recordings_are_settings(make_assembly: Callable, make_stimuli: Callable) -> None:
     targets = {"V4": {"recordings": "one", "region": "V4"}, "IT": {"recordings": "one", "region": "IT"}}
     given = {"one": (make_assembly().assign_attrs(simulated=0), make_stimuli())}
-    few = make_recorded(RecordedTeacher(kind="recordings", targets=targets, n_sites=5), "few", given)
+    few = teachers.make(
+        RecordedTeacher(kind="recordings", targets=targets, n_sites=5), "few", recordings=given
+    )
     assert [few[region].attrs["n_sites"] for region in few.children] == [5, 5]
     assert few.attrs["control"] == "5 sites"
     assert few.attrs["simulated"] == 0
-    noise = make_recorded(RecordedTeacher(kind="recordings", targets=targets, noise=True), "noise", given)
+    noise = teachers.make(
+        RecordedTeacher(kind="recordings", targets=targets, noise=True), "noise", recordings=given
+    )
     assert noise.attrs["control"] == "noise"
     assert noise.attrs["simulated"] == 1

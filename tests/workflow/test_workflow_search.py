@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import re
 import subprocess
@@ -11,25 +10,23 @@ import sys
 
 import pytest
 import yaml
-from workspaces import ROOT, TINY, jobs
+from workspaces import ROOT, TINY
 
 SEARCH = ("search", "monkey", "seed_0")
 EXAMPLES = sorted((ROOT / "config/examples").glob("*.yaml"))
 NAS_BENCH_201 = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 
 
-def _ledger(workspace, name="ledger.csv") -> list[dict[str, str]]:
-    with open(workspace.path(*SEARCH, name), newline="") as handle:
-        return list(csv.DictReader(handle))
+TARGET = "results/tiny/search/monkey/seed_0"
 
 
 def test_a_search_leaves_what_the_design_says(searched):
     workspace, _ = searched
-    rows = _ledger(workspace)
+    rows = workspace.ledger()
     assert list(rows[0]) == [
         "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "probes", "examples",
         "accuracy", "loss", "training_loss_sum", "tg", "tg_V4", "tg_IT", "layer_V4", "layer_IT", "score",
-        "seconds",
+        "processor", "seconds",
     ]  # fmt: skip
     assert [(row["round"], row["slot"]) for row in rows] == [
         (str(r), str(s)) for r in range(2) for s in range(3)
@@ -60,6 +57,18 @@ def test_every_finished_candidate_is_told_in_one_line(searched):
     )
 
 
+def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
+    workspace, output = searched
+    for word in ("Reason:", "input:", "jobid:", "rule ", "steps (", "Select jobs", "Job stats"):
+        assert word not in output
+    for line in ("Read the recordings simulated_macaque", "Train pack 1 of round_0, monkey, seed 0"):
+        assert line in output.splitlines()
+    assert len(output.splitlines()) < 60
+    (log,) = (workspace.folder / ".snakemake" / "log").glob("*.log")
+    full = log.read_text()
+    assert str(log.name) in output and "Reason: Missing output files" in full and "steps (100%) done" in full
+
+
 def test_a_second_call_has_nothing_to_do(searched):
     workspace, _ = searched
     assert "Nothing to be done" in workspace.snakemake("search_with_monkey_teacher")
@@ -67,7 +76,7 @@ def test_a_second_call_has_nothing_to_do(searched):
 
 def test_proposals_and_ledger_name_the_same_candidates(searched):
     workspace, _ = searched
-    rows = _ledger(workspace)
+    rows = workspace.ledger()
     for number in range(2):
         told = json.loads(workspace.path(*SEARCH, f"round_{number}", "proposals.json").read_text())
         expected = [row["candidate"] for row in rows if row["round"] == str(number)]
@@ -117,14 +126,18 @@ def test_changing_the_score_trains_nothing(again, change):
     else:
         config["teachers"]["monkey"]["metric"] = "sqeuclidean"
     again.write_config(config)
-    rows = _ledger(again)
+    rows = again.ledger()
     # The ledgers of the rounds; finalists may be others, and are then trained for the first time.
-    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
+    again.snakemake(f"{TARGET}/ledger.csv")
     assert again.store_events()["write"] == before["write"]
-    changed = _ledger(again)
+    changed = again.ledger()
     assert [row["candidate"] for row in changed] == [row["candidate"] for row in rows]
     assert [row["accuracy"] for row in changed] == [row["accuracy"] for row in rows]
     assert [row["score"] for row in changed] != [row["score"] for row in rows]
+    if change == "alpha":
+        # Proposals depend on the scores of earlier rounds only, so those of the first stay.
+        assert again.ran().keys() == {"collect", "propose", "train", "score", "ledger"}
+        assert again.ran()["propose"] == 1
 
 
 def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
@@ -135,24 +148,24 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     indent, loss = re.search(r"^( +)(.*)\.backward\(\)$", loop, flags=re.M).groups()
     halved = f"{indent}({loss} * 0.5).backward()"
     again.edit("src/tgsage/training/loop.py", f"{indent}{loss}.backward()", halved)
-    output = again.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
+    again.snakemake(f"{TARGET}/round_0/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 3
-    ran = jobs(output)
-    assert ran["train_pack_0"] == 1 and ran["recordings"] == 0 and ran["task"] == 0
+    ran = again.ran()
+    assert ran["train"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
 
 
 def test_a_deleted_weight_file_heals(again):
     before = again.store_events()
-    rsa = again.path(*SEARCH, "round_0", "slot_0", "rsa.nc")
-    training = json.loads(rsa.with_name("training.json").read_text())
+    rsa = again.path(*SEARCH, "round_0", "pack_0", "rsa.nc")
+    training = json.loads(rsa.with_name("training.json").read_text())["candidates"][0]
     key = training["store_key"]
     weights = again.folder / "results/store/trained" / key[:2] / key / "weights.safetensors"
     ledger = again.path(*SEARCH, "ledger.csv").read_bytes()
     weights.unlink()
     rsa.unlink()
-    again.snakemake("results/tiny/search/monkey/seed_0/round_0/slot_0/rsa.nc")
+    again.snakemake(f"{TARGET}/round_0/pack_0/rsa.nc")
     assert weights.exists()
-    again.snakemake("results/tiny/search/monkey/seed_0/ledger.csv")
+    again.snakemake(f"{TARGET}/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 1
     assert again.path(*SEARCH, "ledger.csv").read_bytes() == ledger
 
@@ -174,7 +187,7 @@ def test_a_missing_file_is_told_in_one_line(workspace):
     assert "Traceback" not in output
     line = next(line for line in output.splitlines() if line.startswith("tgsage: "))
     assert "cifar-10-batches-py" in line
-    assert not list(workspace.path("task").glob("*")) if workspace.path("task").exists() else True
+    assert not list(workspace.path().glob("task/*"))
 
 
 def test_status_shows_the_leaderboard(searched, capsys):
@@ -188,12 +201,12 @@ def test_status_shows_the_leaderboard(searched, capsys):
 
 @pytest.mark.slow
 def test_the_ledger_does_not_depend_on_cores_or_packing(searched, workspace):
-    reference = _ledger(searched[0])
+    reference = searched[0].ledger()
     config = copy.deepcopy(TINY)
     config["search"]["candidates_per_job"] = 1
     workspace.write_config(config)
-    workspace.snakemake("results/tiny/search/monkey/seed_0/ledger.csv", cores=1)
-    assert [{**row, "seconds": ""} for row in _ledger(workspace)] == [
+    workspace.snakemake(f"{TARGET}/ledger.csv", cores=1)
+    assert [{**row, "seconds": ""} for row in workspace.ledger()] == [
         {**row, "seconds": ""} for row in reference
     ]
 
@@ -206,7 +219,7 @@ def test_killed_and_resumed_equals_uninterrupted(searched, workspace):
     import sys
     import time
 
-    target = "results/tiny/search/monkey/seed_0/ledger.csv"
+    target = f"{TARGET}/ledger.csv"
     command = [sys.executable, "-m", "snakemake", target, "--cores", "2", "--configfile", "tiny.yaml"]
     child = subprocess.Popen(
         command, cwd=workspace.folder, env=workspace.environment(),
@@ -221,6 +234,6 @@ def test_killed_and_resumed_equals_uninterrupted(searched, workspace):
     child.wait()
     workspace.snakemake("--unlock")
     workspace.snakemake("--rerun-incomplete", target)
-    assert [{**row, "seconds": ""} for row in _ledger(workspace)] == [
-        {**row, "seconds": ""} for row in _ledger(searched[0])
+    assert [{**row, "seconds": ""} for row in workspace.ledger()] == [
+        {**row, "seconds": ""} for row in searched[0].ledger()
     ]

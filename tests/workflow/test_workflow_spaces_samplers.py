@@ -13,7 +13,7 @@ import pytest
 import yaml
 from workspaces import ROOT, TINY, Workspace, make_workspace
 
-from tgsage import samplers, spaces
+from tgsage import plugins, spaces
 
 CELL = {"name": "cell", "blocks": 1, "width": 4, "reductions": 1}
 SPACES: dict[str, dict[str, Any]] = {
@@ -46,14 +46,9 @@ def ground(tmp_path_factory) -> Workspace:
     return workspace
 
 
-def _ledger(workspace: Workspace, arm: str) -> list[dict[str, str]]:
-    with open(workspace.path("search", arm, "seed_0", "ledger.csv"), newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
 def test_none_was_forgotten():
-    assert set(SPACES) == set(spaces.NAMES) - {"python"}
-    assert set(SAMPLERS) == set(samplers.NAMES) - {"python"}
+    assert set(SPACES) == {plugin.plugin_name() for plugin in plugins.every("space")}
+    assert set(SAMPLERS) == {plugin.plugin_name() for plugin in plugins.every("sampler")}
 
 
 @pytest.mark.slow
@@ -76,7 +71,7 @@ def test_every_sampler_searches_the_space(ground, name):
     settings = SPACES[name] | ({"file": str(ground.folder / "cells.csv")} if name == "list" else {})
     space = spaces.get(settings)
     for arm in SAMPLERS:
-        rows = _ledger(ground, arm)
+        rows = ground.ledger(arm)
         assert len(rows) == ROUNDS * SLOTS
         assert {row["status"] for row in rows} <= {"ok", "failed", "invalid"}
         # A convnet of a few steps may be flat, and is then told as invalid; most are not.
@@ -114,7 +109,7 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
     workspace.write_config(config)
     workspace.snakemake("compare_guidance")
     for name in ("monkey", "shuffled"):
-        rows = _ledger(workspace, name)
+        rows = workspace.ledger(name)
         # 128 images, two passes: half of them for everyone, the rest for half of them.
         assert sorted(int(row["examples"]) for row in rows) == [128, 128, 256, 256]
         folder = workspace.path("search", name, "seed_0")
@@ -126,11 +121,10 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
         assert final["candidate"] in {row["candidate"] for row in rows}
     journal = workspace.store_events()
     assert journal["write"] > 0
-    rows = _ledger(workspace, "shuffled")
+    rows = workspace.ledger("shuffled")
     assert all(float(row["observed_tg"]) == pytest.approx(
         (float(row["observed_tg_V4"]) + float(row["observed_tg_IT"])) / 2) for row in rows)  # fmt: skip
-    with open(workspace.path("studies", "comparison.csv"), newline="") as handle:
-        table = {row["arm"]: row for row in csv.DictReader(handle)}
+    table = {row["arm"]: row for row in workspace.read_csv("studies", "comparison.csv")}
     assert table["shuffled"]["similarity_with"] == table["monkey"]["similarity_with"] == "monkey"
     final = json.loads(workspace.path("search", "shuffled", "seed_0", "final.json").read_text())
     observed = final["observed"]["similarity"]["V4"]["report"]
@@ -138,25 +132,26 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
 
 
 @pytest.mark.slow
-def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
+def test_plugins_in_files(workspace):
     """The files of docs/extending.md through the workflow; a changed file trains again."""
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.M | re.S):
         (workspace.folder / name).write_text(text, encoding="utf-8")
-    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))["search"]
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))
     config = copy.deepcopy(TINY)
-    config["search"] |= {"space": shown["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
-    config["search"]["arms"]["monkey"]["sampler"] = shown["arms"]["monkey"]["sampler"]
+    config["plugins"] = shown["plugins"]
+    config["search"] |= {"space": shown["search"]["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
+    config["search"]["arms"]["monkey"] |= shown["search"]["arms"]["monkey"]
     workspace.write_config(config)
     ledger = "results/tiny/search/monkey/seed_0/ledger.csv"
     workspace.snakemake(ledger)
-    rows = _ledger(workspace, "monkey")
+    rows = workspace.ledger()
     assert len({row["candidate"] for row in rows}) == len(rows) == ROUNDS * SLOTS
     assert {row["status"] for row in rows} == {"ok"}
     assert "Nothing to be done" in workspace.snakemake(ledger)
     before = workspace.store_events()["write"]
     path = workspace.folder / "my_space.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n# Another line.\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = True\n", encoding="utf-8")
     workspace.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
     assert workspace.store_events()["write"] == before + SLOTS
 
@@ -170,13 +165,9 @@ MISTAKES = {
         lambda s: s["final"].update(space={"widht": 8}),
         "search.final.space: unknown override of space cell 'widht' (did you mean 'width'?)",
     ),
-    "no file of the space": (
-        lambda s: s.update(space={"name": "python", "file": "nope.py", "class": "Space"}),
-        "space python: nope.py: no such file",
-    ),
-    "no file of the sampler": (
-        lambda s: s["arms"]["monkey"].update(sampler={"name": "python", "file": "nope.py", "class": "S"}),
-        "sampler python: nope.py: no such file",
+    "an unknown space": (
+        lambda s: s.update(space={"name": "cel"}),
+        "search.space.name: unknown value 'cel' (did you mean 'cell'?)",
     ),
     "no file of the guidance": (
         lambda s: s["arms"]["monkey"].update(guidance={"name": "calibrated", "fitted": "nope.json"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -96,12 +97,23 @@ class Workspace:
         assert (done.returncode != 0) is fails, output[-6000:]
         return output
 
+    def ran(self) -> Counter[str]:
+        """The jobs of the last run by rule, from Snakemake's own log."""
+        return jobs(max((self.folder / ".snakemake" / "log").glob("*.log")).read_text())
+
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.folder / "src"), "TGSAGE_DATA": "/nonexistent"}
 
     def store_events(self) -> Counter[str]:
         journal = self.folder / "results" / "store" / "journal.jsonl"
         return Counter(json.loads(line)["event"] for line in journal.read_text().splitlines())
+
+    def read_csv(self, *parts: str) -> list[dict[str, str]]:
+        with open(self.path(*parts), newline="") as handle:
+            return list(csv.DictReader(handle))
+
+    def ledger(self, arm: str = "monkey", name: str = "ledger.csv") -> list[dict[str, str]]:
+        return self.read_csv("search", arm, "seed_0", name)
 
     def path(self, *parts: str) -> Path:
         return self.folder.joinpath("results", "tiny", *parts)

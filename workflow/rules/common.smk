@@ -1,51 +1,52 @@
+import functools
 import glob
+import math
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+from tgsage import plugins
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
 from tgsage.recordings import data_root
-from tgsage.store import stage_digest
-
-try:
-    CONFIG = load_config(config)
-except TgsageError as error:
-    raise WorkflowError(str(error)) from None
-
-RUN = CONFIG.folder
+from tgsage.runs.layout import FINAL, FINALISTS, RunFolder, SearchFolder, round_stage
+from tgsage.runs.settings import Maturing, Measuring, Proposing
+from tgsage.runs.settings import SearchIdentity, SearchSettings
+from tgsage.store import digest, stage_digest
+from tgsage.store.code import plugin_modules
 
 
-def space_digest(*stages):
-    """Digest of stages that build networks: their code, and that of the search's space."""
-    return stage_digest(*stages, settings=[CONFIG.search.space])
+def or_one_line(function, *arguments):
+    """What the function returns; a mistake of the user's becomes Snakemake's error, which is one line."""
+    try:
+        return function(*arguments)
+    except TgsageError as error:
+        raise WorkflowError(str(error)) from None
 
 
-SEARCH = CONFIG.search.model_copy(
-    update={"space": CONFIG.search.space.located(data_root(CONFIG.data))}
-)
-TASK = f"{RUN}/task/{CONFIG.task.source}.h5"
-ROUNDS = range(SEARCH.rounds)
+CONFIG = or_one_line(load_config, config)
+# A space's files may lie in the folder of downloaded data.
+SPACE = CONFIG.search.space.located(data_root(CONFIG.data))
+SEARCH = CONFIG.search.model_copy(update={"space": SPACE})
 ARMS = list(SEARCH.arms)
 
-# A search's folder; its wildcards are those of every rule of search.smk.
-ARM = RUN + "/search/{arm}/seed_{seed}"
+# Where every file is. Wildcards of the names: {arm} and {seed}; {stage} is a round, a rung of a round, the
+# finalists or the final training, and {pack} some of its candidates.
+RUN = RunFolder(CONFIG.folder)
+TASK = RUN.task(CONFIG.task.source)
+ARM = RUN.search("{arm}", "{seed}")
+LOGS = RUN.logs
+BENCHMARKS = RUN.benchmarks
+# Below those two, what belongs to a search.
+OF_ARM = "search/{arm}/seed_{seed}"
 
-# `auto` asks for a GPU where this machine has one; on a cluster say `device: cuda`.
+# `auto` asks for a GPU where this machine has one; on a cluster say `device: cuda`. (Lint: a device has an
+# absolute path.)
 GPUS = int(
     CONFIG.device == "cuda"
     or (CONFIG.device == "auto" and bool(glob.glob("/dev/nvidia[0-9]*")))
 )
-
-
-def file_digest(name):
-    """Digest of a file of the package that is no module."""
-    import tgsage
-    from tgsage.store import digest
-
-    return digest((Path(tgsage.__file__).parent / name).read_text(encoding="utf-8"))[
-        :16
-    ]
 
 
 def alternatives(names):
@@ -59,18 +60,101 @@ wildcard_constraints:
     arm=alternatives(ARMS),
     seed=alternatives(SEARCH.seeds),
     round=r"\d+",
-    slot=r"\d+",
+    rung=r"[1-9]\d*",
+    stage=rf"round_\d+(/rung_\d+)?|{FINALISTS}|{FINAL}",
+    pack=r"\d+",
+
+
+# What a job depends on beside its files.
+
+
+@functools.cache
+def code_of_modules(call, modules):
+    return stage_digest(call, *modules)
+
+
+def code(call, *settings, figures_of=None):
+    """Digest of the code that a stage runs with the plugins of these settings, and with figures of some kind."""
+    modules = set(plugin_modules(settings))
+    if figures_of is not None:
+        figures = plugins.every("figure")
+        modules |= {
+            figure.code_module() for figure in figures if figure.of in figures_of
+        }
+    return code_of_modules(call, tuple(sorted(modules)))
+
+
+def raw_contents(list_files, settings, output):
+    """What is in the downloaded files that a rule reads.
+
+    A parameter and no input: an absent file is the rule's own error, in its own words, and a file that was
+    touched, or copied with an older time, is told by its content. It must not be a function of the job's
+    `output`: Snakemake leaves such parameters out when it looks for changes.
+    """
+    from tgsage.store.contents import ABSENT, contents
+
+    root = data_root(CONFIG.data)
+    try:
+        files = list_files(settings, root)
+        found = contents(files, root, Path(".snakemake/tgsage_raw_files.json"))
+    except (TgsageError, OSError) as error:
+        raise WorkflowError(f"raw files of {output}: {error}") from None
+    gone = [str(path) for path in files if not path.exists()]
+    if gone and ABSENT not in found.values() and Path(output).exists():
+        logger.warning(
+            f"{gone[0]} is no longer there; {output}, which was made from it, is used as it is"
+        )
+    return found
+
+
+def threads_of(settings):
+    """Threads that a stage runs with, where its settings have a say."""
+    return getattr(settings, "threads", 1)
+
+
+# Recordings and teachers.
 
 
 def dataset_files(dataset):
     """The files that a data set consists of once it was read."""
-    responses = "published_rdm.nc" if CONFIG.rdm_only(dataset) else "assembly.nc"
-    folder = f"{RUN}/recordings/{dataset}"
-    return [f"{folder}/{responses}", f"{folder}/stimuli.h5"]
+    folder = RUN.dataset(dataset)
+    responses = folder.published_rdm if CONFIG.rdm_only(dataset) else folder.assembly
+    return [responses, folder.stimuli]
 
 
-def teacher_file(name):
-    return f"{RUN}/teachers/{name}.nc"
+def recordings_contents(dataset):
+    from tgsage.recordings import raw_files
+
+    return raw_contents(
+        raw_files, CONFIG.recordings[dataset], dataset_files(dataset)[0]
+    )
+
+
+def task_contents():
+    from tgsage.tasks import raw_files
+
+    return raw_contents(raw_files, CONFIG.task, TASK)
+
+
+def teacher_targets(name):
+    """Names of a teacher's targets, in the order of its settings; none of None."""
+    return [] if name is None else CONFIG.teachers[name].target_names(CONFIG.teachers)
+
+
+def teacher_datasets(wildcards):
+    """Files of the data sets that a teacher is made from, its original's among them."""
+    section = CONFIG.teachers[wildcards.teacher]
+    datasets = section.datasets(CONFIG.teachers)
+    return [file for dataset in datasets for file in dataset_files(dataset)]
+
+
+def teacher_original(wildcards):
+    """The teacher that a control is made of."""
+    original = CONFIG.teachers[wildcards.teacher].original
+    return [] if original is None else [RUN.teacher(original)]
+
+
+# Arms.
 
 
 def arm_teacher(arm):
@@ -83,58 +167,102 @@ def arm_observed(arm):
     return SEARCH.arms[arm].observe if SEARCH.arms[arm].teacher else None
 
 
-def arm_teacher_input(wildcards):
+def arm_teacher_file(wildcards):
     name = arm_teacher(wildcards.arm)
-    return [] if name is None else [teacher_file(name)]
+    return [] if name is None else [RUN.teacher(name)]
 
 
-def arm_observed_input(wildcards):
+def arm_observed_file(wildcards):
     name = arm_observed(wildcards.arm)
-    return [] if name is None else [teacher_file(name)]
+    return [] if name is None else [RUN.teacher(name)]
 
 
-def teacher_targets(name):
-    """Names of a teacher's targets, in the order of its settings; none of None."""
-    while name is not None:
-        section = CONFIG.teachers[name]
-        if section.kind in ("recordings", "encoded"):
-            return list(section.targets)
-        if section.kind == "pretrained":
-            return list(section.layers)
-        if section.kind == "network":
-            return ["stack_1", "stack_2", "stack_3"]
-        name = section.of
-    return []
+def guidance_files(wildcards):
+    """Files that the arm's guidance reads; one that is not there is told before a job of the arm runs."""
+    files = SEARCH.arms[wildcards.arm].guidance.files()
+    for file in files:
+        if not Path(file).is_file():
+            raise WorkflowError(
+                f"search.arms.{wildcards.arm}.guidance: {file}: no such file in {Path.cwd()}"
+            )
+    return files
 
+
+# Settings that stages are given: each group holds what one stage reads, so that a change runs that stage again.
+
+
+def identity(wildcards):
+    return SearchIdentity(
+        run=CONFIG.run, arm=wildcards.arm, seed=int(wildcards.seed)
+    ).plain()
+
+
+def search_settings(wildcards):
+    arm = SEARCH.arms[wildcards.arm]
+    return SearchSettings(
+        **identity(wildcards),
+        teacher=arm.teacher,
+        observe=arm.observe,
+        guidance=arm.guidance,
+        sampler=arm.sampler,
+        scoring=CONFIG.scoring,
+        rounds=SEARCH.rounds,
+        lag=SEARCH.lag,
+        total=SEARCH.rounds * SEARCH.candidates_per_round,
+        plugins=CONFIG.plugins,
+    ).plain()
+
+
+def proposing(wildcards):
+    return Proposing(
+        space=SEARCH.space,
+        sampler=SEARCH.arms[wildcards.arm].sampler,
+        n=SEARCH.candidates_per_round,
+    ).plain()
+
+
+def measuring(wildcards):
+    return Measuring(
+        scoring=CONFIG.scoring,
+        targets=teacher_targets(arm_teacher(wildcards.arm)),
+        observed=teacher_targets(arm_observed(wildcards.arm)),
+    ).plain()
+
+
+def maturing(stage):
+    transform = (SEARCH.finalists if stage == FINALISTS else SEARCH.final).transform
+    return Maturing(space=stage_space(stage), transform=transform).plain()
+
+
+# Stages of a search, and their packs: rounds come in packs of `candidates_per_job`; finalists and the winner
+# train long and get a job each.
 
 RUNGS = SEARCH.rungs
 
 
-def rung_stage(rung):
-    """The stage, and below an arm the folder, of a rung of a round; the first is the round's own."""
-    return f"round_{{round}}/rung_{rung}" if rung else "round_{round}"
+def rung_of(stage):
+    return int(re.search(r"rung_(\d+)|$", stage)[1] or 0)
 
 
 def stage_recipe(stage):
     """How networks of a stage are trained; of a rung, up to which share of its schedule."""
-    if stage == "finalists":
+    if stage == FINALISTS:
         return SEARCH.finalists.recipe
-    if stage == "final":
+    if stage == FINAL:
         return SEARCH.final.recipe
-    share, _ = RUNGS[int(stage.partition("/rung_")[2] or 0)]
+    share, _ = RUNGS[rung_of(stage)]
     return SEARCH.premature.model_copy(update={"stop": share})
 
 
 def earlier_shares(stage):
     """Shares of the schedule up to which a rung's candidates were trained before."""
-    if stage in ("finalists", "final"):
-        return []
-    return [share for share, _ in RUNGS[: int(stage.partition("/rung_")[2] or 0)]]
+    return [share for share, _ in RUNGS[: rung_of(stage)]]
 
 
+@functools.cache
 def stage_space(stage):
     """The space in which a stage's networks are built."""
-    section = {"finalists": SEARCH.finalists, "final": SEARCH.final}.get(stage)
+    section = {FINALISTS: SEARCH.finalists, FINAL: SEARCH.final}.get(stage)
     if section is None or not section.space:
         return SEARCH.space
     from tgsage.spaces import with_overrides
@@ -143,3 +271,115 @@ def stage_space(stage):
         return with_overrides(SEARCH.space, section.space)
     except TgsageError as error:
         raise WorkflowError(f"search.{stage}.space: {error}") from None
+
+
+# A mistake there is told before anything runs.
+MATURE_SPACES = [stage_space(stage) for stage in (FINALISTS, FINAL)]
+
+
+def stage_packs(stage):
+    """Positions, among a stage's proposals, of the candidates of each pack."""
+    if stage in (FINALISTS, FINAL):
+        candidates, size = SEARCH.finalists.top if stage == FINALISTS else 1, 1
+    else:
+        candidates, size = RUNGS[rung_of(stage)][1], SEARCH.candidates_per_job
+    positions = list(range(candidates))
+    return [positions[start : start + size] for start in range(0, candidates, size)]
+
+
+def pack_files(search, stage, name):
+    """A file (`training` or `rsa`) of every pack of a stage."""
+    folder = search.stage(stage)
+    return [getattr(folder.pack(pack), name) for pack in range(len(stage_packs(stage)))]
+
+
+def search_of(wildcards):
+    return RUN.search(wildcards.arm, wildcards.seed)
+
+
+def round_files(name):
+    """An input function: a file of every pack of a round, rung after rung."""
+    return lambda w: [
+        file
+        for rung in range(len(RUNGS))
+        for file in pack_files(search_of(w), round_stage(w.round, rung), name)
+    ]
+
+
+def round_before(name):
+    """An input function: a file (`ledger` or `profiles`) of the round before; none for the first."""
+    return lambda w: (
+        [getattr(search_of(w).round(int(w.round) - 1), name)] if int(w.round) else []
+    )
+
+
+def proposal_inputs(wildcards):
+    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
+    number = int(wildcards.round)
+    heard = number - 1 - SEARCH.lag
+    search = search_of(wildcards)
+    return {
+        "ledger": [search.round(heard).ledger] if heard >= 0 else [],
+        "pending": [
+            search.round(r).proposals for r in range(max(heard + 1, 0), number)
+        ],
+    }
+
+
+def rung_before(wildcards):
+    """What a rung of successive halving is chosen from."""
+    stage = round_stage(wildcards.round, int(wildcards.rung) - 1)
+    search = search_of(wildcards)
+    return {
+        "proposals": search.stage(stage).proposals,
+        "trainings": pack_files(search, stage, "training"),
+        "rsas": pack_files(search, stage, "rsa"),
+    }
+
+
+def search_results(arm):
+    """Everything that a search leaves for a person."""
+    searches = [RUN.search(arm, seed) for seed in SEARCH.seeds]
+    files = [
+        file
+        for one in searches
+        for file in (one.ledger, one.final, one.best_architecture)
+    ]
+    figures = [RUN.search_figures(arm, seed) for seed in SEARCH.seeds]
+    return [*files, *figures, RUN.page("report")]
+
+
+# Pages.
+
+PAGES = {"report": CONFIG.report.arms, "comparison": ARMS}
+
+
+def page_searches(wildcards):
+    """The files of the searches of a page, each kind in the order of arms and seeds."""
+    files = ARM.finished()
+    return {
+        name: expand(file, arm=PAGES[wildcards.page], seed=SEARCH.seeds)
+        for name, file in files.items()
+    }
+
+
+def page_teachers(wildcards):
+    names = [arm_teacher(arm) for arm in PAGES[wildcards.page]]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def page_figures(wildcards):
+    teachers = [RUN.teacher_figures(name) for name in page_teachers(wildcards)]
+    arms = PAGES[wildcards.page]
+    return [
+        *expand(RUN.search_figures("{arm}", "{seed}"), arm=arms, seed=SEARCH.seeds),
+        *teachers,
+    ]
+
+
+def template_digest():
+    """Digest of the page's template, which is no module."""
+    import tgsage.report
+
+    template = Path(tgsage.report.__file__).with_name("template.html.j2")
+    return digest(template.read_text(encoding="utf-8"))[:16]

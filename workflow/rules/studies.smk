@@ -1,33 +1,35 @@
+localrules:
+    comparison,
+
+
 rule comparison:
     input:
-        finals=expand(ARM + "/final.json", arm=ARMS, seed=SEARCH.seeds),
-        finalists=expand(ARM + "/finalists.csv", arm=ARMS, seed=SEARCH.seeds),
-        ledgers=expand(ARM + "/ledger.csv", arm=ARMS, seed=SEARCH.seeds),
-        settings=expand(ARM + "/search.json", arm=ARMS, seed=SEARCH.seeds),
+        settings=expand(ARM.settings, arm=ARMS, seed=SEARCH.seeds),
+        ledgers=expand(ARM.ledger, arm=ARMS, seed=SEARCH.seeds),
+        finalists=expand(ARM.finalists, arm=ARMS, seed=SEARCH.seeds),
+        finals=expand(ARM.final, arm=ARMS, seed=SEARCH.seeds),
     output:
-        table=report(
-            RUN + "/studies/comparison.csv",
-            category="Studies",
-            caption="../report/comparison.rst",
+        comparison=report(
+            RUN.comparison, category="Studies", caption="../report/comparison.rst"
         ),
     log:
-        f"{RUN}/logs/studies/comparison.log",
+        f"{LOGS}/studies/comparison.log",
     benchmark:
-        f"{RUN}/benchmarks/studies/comparison.tsv"
+        f"{BENCHMARKS}/studies/comparison.tsv"
     threads: 1
     resources:
         mem_mb=1000,
     params:
-        folders=expand(ARM, arm=ARMS, seed=SEARCH.seeds),
-        code=stage_digest("studies.comparison"),
+        call="tgsage.studies.arms:compare_arms",
+        code=code("tgsage.studies.arms:compare_arms"),
     message:
         "Compare the arms"
     script:
-        "../scripts/comparison.py"
+        "../scripts/stage.py"
 
 
 rule compare_guidance:
     input:
-        f"{RUN}/studies/comparison.csv",
-        expand(RUN + "/figures/{arm}/seed_{seed}", arm=ARMS, seed=SEARCH.seeds),
-        f"{RUN}/comparison.html",
+        RUN.comparison,
+        expand(RUN.search_figures("{arm}", "{seed}"), arm=ARMS, seed=SEARCH.seeds),
+        RUN.page("comparison"),

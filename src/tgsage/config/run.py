@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError, model_validator
 from ..errors import TgsageError, nearest
 from ..plugins import TAGS, Choice, alternatives, load_files
 from ..recordings.settings import RecordingsSettings
-from ..settings import Field, Section
+from ..settings import Field, Section, refuse_unknown
 from ..tasks.settings import TaskSettings
+from ..teacher.settings import TeacherSettings
+from .scoring import Scoring
 from .search import Search
-from .teacher import Scoring, TeacherSource
 
 MAXIMAL_ROUNDS = 100
 
@@ -50,7 +51,7 @@ class RunConfig(Section):
     """Data sets by a name of your choice."""
     task: Annotated[TaskSettings, Choice("task")]
     """The labelled images that candidates learn."""
-    teachers: dict[str, TeacherSource]
+    teachers: dict[str, Annotated[TeacherSettings, Choice("teacher")]]
     """Teachers by a name of your choice."""
     scoring: Scoring = Scoring()
     """How a candidate is compared with a teacher."""
@@ -61,42 +62,13 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> RunConfig:
-        def check(what: str, key: str, name: str, names: Mapping[str, Any]) -> None:
-            if name not in names:
-                raise ValueError(
-                    f"{key}: no {what} is called {name!r}{nearest(name, names)}; "
-                    f"there are: {', '.join(sorted(names)) or 'none'}"
-                )
-
-        for teacher, section in self.teachers.items():
-            if section.kind in ("recordings", "encoded"):
-                if not section.targets:
-                    raise ValueError(f"teachers.{teacher}.targets: name at least one target")
-                for target, where in section.targets.items():
-                    key = f"teachers.{teacher}.targets.{target}.recordings"
-                    check("data set", key, where.recordings, self.recordings)
-                    if section.kind == "encoded" and self.rdm_only(where.recordings):
-                        raise ValueError(
-                            f"{key}: {where.recordings!r} publishes an RDM only, to which no encoding model "
-                            "can be fitted; name a data set with responses"
-                        )
-            elif section.kind in ("shuffled", "images", "encoded_control"):
-                check("teacher", f"teachers.{teacher}.of", section.of, self.teachers)
-                original = self.teachers[section.of].kind
-                if original in ("shuffled", "images", "encoded_control"):
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is itself a control; name the original"
-                    )
-                if section.kind == "encoded_control" and original != "encoded":
-                    raise ValueError(
-                        f"teachers.{teacher}.of: {section.of!r} is of kind {original!r}; name a teacher of "
-                        "kind 'encoded'"
-                    )
+        for name, teacher in self.teachers.items():
+            teacher.check(name, self)
         for arm, settings in self.search.arms.items():
             for field in ("teacher", "observe"):
                 name = getattr(settings, field)
                 if name is not None:
-                    check("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
+                    refuse_unknown("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
             settings.guidance.check(arm, self)
             if settings.observe is not None and settings.observe == settings.teacher:
                 raise ValueError(
@@ -104,7 +76,7 @@ class RunConfig(Section):
                     "one or leave it out"
                 )
         for arm in self.report.arms:
-            check("arm", "report.arms", arm, self.search.arms)
+            refuse_unknown("arm", "report.arms", arm, self.search.arms)
         if self.search.rounds > MAXIMAL_ROUNDS:
             raise ValueError(
                 f"search.rounds: {self.search.rounds} is more than {MAXIMAL_ROUNDS}, which is as many as "
@@ -115,14 +87,6 @@ class RunConfig(Section):
                 f"search.lag: {self.search.lag} leaves no round that reads a ledger; "
                 f"choose less than search.rounds = {self.search.rounds}"
             )
-        if self.scoring.layer_choice == "split":
-            for teacher, section in self.teachers.items():
-                splits = getattr(section, "splits", None)
-                if splits is not None and splits.choose == 0:
-                    raise ValueError(
-                        f"teachers.{teacher}.splits.choose: is 0, but scoring.layer_choice is 'split'; "
-                        "give the choice of layers a share of the stimuli"
-                    )
         return self
 
     @property
@@ -225,7 +189,7 @@ def _explain(detail: Mapping[str, Any]) -> str:
         return (
             f"{key}.{tag}: unknown value {given!r}{nearest(given, expected.split(', '))}; valid: {expected}"
         )
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if not key:
         return message
     shown = "" if kind == "value_error" else f", not {detail['input']!r}"

@@ -1,40 +1,9 @@
-"""Figures: each a function from data to a matplotlib ``Figure``, and functions that draw all of a stage.
+"""Figures: functions from data to a matplotlib ``Figure``, and all registered figures of a stage.
 
-No figure touches matplotlib's global state or pyplot; every file is the same, byte for byte, for the same
+No figure touches matplotlib's global state or pyplot. Every file is the same, byte for byte, for the same
 data and the same versions.
 """
 
-from .arms import comparison
-from .candidates import p_against_tg, trajectory
-from .cells import cell
-from .draw import (
-    arm_figures,
-    comparison_drawing,
-    search_drawings,
-    similarity_intervals,
-    teacher_drawings,
-    teacher_figures,
-)
-from .similarity import layers, rdms
-from .style import Drawing, save
-from .teachers import ceilings, reliability, stimuli
+import lazy_loader as lazy
 
-__all__ = [
-    "Drawing",
-    "arm_figures",
-    "ceilings",
-    "cell",
-    "comparison",
-    "comparison_drawing",
-    "layers",
-    "p_against_tg",
-    "rdms",
-    "reliability",
-    "save",
-    "search_drawings",
-    "similarity_intervals",
-    "stimuli",
-    "teacher_drawings",
-    "teacher_figures",
-    "trajectory",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

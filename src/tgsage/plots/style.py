@@ -1,4 +1,4 @@
-"""How every figure looks and is saved: one place, and no global state of matplotlib is touched."""
+"""How every figure looks and is saved. Matplotlib's global state stays as it is."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import io
 import os
 import textwrap
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import matplotlib.style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 
 from ..store import replacing
 
@@ -34,7 +42,6 @@ COLOURS = tuple(PALETTE.values())
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 """Line styles of arms in order: lines that lie on each other stay visible."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 WIDTH = 7.2
 """Inches: the full width (183 mm) of a two-column journal page."""
 
@@ -73,7 +80,7 @@ STYLE: dict[str, Any] = {
     "path.simplify": True,
 }
 
-LEGEND = "outside upper right"
+LEGEND: Final = "outside upper right"
 """Where the legends of whole figures are."""
 
 Parameters = ParamSpec("Parameters")
@@ -89,71 +96,121 @@ class Drawing:
     caption: str
     alt: str
     """What a reader who cannot see the figure should know."""
+    on_page: bool = True
+    """Whether the run's page shows it."""
 
 
 def styled(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Draw under the package's style, and leave matplotlib's settings as they were."""
+    """Make a function draw under the package's style and leave matplotlib's settings as they were."""
 
     @functools.wraps(function)
-    def inside(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+    def with_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with _style():
             return function(*args, **kwargs)
 
-    return inside
+    return with_style
 
 
-def _style() -> Any:
+def _style() -> AbstractContextManager[None]:
     # A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
     return matplotlib.style.context(["default", STYLE])
 
 
 def new(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure in inches, laid out by matplotlib's constrained layout; pyplot is not involved."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
+    """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
+    layout = ConstrainedLayoutEngine()
+    figure = Figure(figsize=(width, height), layout=layout)
+    layout.set(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
     return figure
 
 
-def annotate(figure: Figure, sentences: Iterable[str], simulated: bool | str = False) -> None:
-    """Write the footnote below a figure, and above it that recordings are simulated.
+def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
+    """Write the footnote below a figure, and a mark above it.
 
     Parameters
     ----------
     sentences
-        What a reader needs beside the axes: n, meaning of intervals, order, scale.
-    simulated
-        True writes "Simulated recordings"; a text is written as it stands.
+        What a reader needs beside the axes: n, the meaning of intervals, order, scale. Empty ones are left
+        out.
+    mark
+        What of the figure is simulated, encoded or a control.
     """
     text = " ".join(sentence for sentence in sentences if sentence)
     if text:
         columns = int(figure.get_figwidth() * 18.5)
-        # Wrapped by hand: matplotlib's own wrapping is not seen by the constrained layout.
+        # Wrapped by hand: the constrained layout does not see matplotlib's own wrapping.
         figure.supxlabel(
             textwrap.fill(text, columns), x=0.01, ha="left", fontsize=7, color=GREY, linespacing=1.3
         )
-    if simulated:
-        label = "Simulated recordings" if simulated is True else str(simulated)
+    if mark:
         title = figure.suptitle(
-            label, x=0.01, ha="left", fontsize=7.5, fontweight="bold", color=PALETTE["vermillion"]
+            mark, x=0.01, ha="left", fontsize=7.5, fontweight="bold", color=PALETTE["vermillion"]
         )
         _make_room(figure, title)
 
 
 def _make_room(figure: Figure, title: Text) -> None:
-    """Put a legend that would reach into the words at the upper left into fewer columns."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    """Put a legend that would overlap the text at the upper left into fewer columns."""
+    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     room = figure.bbox.width - title.get_window_extent(renderer).width - 0.04 * figure.bbox.width
-    for legend in list(figure.legends):
-        handles, columns = legend.legend_handles, len(legend.get_texts())
+    for original in list(figure.legends):
+        legend = original
+        handles = [handle for handle in legend.legend_handles if handle is not None]
+        columns = len(handles)
         while columns > 1 and legend.get_window_extent(renderer).width > room:
-            # A legend that is made keeps its columns: it is made anew.
+            # The number of columns of an existing legend cannot change, so a new legend replaces it.
             columns -= 1
             legend.remove()
             legend = figure.legend(handles=handles, loc=LEGEND, ncols=columns)
 
 
+def note(
+    panel: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    coordinates: Any = "data",
+    **look: Any,
+) -> None:
+    """Write grey text beside a point; it may stand outside the axes.
+
+    Parameters
+    ----------
+    at
+        The point, in ``coordinates`` of :meth:`matplotlib.axes.Axes.annotate`.
+    offset
+        From the point to the text, in printer's points.
+    """
+    look = {"fontsize": 7, "color": GREY, "va": "center", "annotation_clip": False, **look}
+    panel.annotate(text, at, xycoords=coordinates, xytext=offset, textcoords="offset points", **look)
+
+
+def handle(label: str, marker: str = "", **look: Any) -> Line2D:
+    """Return a legend's entry: a marker without a line, or, without a marker, a line."""
+    look = {"color": INK, "linewidth": 0} | look if marker else {"color": INK} | look
+    return Line2D([], [], marker=marker, label=label, **look)
+
+
+def file_name(name: str) -> str:
+    """Return a name with what a file's name may not have replaced."""
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+
+
+def whole_numbers(axis: Axis, **options: Any) -> None:
+    """Put an axis' ticks at whole numbers."""
+    locator = axis.get_major_locator()
+    assert isinstance(locator, MaxNLocator)  # as long as the axis is linear
+    locator.set_params(integer=True, **options)
+
+
+def no_outline(bar: Colorbar) -> None:
+    """Remove the frame of a colour bar."""
+    outline: Artist = bar.outline
+    outline.set_visible(False)
+
+
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name: usual arms keep theirs in every figure, others take what is left, in order."""
+    """Return a colour for each name: usual arms keep theirs in every figure, others take what is left."""
     usual = {
         "monkey": "blue",
         "network": "green",
@@ -162,33 +219,20 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
         "random": "purple",
     }
     names = list(names)
-    found = {name: PALETTE[usual[name]] for name in names if name in usual}
-    left = [colour for colour in COLOURS if colour not in found.values()]
-    for number, name in enumerate(name for name in names if name not in found):
-        found[name] = left[number % len(left)]
-    return {name: found[name] for name in names}
-
-
-def method_name(method: str | None) -> str:
-    """A comparison method as people write it."""
-    names = {
-        "spearman": "Spearman",
-        "pearson": "Pearson",
-        "kendall": "Kendall τ-a",
-        "rho_a": "ρ-a",
-        "cosine": "cosine",
-        "whitened": "whitened",
-    }
-    return names.get(method or "", method or "")
+    colours = {name: PALETTE[usual[name]] for name in names if name in usual}
+    left = [colour for colour in COLOURS if colour not in colours.values()]
+    for number, name in enumerate(name for name in names if name not in colours):
+        colours[name] = left[number % len(left)]
+    return {name: colours[name] for name in names}
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as SVG: the same bytes for the same figure, text as outlines, no date."""
+    """Return the figure as SVG: the same bytes for the same figure, text as outlines, no date."""
     return _rendered(figure, "svg")
 
 
 def png(figure: Figure, dpi: int = 200) -> bytes:
-    """The figure as PNG, the same bytes for the same figure."""
+    """Return the figure as PNG, the same bytes for the same figure."""
     return _rendered(figure, "png", dpi=dpi)
 
 
@@ -210,7 +254,7 @@ def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
     """
     paths = Path(f"{os.fspath(stem)}.svg"), Path(f"{os.fspath(stem)}.png")
     first = svg(figure)
-    # The layout that the first drawing found stays: both files have it, and it is not computed again.
+    # Both files have the layout of the first, which is not computed again.
     figure.set_layout_engine("none")
     for path, content in zip(paths, (first, png(figure)), strict=True):
         with replacing(path) as temporary:

@@ -1,5 +1,5 @@
 """The run's own page: one HTML file with everything in it, which opens offline."""
 
-from .page import build, write
+import lazy_loader as lazy
 
-__all__ = ["build", "write"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

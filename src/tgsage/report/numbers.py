@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas as pd
 import xarray as xr
 
+from .. import __version__
 from ..errors import TgsageError, unknown
-from ..netcdf import read_tree
-from ..plots import files
-from ..plots.candidates import inferred_alpha
-from ..runs import search_files
-from ..runs.ledger import STATUSES
-from ..statistics import Correlation, spearman, wilson
+from ..runs import ledger as ledger_table
+from ..runs.layout import RunFolder
+from ..runs.search_files import SearchFiles
+from ..statistics import finite_or_none, over_ceiling, spearman, wilson
+from ..studies.similarity import ceilings, inferred_alpha, similarity_intervals
+from ..tasks import Task
+from ..teacher import load as load_teacher
+
+Numbers = dict[str, Any]
+"""What JSON can hold."""
 
 TOP = 10
+"""Candidates of the leaderboard."""
 PACKAGES = (
-    "tgsage",
     "torch",
     "numpy",
     "scipy",
@@ -38,178 +40,194 @@ PACKAGES = (
 )
 
 
-def task(run_folder: Path) -> dict[str, Any]:
-    """What the run's task is: name, number of images of each part, classes, digest.
+def page(
+    title: str, task: Task, searches: Sequence[SearchFiles], teachers: Mapping[str, xr.DataTree]
+) -> Numbers:
+    """Return all numbers of a page.
 
-    Raises
-    ------
-    TgsageError
-        If the run has no task file, or several.
+    Parameters
+    ----------
+    title
+        Of the page.
+    task
+        What the networks learned.
+    searches
+        In the order in which the page shows them.
+    teachers
+        Name to the teacher, for each that a search was measured with.
     """
-    found = sorted((run_folder / "task").glob("*.h5"))
-    if len(found) != 1:
-        raise TgsageError(
-            f"{run_folder}/task: {len(found)} task files there, one is needed; run the task's stage"
-        )
-    try:
-        with h5py.File(found[0], "r") as file:
-            images = file["train/images"].shape
-            sizes = {part: int(file[f"{part}/labels"].shape[0]) for part in ("train", "validation", "test")}
-            told = dict(file.attrs)
-            classes = json.loads(told["classes"])
-    except (OSError, KeyError, ValueError) as error:
-        raise TgsageError(f"{found[0]}: not readable as a task ({error}); delete it and run again") from None
+    n_validation = len(task.validation)
+    of_searches = [
+        search(files, n_validation, teachers.get(files.settings.measured_with or "")) for files in searches
+    ]
+    best_first = sorted(range(len(searches)), key=lambda number: -_mature_accuracy(searches[number]))
+    best_of_arms = {searches[number].arm: number for number in reversed(best_first)}
+    of_teachers = {name: teacher(name, tree) for name, tree in teachers.items()}
     return {
-        "name": str(told["name"]),
-        "file": found[0].name,
-        **{f"n_{part}": size for part, size in sizes.items()},
-        "resolution": int(images[1]),
-        "classes": [str(name) for name in classes],
-        "simulated": bool(told["simulated"]),
-        "digest": str(told["digest"]),
+        "run": searches[0].settings.run,
+        "title": title,
+        "task": {
+            "name": task.name,
+            "n_train": len(task.train),
+            "n_validation": n_validation,
+            "n_test": len(task.test),
+            "resolution": task.resolution,
+            "classes": list(task.classes),
+            "simulated": task.simulated,
+            "digest": task.digest,
+        },
+        "teachers": of_teachers,
+        "searches": of_searches,
+        "best": best_first[0],
+        "shown": [best_of_arms[arm] for arm in dict.fromkeys(files.arm for files in searches)],
+        "simulated": {
+            "recordings": any(one["simulated_recordings"] for one in of_teachers.values()),
+            "images": task.simulated,
+        },
+        "processors": list(dict.fromkeys(name for one in of_searches for name in one["processors"])),
+        "versions": versions(),
     }
 
 
-def teacher(name: str, tree: xr.DataTree) -> dict[str, Any]:
-    """What a teacher is: kind, targets, stimuli, ceilings, geometry."""
-    groups = dict(files.targets(tree))
+def _mature_accuracy(files: SearchFiles) -> float:
+    accuracy = files.final["finalist"]["accuracy"]
+    return float("-inf") if accuracy is None else float(accuracy)
+
+
+def teacher(name: str, tree: xr.DataTree) -> Numbers:
+    """Return what a teacher is: targets, stimuli, ceilings, geometry."""
+    attributes = tree.attrs
     return {
         "name": name,
-        "kind": str(tree.attrs.get("kind", "")),
-        "of": str(tree.attrs.get("of", "")),
-        "network": str(tree.attrs.get("network", "")),
-        "control": str(tree.attrs.get("control", "")),
-        "features": str(tree.attrs.get("features", "")),
-        "simulated": bool(tree.attrs.get("simulated", 0)),
-        "rdm": str(tree.attrs.get("rdm", "")),
-        "metric": str(tree.attrs.get("metric", "")),
-        "digest": str(tree.attrs.get("digest", "")),
-        "targets": {target: _target(group) for target, group in groups.items()},
+        "kind": str(attributes["kind"]),
+        "words": str(attributes["words"]),
+        # A teacher that was made of another one, or from data with something taken away.
+        "is_control": bool(attributes["of"] or attributes["control"]),
+        "simulated": bool(attributes["simulated"]),
+        "simulated_recordings": bool(attributes["simulated_recordings"]),
+        "rdm": str(attributes["rdm"]),
+        "metric": str(attributes["metric"]),
+        "digest": str(attributes["digest"]),
+        "targets": {target: _target(node.to_dataset()) for target, node in tree.children.items()},
     }
 
 
-def _target(group: xr.Dataset) -> dict[str, Any]:
-    splits = files.stimulus_splits(group)
+def _target(group: xr.Dataset) -> Numbers:
+    parts = group["split"].values.astype(str)
     attributes = group.attrs
+    names = ("n_sites", "n_animals", "n_repeats", "visual_degrees", "network_degrees")
     return {
         "region": str(attributes.get("region", "")),
         "recordings": str(attributes.get("recordings", "")),
-        "n_sites": finite(attributes.get("n_sites")),
-        "n_animals": finite(attributes.get("n_animals")),
-        "n_repeats": finite(attributes.get("n_repeats")),
-        "n_stimuli": int(group.sizes["stimulus"]),
-        "n_reward": int((splits == "reward").sum()),
-        "n_report": int((splits == "report").sum()),
-        "n_choose": int((splits == "choose").sum()),
+        **{name: finite_or_none(attributes.get(name)) for name in names},
+        "n_stimuli": len(parts),
+        **{f"n_{part}": int((parts == part).sum()) for part in ("choose", "reward", "report")},
         "zscore": bool(attributes.get("zscore", 0)),
-        "visual_degrees": finite(attributes.get("visual_degrees")),
-        "network_degrees": finite(attributes.get("network_degrees")),
         "ceilings": {
-            split: [finite(bound) for bound in files.ceiling(group, split)]
-            for split in files.ceiling_splits(group)
+            part: [finite_or_none(bound) for bound in bounds] for part, bounds in ceilings(group).items()
         },
     }
 
 
-def search(
-    found: search_files.SearchFiles, n_validation: int, intervals: Mapping[str, Correlation] | None = None
-) -> dict[str, Any]:
-    """Everything the page tells about one search.
+def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = None) -> Numbers:
+    """Return everything that the page shows of one search.
 
     Parameters
     ----------
-    found
+    files
         Its files.
     n_validation
-        Validation images, for the intervals of finalists.
-    intervals
-        Target to the bootstrap interval of its similarity on report images.
+        Number of validation images, for the intervals of finalists.
+    tree
+        The teacher that it was measured with; None without one.
     """
-    ledger, final = found.ledger, found.final
-    fine = ledger[ledger["status"] == "ok"]
+    ledger, final, settings, training = files.ledger, files.final, files.settings, files.training
+    ok = ledger[ledger["status"] == "ok"]
     counts = ledger["status"].value_counts()
-    correlation = spearman(fine["tg"], fine["accuracy"])
-    alpha = inferred_alpha(ledger)
-    similarity = {}
-    for target, told in final["similarity"].items():
-        interval = (intervals or {}).get(target)
-        similarity[target] = {
-            **told,
-            "report_over_ceiling": over_ceiling(told["report"], told["ceiling_upper"]),
-            "interval": None if interval is None else [finite(interval.low), finite(interval.high)],
-        }
+    correlation = spearman(ok["tg"], ok["accuracy"])
+    guidance = settings.guidance.plain()
     return {
-        "arm": found.arm,
-        "seed": found.seed,
-        "teacher": found.settings.get("teacher"),
-        "observe": found.settings.get("observe"),
-        "guidance": found.settings.get("guidance", {}).get("name"),
-        "alpha": finite(found.settings.get("guidance", {}).get("alpha")),
-        "scheduled": bool(found.settings.get("guidance", {}).get("schedule")),
-        "alpha_in_scores": finite(alpha),
-        "sampler": found.settings.get("sampler", {}).get("name"),
-        "layer_choice": found.settings.get("layer_choice"),
-        "compare": found.settings.get("compare"),
+        "arm": files.arm,
+        "seed": files.seed,
+        "teacher": settings.teacher,
+        "observe": settings.observe,
+        "guidance": settings.guidance.plugin_name(),
+        "guidance_in_words": settings.guidance.in_words(),
+        "alpha": finite_or_none(guidance.get("alpha")),
+        "scheduled": bool(guidance.get("schedule")),
+        "alpha_in_scores": finite_or_none(inferred_alpha(ledger)),
+        "sampler": settings.sampler.plugin_name(),
+        "sampler_in_words": settings.sampler.in_words(),
+        "chooses_elsewhere": settings.scoring.chooses_elsewhere,
+        "compare": settings.scoring.compare,
         "rounds": int(ledger["round"].nunique()),
         "candidates": len(ledger),
         "distinct": int(ledger["candidate"].nunique()),
-        "status": {status: int(counts.get(status, 0)) for status in STATUSES},
+        "status": {status: int(counts.get(status, 0)) for status in ledger_table.STATUSES},
         "winner": {
-            "candidate": final["candidate"],
-            "architecture": final["architecture"],
-            "parameters": final["parameters"],
-            "flops": final["flops"],
-            "premature": final["premature"],
-            "finalist": final["finalist"],
+            name: final[name]
+            for name in ("candidate", "architecture", "parameters", "flops", "premature", "finalist")
         },
         "test": final["test"],
         "chance": final["chance"],
         "n_classes": final["n_classes"],
         "simulated": bool(final["simulated"]),
-        "similarity": similarity,
-        "observed": final.get("observed") or {"teacher": None, "similarity": {}},
+        "similarity": _similarity(files, tree),
+        "observed": final["observed"],
         "p_tg_correlation": {
-            "value": finite(correlation.value),
-            "low": finite(correlation.low),
-            "high": finite(correlation.high),
+            "value": finite_or_none(correlation.value),
+            "low": finite_or_none(correlation.low),
+            "high": finite_or_none(correlation.high),
             "n": correlation.n,
         },
-        "best_premature_accuracy": finite(fine["accuracy"].max()) if len(fine) else None,
-        "leaderboard": leaderboard(ledger, found.targets),
-        "finalists": finalists(found.finalists, found.targets, n_validation),
-        "cost": cost(found),
-        "final_training": {
-            "probes": found.training.get("probes", []),
-            "device": found.training.get("device"),
-            "recipe": found.training.get("recipe", {}),
-            "store_key": found.training.get("store_key"),
-        },
+        "best_premature_accuracy": finite_or_none(ok["accuracy"].max()),
+        "leaderboard": leaderboard(ledger, files.targets),
+        "finalists": finalists(files.finalists, files.targets, n_validation),
+        "cost": cost(files),
+        "processors": ledger_table.processors(ledger),
+        "final_training": {name: training[name] for name in ("probes", "device", "recipe", "store_key")},
     }
 
 
-def leaderboard(ledger: pd.DataFrame, targets: Sequence[str], top: int = TOP) -> list[dict[str, Any]]:
-    """The best candidates of a ledger: highest score first, ties to the earlier one, duplicates once."""
+def _similarity(files: SearchFiles, tree: xr.DataTree | None) -> Numbers:
+    intervals = {} if tree is None else similarity_intervals(files, tree)
+    similarity = {}
+    for target, scored in files.final["similarity"].items():
+        interval = intervals.get(target)
+        similarity[target] = {
+            **scored,
+            "report_over_ceiling": over_ceiling(scored["report"], scored["ceiling_upper"]),
+            "interval": None
+            if interval is None
+            else [finite_or_none(interval.low), finite_or_none(interval.high)],
+        }
+    return similarity
+
+
+def leaderboard(ledger: pd.DataFrame, targets: Sequence[str], top: int = TOP) -> list[Numbers]:
+    """Return the best candidates: highest score first, ties to the earlier one, duplicates once."""
     best = ledger[ledger["status"] == "ok"].dropna(subset=["score"]).drop_duplicates("candidate")
-    best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable").head(
-        top
-    )
+    best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable")
     return [
         {
-            "rank": rank, "candidate": row["candidate"], "round": int(row["round"]), "slot": int(row["slot"]),
-            "accuracy": finite(row["accuracy"]), "tg": finite(row["tg"]), "score": finite(row["score"]),
-            "targets": {target: finite(row[f"tg_{target}"]) for target in targets},
-            "parameters": whole(row["parameters"]), "flops": whole(row["flops"]),
+            "rank": rank,
+            "candidate": row["candidate"],
+            "round": int(row["round"]),
+            "slot": int(row["slot"]),
+            **{name: finite_or_none(row[name]) for name in ("accuracy", "tg", "score")},
+            "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
+            **{name: whole(row[name]) for name in ("parameters", "flops")},
         }
-        for rank, (_, row) in enumerate(best.iterrows(), start=1)
-    ]  # fmt: skip
+        for rank, (_, row) in enumerate(best.head(top).iterrows(), start=1)
+    ]
 
 
-def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) -> list[dict[str, Any]]:
-    """The retrained candidates, with Wilson intervals of their validation accuracies."""
+def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) -> list[Numbers]:
+    """Return the retrained candidates, with Wilson intervals of their validation accuracies."""
     rows = []
     for _, row in table.iterrows():
-        accuracy = finite(row["accuracy"])
-        interval = None if accuracy is None else list(wilson(round(accuracy * n_validation), n_validation))
+        accuracy = finite_or_none(row["accuracy"])
+        correct = None if accuracy is None else round(accuracy * n_validation)
         rows.append(
             {
                 "rank": int(row["rank"]),
@@ -217,98 +235,78 @@ def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) ->
                 "round": int(row["round"]),
                 "slot": int(row["slot"]),
                 "status": row["status"],
-                "premature_accuracy": finite(row["premature_accuracy"]),
-                "premature_tg": finite(row["premature_tg"]),
-                "premature_score": finite(row["premature_score"]),
-                "accuracy": accuracy,
-                "interval": interval,
-                "tg": finite(row["tg"]),
-                "targets": {target: finite(row[f"tg_{target}"]) for target in targets},
-                "parameters": whole(row["parameters"]),
-                "examples": whole(row["examples"]),
-                "seconds": finite(row["seconds"]),
+                **{
+                    name: finite_or_none(row[name])
+                    for name in ("premature_accuracy", "premature_tg", "premature_score", "accuracy", "tg")
+                },
+                "interval": None if correct is None else list(wilson(correct, n_validation)),
+                "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
+                **{name: whole(row[name]) for name in ("parameters", "examples")},
+                "seconds": finite_or_none(row["seconds"]),
             }
         )
     return rows
 
 
-def cost(found: search_files.SearchFiles) -> dict[str, Any]:
-    """Training examples and seconds of the three stages; the search's from its ledger, failed ones too."""
-    ledger, final = found.ledger, found.final["cost"]
+def cost(files: SearchFiles) -> Numbers:
+    """Return training examples and seconds of the three stages; the search's include failed candidates."""
+    ledger, final = files.ledger, files.final["cost"]
     failed = ledger[ledger["status"] != "ok"]
     stages = {
-        "search": (ledger["examples"].sum(), ledger["seconds"].sum()),
-        "finalists": (found.finalists["examples"].sum(), found.finalists["seconds"].sum()),
-        "final": (final["examples_final"], final["seconds_final"]),
+        "search": _cost(ledger),
+        "finalists": _cost(files.finalists),
+        "final": {"examples": int(final["examples_final"]), "seconds": float(final["seconds_final"])},
     }
-    told = {
-        stage: {"examples": int(examples), "seconds": float(seconds)}
-        for stage, (examples, seconds) in stages.items()
+    total = {
+        "examples": sum(int(stage["examples"]) for stage in stages.values()),
+        "seconds": sum(stage["seconds"] for stage in stages.values()),
     }
-    return {
-        **told,
-        "total": {
-            "examples": sum(one["examples"] for one in told.values()),
-            "seconds": sum(one["seconds"] for one in told.values()),
-        },
-        "of_which_not_ok": {
-            "candidates": len(failed),
-            "examples": int(failed["examples"].sum()),
-            "seconds": float(failed["seconds"].sum()),
-        },
-    }
+    return {**stages, "total": total, "of_which_not_ok": {"candidates": len(failed), **_cost(failed)}}
+
+
+def _cost(table: pd.DataFrame) -> dict[str, float]:
+    return {"examples": int(table["examples"].sum()), "seconds": float(table["seconds"].sum())}
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the page was made with."""
-    found = {"python": platform.python_version()}
+    """Return the versions of what the page was made with."""
+    versions_ = {"python": platform.python_version(), "tgsage": __version__}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions_[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions_
 
 
-def finite(value: Any) -> float | None:
-    """A JSON number; None for what is missing or not finite."""
-    if value is None or isinstance(value, str):
-        return None
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
-def over_ceiling(value: float | None, ceiling: float | None) -> float | None:
-    """Similarity as a share of the upper noise ceiling; None where there is no ceiling above zero."""
-    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling
-
-
-def whole(value: Any) -> int | None:
-    """A whole JSON number; None for what is missing."""
-    number = finite(value)
+def whole(value: float | None) -> int | None:
+    """Return a whole number as JSON may hold it; None for what is missing."""
+    number = finite_or_none(value)
     return None if number is None else int(number)
 
 
-def teacher_of(found: search_files.SearchFiles, run_folder: Path) -> tuple[str, xr.DataTree] | None:
-    """The teacher that a search was guided by or observed with, read from ``teachers/``; None without one.
+def read_teachers(run: RunFolder, searches: Sequence[SearchFiles]) -> dict[str, xr.DataTree]:
+    """Read each teacher that guided a search or was observed, by name.
 
     Raises
     ------
     TgsageError
-        If the file is missing, or is not the teacher that scored the final network.
+        If a file is missing, or is not the teacher that scored the final network.
     """
-    name = found.settings.get("teacher") or found.settings.get("observe")
-    if not name:
-        return None
-    path = run_folder / "teachers" / f"{name}.nc"
-    if not path.exists():
-        raise unknown(
-            f"teacher of {found.folder}:", str(name), [file.stem for file in path.parent.glob("*.nc")]
-        )
-    tree = read_tree(path)
-    scored = str(found.rsa.attrs.get("teacher_digest", ""))
-    if scored and scored != str(tree.attrs.get("digest", "")):
-        raise TgsageError(
-            f"{path}: is not the teacher that scored {found.folder}/final (digests differ); search again"
-        )
-    return str(name), tree
+    teachers: dict[str, xr.DataTree] = {}
+    for files in searches:
+        name = files.settings.measured_with
+        if name is None:
+            continue
+        path = Path(run.teacher(name))
+        if not path.exists():
+            present = [file.stem for file in path.parent.glob("*.nc")]
+            raise unknown(f"teacher of {files.folder}:", name, present)
+        if name not in teachers:
+            teachers[name] = load_teacher(path)
+        scored_with = str(files.rsa.attrs.get("teacher_digest", ""))
+        if scored_with and scored_with != str(teachers[name].attrs["digest"]):
+            raise TgsageError(
+                f"{path}: is not the teacher that scored {files.folder}/final (digests differ); search again"
+            )
+    return teachers

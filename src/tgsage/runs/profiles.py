@@ -13,10 +13,11 @@ import xarray as xr
 
 from ..errors import TgsageError
 from ..netcdf import read_dataset
-from ..store import replacing
-from . import rsa as scored_files
-from .files import PathLike
+from ..store.atomic import replacing
+from .rdms import check_version
+from .records import PathLike
 
+VERSION = 1
 _VARIABLES = ("rsa", "untrained", "ceiling_lower", "ceiling_upper", "weight")
 
 
@@ -120,7 +121,7 @@ def aligned(profiles: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
 def save(profiles: xr.Dataset, path: PathLike) -> None:
     """Write ``profiles.nc``, whole or not at all."""
     with replacing(path) as temporary:
-        profiles.to_netcdf(temporary, engine="netcdf4")
+        profiles.assign_attrs(version=VERSION).to_netcdf(temporary, engine="netcdf4")
 
 
 def load(path: PathLike) -> xr.Dataset:
@@ -129,15 +130,11 @@ def load(path: PathLike) -> xr.Dataset:
     Raises
     ------
     TgsageError
-        If there is no such file, or it is another kind of file.
+        If there is no such file, or it is of another kind or version.
     """
     profiles = read_dataset(path, absent="collect the round first")
+    check_version(path, profiles.attrs, VERSION)
     missing = [name for name in _VARIABLES if name not in profiles.variables]
     if missing:
         raise TgsageError(f"{path}: lacks {missing[0]}, so it is no profiles.nc; delete it and run again")
     return profiles.assign_coords(target=profiles["target"].values.astype(str))
-
-
-def of_round(files: Sequence[PathLike], places: Sequence[tuple[int, int]]) -> xr.Dataset:
-    """Read the profiles of some candidates from their ``rsa.nc``."""
-    return build(places, [scored_files.load(file) for file in files])

@@ -1,17 +1,29 @@
-"""The file ``rsa.nc``, and what a search reads from it."""
+"""``rsa.nc``: similarity of a pack's candidates with the teacher, and what a search reads from it.
+
+One group per candidate, in the order of the pack; its variables are those of
+:func:`tgsage.scoring.score_candidate`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from ..errors import TgsageError, unknown
-from ..netcdf import read_dataset
-from ..store import replacing
+from ..errors import TgsageError
+from ..netcdf import read_tree
+from ..store.atomic import replacing
+from .rdms import check_version
+from .records import PathLike
+
+if TYPE_CHECKING:
+    from ..config.scoring import Scoring
+
+VERSION = 2
 
 SPLITS = ("choose", "reward", "report")
 """The parts of a teacher's stimuli, in the order of the dimension ``split``."""
@@ -50,26 +62,24 @@ class TeacherGuidance:
     tg: float
 
 
-def target_scores(rsa: xr.Dataset, layer_choice: str) -> TeacherGuidance:
+def target_scores(rsa: xr.Dataset, scoring: Scoring) -> TeacherGuidance:
     """Return a candidate's similarity with every target, from its last checkpoint.
 
     Parameters
     ----------
     rsa
         As :func:`tgsage.scoring.score_candidate` returns it.
-    layer_choice
-        ``"same"``: the largest similarity over layers on the split ``reward`` (Bashivan et al. 2019,
-        S_i = max_j). ``"split"``: the layer that is largest on ``choose``, its similarity on ``reward``:
-        the maximum over layers is no longer taken from the images that pay. Layers without a finite
-        similarity are never chosen; of equal layers the first is.
+    scoring
+        Its ``layer_choice``. ``"same"``: the largest similarity over layers on the split ``reward``
+        (Bashivan et al. 2019, S_i = max_j). ``"split"``: the layer that is largest on ``choose``, its
+        similarity on ``reward``: the maximum over layers is no longer taken from the images that pay. Layers
+        without a finite similarity are never chosen; of equal layers the first is.
 
     Raises
     ------
     TgsageError
-        If the layer choice is unknown, or is ``"split"`` and the teacher has no split ``choose``.
+        If the layer choice is ``"split"`` and the teacher has no split ``choose``.
     """
-    if layer_choice not in ("same", "split"):
-        raise unknown("layer choice", layer_choice, ("same", "split"))
     names = [str(name) for name in rsa["target"].values]
     layers = [str(name) for name in rsa["layer"].values]
     if rsa.sizes["checkpoint"] == 0:
@@ -77,7 +87,7 @@ def target_scores(rsa: xr.Dataset, layer_choice: str) -> TeacherGuidance:
     last = rsa["rsa"].isel(checkpoint=-1)
     reward = last.sel(split="reward").transpose("target", "layer").values
     chooser = reward
-    if layer_choice == "split":
+    if scoring.layer_choice == "split":
         chooser = last.sel(split="choose").transpose("target", "layer").values
         without = [
             name for name, n in zip(names, rsa["n_stimuli"].sel(split="choose").values, strict=True) if n == 0
@@ -102,9 +112,9 @@ def target_scores(rsa: xr.Dataset, layer_choice: str) -> TeacherGuidance:
     return TeacherGuidance(found, float(np.average([value.tg for value in found.values()], weights=weights)))
 
 
-def undefined_target(rsa: xr.Dataset, layer_choice: str) -> str | None:
+def undefined_target(rsa: xr.Dataset, scoring: Scoring) -> str | None:
     """Return the name of the first target that no layer has a finite similarity with, if there is one."""
-    for name, (value, _) in target_scores(rsa, layer_choice).targets.items():
+    for name, (value, _) in target_scores(rsa, scoring).targets.items():
         if not np.isfinite(value):
             return name
     return None
@@ -136,33 +146,41 @@ def observed_part(rsa: xr.Dataset) -> xr.Dataset | None:
     return second.assign_attrs(attributes)
 
 
-def save(rsa: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write an ``rsa.nc``, whole or not at all.
+def save(candidates: Sequence[xr.Dataset], path: PathLike) -> None:
+    """Write the ``rsa.nc`` of a pack, whole or not at all.
 
     Raises
     ------
     TgsageError
         If a variable or dimension is not as :func:`tgsage.scoring.score_candidate` makes it.
     """
-    _check(rsa, "rsa")
+    for candidate in candidates:
+        _check(candidate, "rsa")
+    groups = {f"candidate_{position}": candidate for position, candidate in enumerate(candidates)}
+    root = xr.Dataset(attrs={"version": VERSION})
     with replacing(path) as temporary:
-        rsa.to_netcdf(temporary, engine="netcdf4")
+        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(os.fspath(temporary), engine="netcdf4")
 
 
-def load(path: str | os.PathLike[str]) -> xr.Dataset:
-    """Read an ``rsa.nc`` into memory.
+def load(path: PathLike) -> list[xr.Dataset]:
+    """Read the candidates of an ``rsa.nc`` into memory, in the order of the pack.
 
     Raises
     ------
     TgsageError
-        If there is no such file, or it is another kind of file.
+        If there is no such file, or it is of another kind or version.
     """
-    rsa = read_dataset(path, absent="score the candidate first", damaged="delete it and score again")
-    for name in ("split", "target", "layer", "observed"):
-        if name in rsa.coords:
-            rsa = rsa.assign_coords({name: rsa[name].values.astype(str)})
-    _check(rsa, str(path))
-    return rsa
+    tree = read_tree(path, absent="score the candidate first", damaged="delete it and score again")
+    check_version(path, tree.attrs, VERSION)
+    candidates = []
+    for position in range(len(tree.children)):
+        candidate = tree[f"candidate_{position}"].to_dataset()
+        for name in ("split", "target", "layer", "observed"):
+            if name in candidate.coords:
+                candidate = candidate.assign_coords({name: candidate[name].values.astype(str)})
+        _check(candidate, str(path))
+        candidates.append(candidate)
+    return candidates
 
 
 def _check(rsa: xr.Dataset, where: str) -> None:

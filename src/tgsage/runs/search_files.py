@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError
-from ..netcdf import read_dataset, read_tree
-from . import ledger
-from .files import PathLike, read_json
+from . import finalists as finalists_table
+from . import ledger as ledger_table
+from . import rdms as rdms_file
+from . import rsa as rsa_file
+from .layout import SearchFolder
+from .records import Final, PathLike, Training, read_final, read_trainings
+from .settings import SearchSettings, read_settings
 
 
 @dataclass(frozen=True)
 class SearchFiles:
-    """One search: ``results/<run>/search/<arm>/seed_<s>``."""
+    """What a finished search left: ``results/<run>/search/<arm>/seed_<s>``."""
 
     folder: Path
-    arm: str
-    seed: int
+    settings: SearchSettings
     ledger: pd.DataFrame
     finalists: pd.DataFrame
-    final: dict[str, Any]
-    training: dict[str, Any]
-    """``final/slot_0/training.json``."""
+    final: Final
+    training: Training
+    """Of the winner."""
     rsa: xr.Dataset
-    """``final/slot_0/rsa.nc``."""
+    """Of the winner."""
     rdms: xr.DataTree | None
-    """``final/slot_0/rdms.nc``: RDMs of the winner's best layers; None for a search without teacher."""
-    settings: dict[str, Any]
-    """``search.json``."""
+    """RDMs of the winner's best layers; None for a search without teacher."""
+
+    @property
+    def arm(self) -> str:
+        """The arm's name."""
+        return self.settings.arm
+
+    @property
+    def seed(self) -> int:
+        """The search seed."""
+        return self.settings.seed
 
     @property
     def targets(self) -> list[str]:
         """Names of the targets that were measured, in the ledger's order."""
-        return ledger.targets(self.ledger)
+        return ledger_table.targets(self.ledger)
 
     @property
     def name(self) -> str:
@@ -56,53 +67,45 @@ def search_folders(arm_folder: PathLike) -> list[Path]:
     folder = Path(arm_folder)
     if (folder / "ledger.csv").is_file():
         return [folder]
-    found = sorted(
-        (path for path in folder.glob("seed_*") if (path / "ledger.csv").is_file()),
-        key=lambda path: int(path.name.removeprefix("seed_")),
-    )
-    if not found:
+    ended = (path.parent for path in folder.glob("seed_*/ledger.csv"))
+    folders = sorted(ended, key=lambda path: int(path.name.removeprefix("seed_")))
+    if not folders:
         raise TgsageError(f"{folder}: no search has ended there (no seed_*/ledger.csv); run the search first")
-    return found
+    return folders
 
 
-def read_search(folder: PathLike) -> SearchFiles:
-    """Read what a finished search left.
+def read_files(
+    *,
+    settings: PathLike,
+    ledger: PathLike,
+    finalists: PathLike,
+    final: PathLike,
+    training: PathLike,
+    rsa: PathLike,
+    rdms: PathLike,
+) -> SearchFiles:
+    """Read the files of a finished search; :meth:`SearchFolder.finished` names them.
 
     Raises
     ------
     TgsageError
-        If a file is missing or broken.
+        If a file is missing, broken or of another version.
     """
-    folder = Path(folder)
-    final = read_json(folder / "final.json")
-    slot = folder / "final" / "slot_0"
-    rdms = slot / "rdms.nc"
-    if final["similarity"] and not rdms.exists():
-        raise TgsageError(f"{rdms}: missing; run the stage that makes it")
+    tested = read_final(final)
+    (trained,) = read_trainings(training)
+    (scored,) = rsa_file.load(rsa)
     return SearchFiles(
-        folder=folder,
-        arm=final["arm"],
-        seed=int(final["seed"]),
-        ledger=ledger.read(folder / "ledger.csv"),
-        finalists=read_finalists(folder / "finalists.csv"),
-        final=final,
-        training=read_json(slot / "training.json"),
-        rsa=read_dataset(slot / "rsa.nc"),
-        rdms=read_tree(rdms) if final["similarity"] else None,
-        settings=read_json(folder / "search.json"),
+        folder=Path(settings).parent,
+        settings=read_settings(settings),
+        ledger=ledger_table.read(ledger),
+        finalists=finalists_table.read(finalists),
+        final=tested,
+        training=trained,
+        rsa=scored,
+        rdms=rdms_file.load(rdms) if tested["similarity"] else None,
     )
 
 
-def read_finalists(path: PathLike) -> pd.DataFrame:
-    """Read ``finalists.csv``; keys stay text even where they look like numbers."""
-    text = {"candidate": str, "status": str, "architecture": str}
-    try:
-        table = pd.read_csv(path, dtype=text)
-    except FileNotFoundError:
-        raise TgsageError(f"{path}: missing; run the stage that makes it") from None
-    except (ValueError, pd.errors.ParserError) as error:
-        raise TgsageError(f"{path}: not a table ({error}); delete it and run again") from None
-    missing = [name for name in (*text, "accuracy", "tg") if name not in table]
-    if missing:
-        raise TgsageError(f"{path}: lacks the columns {', '.join(missing)}; it is no table of finalists")
-    return table
+def read_search(folder: PathLike) -> SearchFiles:
+    """Read a finished search from its folder; errors as :func:`read_files`."""
+    return read_files(**SearchFolder(os.fspath(folder)).finished())

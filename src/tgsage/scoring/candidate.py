@@ -12,15 +12,16 @@ import xarray as xr
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
+from ..threads import threads
 from ..training.cache import Stored, stored_candidate
-from ..training.devices import resolve_device, threads, to_channels_last
+from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
 from ..training.probes import Evaluation, evaluate, probe_names
 from ..training.settings import Recipe
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
-    from ..config.teacher import Scoring
+    from ..config.scoring import Scoring
     from ..spaces import Space
     from ..tasks import Task
 
@@ -77,9 +78,9 @@ def score_candidate(
         ``ceiling_upper`` and ``n_stimuli`` (split, target), the teacher's. Coordinates: ``share`` and
         ``examples`` (checkpoint), ``split``, ``target``, ``weight`` (target), ``layer``. Attributes:
         ``status`` ("ok", "failed", "invalid", "timeout"), ``reason``, ``candidate``, ``store_key``,
-        ``method``, ``layer_choice``, ``teacher``, ``teacher_digest``, ``simulated``, ``n_probes``, and
-        ``validation_seen``: 1 if the recipe trained on the validation images, whose accuracy is then no
-        estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
+        those of the scoring (:meth:`Scoring.attributes`), ``teacher``, ``teacher_digest``, ``simulated``,
+        ``n_probes``, and ``validation_seen``: 1 if the recipe trained on the validation images, whose
+        accuracy is then no estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
         if some target has no layer with a finite similarity. With an observed teacher the same of its targets
         under names with ``observed_`` before them, on the dimension ``observed`` (see
         :func:`tgsage.runs.rsa.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
@@ -96,8 +97,7 @@ def score_candidate(
         "reason": str(training["reason"] or ""),
         "candidate": str(training["candidate"]),
         "store_key": str(training["store_key"] or ""),
-        "method": settings.compare,
-        "layer_choice": settings.layer_choice,
+        **settings.attributes(),
         "teacher": "" if teacher is None else str(teacher.attrs.get("teacher", "")),
         "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
         "simulated": int(bool(task.simulated) or any(tree.attrs.get("simulated", 0) for tree in trees)),
@@ -118,20 +118,20 @@ def score_candidate(
         # No target's name holds a slash.
         prepared |= {f"{OBSERVED}{name}": target for name, target in prepare(observed, None, SPLITS).items()}
     place = resolve_device(device)
-    found: list[dict[tuple[str, str], np.ndarray]] = []
-    answers = []
+    similarity: list[dict[tuple[str, str], np.ndarray]] = []
+    evaluations = []
     with threads(recipe.threads):
         for checkpoint in range(stored.n_checkpoints):
             module.load_state_dict(stored.load(checkpoint))
             options = _Options(mean=task.mean, std=task.std, device=place, batch_size=settings.batch_size)
-            answers.append(evaluate(module, task.validation.images, task.validation.labels, **options))
-            found.append(similarities(module, prepared, layers, method=settings.compare, **options))
+            evaluations.append(evaluate(module, task.validation.images, task.validation.labels, **options))
+            similarity.append(similarities(module, prepared, layers, method=settings.compare, **options))
     rsa = {
-        key: np.stack([values[key] for values in found])  # (checkpoint, layer)
-        for key in (found[0] if found else {})
+        key: np.stack([values[key] for values in similarity])  # (checkpoint, layer)
+        for key in (similarity[0] if similarity else {})
     }
-    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, answers, attributes, second)
-    undefined = undefined_target(scored, settings.layer_choice)
+    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, evaluations, attributes, second)
+    undefined = undefined_target(scored, settings)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
         scored.attrs["reason"] = f"no layer has a finite similarity with target {undefined!r}"
@@ -218,18 +218,30 @@ def _dataset(
     layers: list[str],
     checkpoints: list[dict[str, Any]],
     rsa: Mapping[tuple[str, str], np.ndarray],
-    answers: list[Evaluation],
+    evaluations: list[Evaluation],
     attributes: Mapping[str, str | int],
     observed: Mapping[str, xr.Dataset] | None,
 ) -> xr.Dataset:
     dataset = xr.Dataset(
         {
-            "accuracy": ("checkpoint", np.array([answer.accuracy for answer in answers], dtype=np.float64)),
-            "loss": ("checkpoint", np.array([answer.loss for answer in answers], dtype=np.float64)),
+            "accuracy": (
+                "checkpoint",
+                np.array([one.accuracy for one in evaluations], dtype=np.float64),
+            ),
+            "loss": (
+                "checkpoint",
+                np.array([one.loss for one in evaluations], dtype=np.float64),
+            ),
         },
         coords={
-            "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
-            "examples": ("checkpoint", np.array([kept["examples"] for kept in checkpoints], dtype=np.int64)),
+            "share": (
+                "checkpoint",
+                np.array([one["share"] for one in checkpoints], dtype=np.float64),
+            ),
+            "examples": (
+                "checkpoint",
+                np.array([one["examples"] for one in checkpoints], dtype=np.int64),
+            ),
             "split": list(SPLITS),
             "layer": np.array(layers, dtype=str),
         },
@@ -237,12 +249,12 @@ def _dataset(
     )
     dataset.update(_measured(groups, layers, len(checkpoints), rsa))
     if observed is not None:
-        own = {
-            (split, name.removeprefix(OBSERVED)): found
-            for (split, name), found in rsa.items()
+        observed_rsa = {
+            (split, name.removeprefix(OBSERVED)): values
+            for (split, name), values in rsa.items()
             if name.startswith(OBSERVED)
         }
-        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), own)))
+        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), observed_rsa)))
     return dataset
 
 
@@ -252,7 +264,7 @@ def _measured(
     n_checkpoints: int,
     rsa: Mapping[tuple[str, str], np.ndarray],
 ) -> xr.Dataset:
-    """What is told of the targets of one teacher."""
+    """Return similarities, ceilings and numbers of stimuli of the targets of one teacher."""
     names = list(groups)
     values = np.full((n_checkpoints, len(SPLITS), len(names), len(layers)), np.nan)
     bounds = np.full((2, len(SPLITS), len(names)), np.nan)

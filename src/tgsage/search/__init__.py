@@ -4,30 +4,6 @@ Each function is one stage: it reads the files of earlier stages and writes its 
 engine; a notebook may call them in turn.
 """
 
-from __future__ import annotations
+import lazy_loader as lazy
 
-import importlib
-from typing import Any
-
-_HOMES = {
-    "propose_round": "propose",
-    "propose_finalists": "propose",
-    "propose_best": "propose",
-    "collect_round": "collect",
-    "promote": "halving",
-    "collect_finalists": "collect",
-    "measurement": "collect",
-    "finish": "winner",
-    "fit_guidance": "fitting",
-    "announce": "progress",
-    "leaderboard": "progress",
-}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    # On demand, so that the code digest of proposing does not contain the code of training.
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

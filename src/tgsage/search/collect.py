@@ -3,58 +3,58 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import xarray as xr
 
-from .. import guidance
-from ..runs import ledger
+from .. import guidance as guidances
+from ..runs import finalists as finalists_table
+from ..runs import ledger as ledger_table
 from ..runs import profiles as profile_files
-from ..runs import rsa as scored_files
-from ..runs.files import PathLike, proposals, read_json
-from ..store import replacing
+from ..runs import rsa as rsa_file
+from ..runs.records import PathLike, Training, read_proposals, read_trainings
+
+if TYPE_CHECKING:
+    from ..runs.settings import GuidanceSettings, Measuring, Scoring
+
+Measured = tuple[Training, xr.Dataset]
+"""What became of a candidate, and its similarity with the teacher."""
+
+_OF_A_TRAINING = {
+    name: name
+    for name in (
+        "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "examples",
+        "training_loss_sum", "seconds",
+    )
+} | {"probes": "n_probes"}  # fmt: skip
 
 
-def measurement(training: PathLike, rsa: PathLike, layer_choice: str) -> dict[str, Any]:
+def measurement(training: Training, rsa: xr.Dataset, scoring: Scoring) -> dict[str, Any]:
     """One candidate's ledger row, without its score.
 
     The status becomes ``invalid`` where a target has no finite layer.
     """
-    record = read_json(training)
-    scored = scored_files.load(rsa)
-    row: dict[str, Any] = {
-        "round": record["round"],
-        "slot": record["slot"],
-        "candidate": record["candidate"],
-        "status": record["status"],
-        "architecture": record["architecture"],
-        "parameters": record["parameters"],
-        "flops": record["flops"],
-        "probes": record["n_probes"],
-        "examples": record["examples"],
-        "training_loss_sum": record["training_loss_sum"],
-        "seconds": record["seconds"],
-    }
+    record: Mapping[str, Any] = training
+    row = {column: record[name] for column, name in _OF_A_TRAINING.items()}
+    row["processor"] = record.get("processor")
     if record["status"] == "ok":
-        status = scored.attrs.get("status", "ok")
-        row["status"] = status
-        row["accuracy"] = float(scored["accuracy"][-1])
-        row["loss"] = float(scored["loss"][-1])
-        row |= _similarity(scored, layer_choice)
-        observed = scored_files.observed_part(scored)
+        row["status"] = rsa.attrs["status"]
+        row["accuracy"] = float(rsa["accuracy"][-1])
+        row["loss"] = float(rsa["loss"][-1])
+        row |= _similarity(rsa, scoring)
+        observed = rsa_file.observed_part(rsa)
         if observed is not None:
-            second = _similarity(observed, layer_choice)
-            row |= {f"observed_{name}": value for name, value in second.items()}
+            row |= {f"observed_{name}": value for name, value in _similarity(observed, scoring).items()}
     return row
 
 
-def _similarity(scored: xr.Dataset, layer_choice: str) -> dict[str, Any]:
+def _similarity(rsa: xr.Dataset, scoring: Scoring) -> dict[str, Any]:
     """The ledger's columns of one teacher."""
-    if not scored.sizes.get("target", 0):
+    if not rsa.sizes.get("target", 0):
         return {}
-    similarity = scored_files.target_scores(scored, layer_choice)
+    similarity = rsa_file.target_scores(rsa, scoring)
     row: dict[str, Any] = {"tg": similarity.tg}
     for target, (value, layer) in similarity.targets.items():
         row[f"tg_{target}"] = value
@@ -62,118 +62,121 @@ def _similarity(scored: xr.Dataset, layer_choice: str) -> dict[str, Any]:
     return row
 
 
-def measured_round(
-    trainings: Sequence[PathLike],
-    rsas: Sequence[PathLike],
-    *,
-    targets: Sequence[str],
-    observed: Sequence[str],
-    layer_choice: str,
+def read_measured(trainings: Iterable[PathLike], rsas: Iterable[PathLike]) -> Iterator[Measured]:
+    """Read the candidates of packs, in order."""
+    for training, rsa in zip(trainings, rsas, strict=True):
+        yield from zip(read_trainings(training), rsa_file.load(rsa), strict=True)
+
+
+def tabulate(
+    measured: Iterable[Measured], scoring: Scoring, targets: Sequence[str], observed: Sequence[str]
 ) -> tuple[pd.DataFrame, xr.Dataset]:
-    """Read what was measured of some candidates: their rows without scores, and their profiles.
+    """Return the ledger rows of candidates, without scores, and their profiles.
 
     Of a candidate that is there more than once (it went on to another rung) the last counts.
     """
     rows: dict[tuple[int, int], dict[str, Any]] = {}
-    scored: dict[tuple[int, int], PathLike] = {}
-    for training, rsa in zip(trainings, rsas, strict=True):
-        row = measurement(training, rsa, layer_choice)
-        place = (row["round"], row["slot"])
-        rows[place], scored[place] = row, rsa
-    profiles = profile_files.of_round(list(scored.values()), list(scored))
-    return ledger.build(rows.values(), list(targets), list(observed)), profile_files.joined([profiles])
+    rsas: dict[tuple[int, int], xr.Dataset] = {}
+    for training, rsa in measured:
+        place = (training["round"], training["slot"])
+        rows[place], rsas[place] = measurement(training, rsa, scoring), rsa
+    profiles = profile_files.joined([profile_files.build(list(rsas), list(rsas.values()))])
+    return ledger_table.build(rows.values(), targets, observed), profiles
 
 
-def scores_of(settings: Any, table: pd.DataFrame, profiles: xr.Dataset, out: PathLike) -> pd.Series:
+def scores_of(
+    settings: GuidanceSettings, table: pd.DataFrame, profiles: xr.Dataset, out: PathLike
+) -> pd.Series[float]:
     """Score a ledger; what a person should know about the scores goes to stderr, with the file's name."""
-    scores = guidance.get(settings)(table, profiles)
+    scores: pd.Series[float] = guidances.get(settings)(table, profiles)
     if "note" in scores.attrs:
-        print(f"{out}: {scores.attrs['note']}", file=sys.stderr, flush=True)
+        _note(out, scores.attrs["note"])
     return scores
 
 
+def _note(out: PathLike, text: str) -> None:
+    print(f"{out}: {text}", file=sys.stderr, flush=True)
+
+
 def collect_round(
-    out: PathLike,
-    profiles_out: PathLike,
+    ledger: PathLike,
+    profiles: PathLike,
     *,
-    previous: PathLike | None,
-    previous_profiles: PathLike | None,
     trainings: Sequence[PathLike],
     rsas: Sequence[PathLike],
-    guidance_settings: Any,
-    targets: Sequence[str],
-    layer_choice: str,
-    observed: Sequence[str] = (),
+    measuring: Measuring,
+    guidance: GuidanceSettings,
+    previous: PathLike | None = None,
+    previous_profiles: PathLike | None = None,
 ) -> None:
     """Write the cumulative ledger after a round, in slot order, and the profiles of its candidates.
 
-    Scores are computed anew over the whole ledger: a guidance may depend on all candidates so far.
+    Scores are computed anew over the whole ledger: a guidance may depend on all candidates so far. If the
+    candidates were trained on processors of several kinds, a line on stderr says so.
 
     Parameters
     ----------
-    out, profiles_out
+    ledger, profiles
         ``ledger.csv`` and ``profiles.nc`` to write.
-    previous, previous_profiles
-        Those of the round before; None for the first.
     trainings, rsas
-        ``training.json`` and ``rsa.nc`` of the round's slots; with successive halving those of the first
+        ``training.json`` and ``rsa.nc`` of the round's packs; with successive halving those of the first
         rung, then of the second, and so on: of every candidate the last counts.
-    guidance_settings
+    measuring
+        How candidates are compared with which targets.
+    guidance
         The arm's guidance.
-    targets, observed
-        Names of the targets of the teacher, and of the observed second teacher, in their order.
-    layer_choice
-        As in ``scoring``.
+    previous, previous_profiles
+        Ledger and profiles of the round before; None for the first.
     """
-    table, profiles = measured_round(
-        trainings, rsas, targets=targets, observed=observed, layer_choice=layer_choice
-    )
+    measured = read_measured(trainings, rsas)
+    table, measured_profiles = tabulate(measured, measuring.scoring, measuring.targets, measuring.observed)
     if previous is not None and previous_profiles is not None:
-        table = pd.concat([ledger.read(previous), table], ignore_index=True)
-        profiles = profile_files.joined([profile_files.load(previous_profiles), profiles])
-    profiles = profile_files.aligned(profiles, table)
-    table["score"] = scores_of(guidance_settings, table, profiles, out)
-    profile_files.save(profiles, profiles_out)
-    ledger.write(table, out)
+        table = pd.concat([ledger_table.read(previous), table], ignore_index=True)
+        measured_profiles = profile_files.joined([profile_files.load(previous_profiles), measured_profiles])
+    measured_profiles = profile_files.aligned(measured_profiles, table)
+    table["score"] = scores_of(guidance, table, measured_profiles, ledger)
+    processors = ledger_table.processors(table)
+    if len(processors) > 1:
+        _note(ledger, f"candidates were trained on processors of several kinds: {'; '.join(processors)}")
+    profile_files.save(measured_profiles, profiles)
+    ledger_table.write(table, ledger)
 
 
 def collect_finalists(
-    out: PathLike,
+    finalists: PathLike,
     *,
-    ledger_path: PathLike,
-    proposals_path: PathLike,
+    ledger: PathLike,
+    proposals: PathLike,
     trainings: Sequence[PathLike],
     rsas: Sequence[PathLike],
-    targets: Sequence[str],
-    layer_choice: str,
-    observed: Sequence[str] = (),
+    measuring: Measuring,
 ) -> None:
     """Write ``finalists.csv``: what each finalist measured when premature and when mature.
 
-    ``candidate`` is the one of the ledger; ``architecture`` the one that was trained to maturity, which may
-    be a variant of it.
+    Parameters
+    ----------
+    finalists
+        ``finalists.csv`` to write.
+    ledger
+        The search's ledger.
+    proposals, trainings, rsas
+        Those of the stage of the finalists.
+    measuring
+        As in :func:`collect_round`.
     """
-    table = ledger.read(ledger_path).drop_duplicates("candidate").set_index("candidate")
+    premature = ledger_table.read(ledger).drop_duplicates("candidate").set_index("candidate")
+    columns = finalists_table.columns(measuring.targets, measuring.observed)
     rows = []
-    stages = zip(proposals(proposals_path), trainings, rsas, strict=True)
-    for rank, (proposal, training, rsa) in enumerate(stages, start=1):
-        mature = measurement(training, rsa, layer_choice)
-        early = table.loc[proposal["searched"]]
-        row: dict[str, Any] = {
+    candidates = zip(read_proposals(proposals)["proposals"], read_measured(trainings, rsas), strict=True)
+    for rank, (proposal, (training, rsa)) in enumerate(candidates, start=1):
+        mature = measurement(training, rsa, measuring.scoring)
+        early = premature.loc[proposal["searched"]]
+        row = {name: mature[name] for name in columns if name in mature} | {
             "rank": rank,
             "candidate": proposal["searched"],
-            "round": int(early["round"]),
-            "slot": int(early["slot"]),
-            "architecture": mature["architecture"],
-            "premature_accuracy": early["accuracy"],
-            "premature_tg": early["tg"],
-            "premature_score": early["score"],
+            "round": early["round"],
+            "slot": early["slot"],
+            **{f"premature_{name}": early[name] for name in ("accuracy", "tg", "score")},
         }
-        names = ["status", "accuracy", "loss", "tg"]
-        names += [f"{column}_{target}" for target in targets for column in ("tg", "layer")]
-        names += ["observed_tg"] if observed else []
-        names += [f"observed_{column}_{target}" for target in observed for column in ("tg", "layer")]
-        names += ["parameters", "flops", "examples", "seconds"]
-        rows.append(row | {name: mature.get(name) for name in names})
-    with replacing(out) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\n")
+        rows.append(row)
+    finalists_table.write(finalists_table.build(rows, measuring.targets, measuring.observed), finalists)

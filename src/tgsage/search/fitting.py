@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..errors import TgsageError
 from ..guidance import calibrated
 from ..runs import ledger, profiles
-from ..runs.files import PathLike
+from ..runs.layout import SearchFolder
+from ..runs.records import PathLike
 
 
 def fit_guidance(
@@ -38,10 +39,11 @@ def fit_guidance(
         If the folder holds no finished search, or fewer of its candidates than ``minimum`` have a known
         mature accuracy.
     """
-    table = ledger.read(Path(folder) / "ledger.csv")
+    search = SearchFolder(os.fspath(folder))
+    table = ledger.read(search.ledger)
     if table.empty:
         raise TgsageError(f"{folder}: its ledger holds no candidate; run the search first")
-    measured = profiles.load(Path(folder) / f"round_{table['round'].max()}" / "profiles.nc")
+    measured = profiles.load(search.round(int(table["round"].max())).profiles)
     fitted = calibrated.fit(table, profiles.aligned(measured, table), mature, settings)
     if not fitted.is_fit:
         reason = fitted.note.removesuffix(": the score is P + TG")

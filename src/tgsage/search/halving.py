@@ -8,25 +8,26 @@ long.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..runs.files import PathLike, proposals, read_json
-from ..store import write_json
-from .collect import measured_round, scores_of
+from ..runs.layout import round_stage
+from ..runs.records import PathLike, read_proposals, write_proposals
+from .collect import read_measured, scores_of, tabulate
+
+if TYPE_CHECKING:
+    from ..runs.settings import GuidanceSettings, Measuring
 
 
 def promote(
-    out: PathLike,
+    promoted: PathLike,
     *,
-    proposals_path: PathLike,
+    proposals: PathLike,
     trainings: Sequence[PathLike],
     rsas: Sequence[PathLike],
     n: int,
     rung: int,
-    guidance_settings: Any,
-    targets: Sequence[str],
-    layer_choice: str,
-    observed: Sequence[str] = (),
+    measuring: Measuring,
+    guidance: GuidanceSettings,
 ) -> None:
     """Write the ``proposals.json`` of a rung: the best n of the rung before, best first.
 
@@ -35,26 +36,29 @@ def promote(
 
     Parameters
     ----------
-    out
+    promoted
         ``round_<r>/rung_<q>/proposals.json`` to write. Its proposals keep the slots that they had in the
         round.
-    proposals_path, trainings, rsas
+    proposals, trainings, rsas
         Those of the rung before.
     n
         How many go on.
     rung
         Number of the rung that is written, from 1.
-    guidance_settings, targets, layer_choice, observed
+    measuring, guidance
         As for :func:`tgsage.search.collect_round`.
     """
-    table, profiles = measured_round(
-        trainings, rsas, targets=targets, observed=observed, layer_choice=layer_choice
-    )
-    table["score"] = scores_of(guidance_settings, table, profiles, out)
+    measured = read_measured(trainings, rsas)
+    table, profiles = tabulate(measured, measuring.scoring, measuring.targets, measuring.observed)
+    table["score"] = scores_of(guidance, table, profiles, promoted)
     best = table.sort_values(["score", "slot"], ascending=[False, True], kind="stable", na_position="last")
-    told = {proposal["slot"]: proposal for proposal in proposals(proposals_path)}
-    before = read_json(proposals_path)
-    where = {name: before[name] for name in ("run", "arm", "seed", "round")}
-    going = [told[slot] for slot in best["slot"].head(n)]
-    stage = f"round_{before['round']}/rung_{rung}"
-    write_json(out, {**where, "stage": stage, "proposals": going})
+    before = read_proposals(proposals)
+    by_slot = {proposal["slot"]: proposal for proposal in before["proposals"]}
+    write_proposals(
+        promoted,
+        {
+            **before,
+            "stage": round_stage(before["round"], rung),
+            "proposals": [by_slot[slot] for slot in best["slot"].head(n)],
+        },
+    )

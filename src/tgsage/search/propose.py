@@ -3,121 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from .. import samplers, spaces
 from ..errors import TgsageError
-from ..runs import ledger
-from ..runs.files import PathLike, proposals
-from ..store import write_json
+from ..runs import finalists as finalists_table
+from ..runs import ledger as ledger_table
+from ..runs.layout import FINAL, FINALISTS, round_stage
+from ..runs.records import PathLike, Proposal, read_proposals, write_proposals
+
+if TYPE_CHECKING:
+    from ..runs.settings import Maturing, Proposing, SearchIdentity
 
 
 def propose_round(
-    out: PathLike,
+    proposals: PathLike,
     *,
-    space: Any,
-    sampler: Any,
-    n: int,
-    run: str,
-    arm: str,
-    seed: int,
+    search: SearchIdentity,
+    proposing: Proposing,
     round: int,
-    ledger_path: PathLike | None,
+    ledger: PathLike | None = None,
     pending: Sequence[PathLike] = (),
 ) -> None:
     """Write the proposals of one round.
 
     Parameters
     ----------
-    out
+    proposals
         ``proposals.json`` to write.
-    space, sampler
-        Settings of the space and of the sampler.
-    n
-        Number of slots.
-    seed
-        Search seed.
+    search
+        Whose round it is.
+    proposing
+        Space, sampler and number of slots.
     round
         Number of this round, from 0.
-    ledger_path
+    ledger
         Cumulative ledger of the rounds that may be learnt from; None in the first rounds.
     pending
         ``proposals.json`` of rounds whose results are not in that ledger.
     """
-    chosen = spaces.get(space)
-    known = ledger.read(ledger_path) if ledger_path is not None else ledger.build([], [])
-    waiting = [chosen.parse(proposal["architecture"]) for path in pending for proposal in proposals(path)]
-    proposed = samplers.get(sampler).propose(chosen, known, n, seed, round=round, pending=waiting)
-    told = [
-        {"slot": slot, "candidate": chosen.key(item), "architecture": chosen.format(item)}
+    space = spaces.get(proposing.space)
+    table = ledger_table.build([], []) if ledger is None else ledger_table.read(ledger)
+    waiting = [
+        space.parse(proposal["architecture"])
+        for path in pending
+        for proposal in read_proposals(path)["proposals"]
+    ]
+    sampler = samplers.get(proposing.sampler)
+    proposed = sampler.propose(space, table, proposing.n, search.seed, round=round, pending=waiting)
+    slots: list[Proposal] = [
+        {"slot": slot, "candidate": space.key(item), "architecture": space.format(item)}
         for slot, item in enumerate(proposed)
     ]
-    where = {"run": run, "arm": arm, "seed": seed, "round": round, "stage": f"round_{round}"}
-    write_json(out, {**where, "proposals": told})
+    _write(proposals, search, round, round_stage(round), slots)
 
 
-def _matured(
-    candidates: Sequence[tuple[str, str]], mature_space: Any, transform: str | None
-) -> list[dict[str, Any]]:
-    """Proposals of a stage that trains candidates to maturity, in that stage's space.
+def _write(path: PathLike, search: SearchIdentity, round: int, stage: str, proposals: list[Proposal]) -> None:
+    write_proposals(
+        path,
+        {
+            "run": search.run, "arm": search.arm, "seed": search.seed, "round": round, "stage": stage,
+            "proposals": proposals,
+        },
+    )  # fmt: skip
 
-    Parameters
-    ----------
-    candidates
-        Key in the search, and architecture, of each.
-    mature_space
-        Settings of the stage's space: the search's, or it with other widths, repeats or reductions.
-    transform
-        ``"separable"`` or None.
-    """
-    chosen = spaces.get(mature_space)
-    if transform is not None and not hasattr(chosen, transform):
-        raise TgsageError(f"space {chosen.name} knows no transform {transform!r}; leave transform out")
-    told = []
+
+def _mature_proposals(candidates: Sequence[tuple[str, str]], maturing: Maturing) -> list[Proposal]:
+    """Proposals of a stage that trains candidates (key in the search, architecture) to maturity."""
+    space, transform = spaces.get(maturing.space), maturing.transform
+    if transform is not None and not hasattr(space, transform):
+        raise TgsageError(f"space {space.name} knows no transform {transform!r}; leave transform out")
+    mature: list[Proposal] = []
     for slot, (searched, text) in enumerate(candidates):
-        arch = chosen.parse(text)
+        arch = space.parse(text)
         if transform is not None:
-            arch = getattr(chosen, transform)(arch)
-        arch = chosen.canonical(arch)
-        told.append(
+            arch = getattr(space, transform)(arch)
+        arch = space.canonical(arch)
+        mature.append(
             {
                 "slot": slot,
-                "candidate": chosen.key(arch),
-                "architecture": chosen.format(arch),
+                "candidate": space.key(arch),
+                "architecture": space.format(arch),
                 "searched": searched,
             }
         )
-    return told
+    return mature
 
 
 def propose_finalists(
-    out: PathLike,
-    *,
-    space: Any,
-    ledger_path: PathLike,
-    top: int,
-    run: str,
-    arm: str,
-    seed: int,
-    transform: str | None = None,
+    proposals: PathLike, *, search: SearchIdentity, ledger: PathLike, maturing: Maturing, top: int
 ) -> None:
     """Write the best ``top`` candidates of a ledger as proposals; ties go to the earlier candidate.
 
     Parameters
     ----------
-    space
-        Settings of the space in which finalists are trained.
-    transform
-        What is done to every architecture first: ``"separable"`` or None.
+    proposals
+        ``proposals.json`` to write.
+    search
+        Whose finalists they are.
+    ledger
+        The search's ledger.
+    maturing
+        The space in which finalists are trained, and what is done to every architecture first.
+    top
+        How many.
 
     Raises
     ------
     TgsageError
         If fewer candidates have a score.
     """
-    table = ledger.read(ledger_path)
+    table = ledger_table.read(ledger)
     best = table[table["status"] == "ok"].dropna(subset="score").drop_duplicates("candidate")
     best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable").head(
         top
@@ -125,34 +121,38 @@ def propose_finalists(
     if len(best) < top:
         reasons = table.loc[table["status"] != "ok", "status"].value_counts().to_dict()
         raise TgsageError(
-            f"{ledger_path}: {len(best)} candidates have a score, search.finalists.top asks for {top}; "
+            f"{ledger}: {len(best)} candidates have a score, search.finalists.top asks for {top}; "
             f"others: {reasons or 'none'}; raise the number of candidates or lower search.finalists.top"
         )
-    told = _matured(list(zip(best["candidate"], best["architecture"], strict=True)), space, transform)
-    where = {"run": run, "arm": arm, "seed": seed, "round": -1, "stage": "finalists"}
-    write_json(out, {**where, "proposals": told})
+    candidates = list(zip(best["candidate"], best["architecture"], strict=True))
+    _write(proposals, search, -1, FINALISTS, _mature_proposals(candidates, maturing))
 
 
 def propose_best(
-    out: PathLike,
-    *,
-    space: Any,
-    finalists_path: PathLike,
-    run: str,
-    arm: str,
-    seed: int,
-    transform: str | None = None,
+    proposals: PathLike, *, search: SearchIdentity, finalists: PathLike, maturing: Maturing
 ) -> None:
     """Write the finalist with the highest mature validation accuracy as the final stage's one proposal.
 
-    ``space`` and ``transform`` are those of the final stage; the architecture is the one that the finalist
-    was trained with.
+    Parameters
+    ----------
+    proposals
+        ``proposals.json`` to write.
+    search
+        Whose winner it is.
+    finalists
+        ``finalists.csv``; the architecture is the one that the finalist was trained with.
+    maturing
+        As in :func:`propose_finalists`, of the final stage.
+
+    Raises
+    ------
+    TgsageError
+        If no finalist ended its training.
     """
-    table = pd.read_csv(finalists_path, dtype={"candidate": str})
+    table = finalists_table.read(finalists)
     table = table[table["status"] == "ok"].dropna(subset="accuracy")
     if table.empty:
-        raise TgsageError(f"{finalists_path}: no finalist ended its training; see its training.json for why")
+        raise TgsageError(f"{finalists}: no finalist ended its training; see its training.json for why")
     best = table.sort_values(["accuracy", "rank"], ascending=[False, True], kind="stable").iloc[0]
-    told = _matured([(best["candidate"], best["architecture"])], space, transform)
-    where = {"run": run, "arm": arm, "seed": seed, "round": -1, "stage": "final"}
-    write_json(out, {**where, "proposals": told})
+    winner = _mature_proposals([(best["candidate"], best["architecture"])], maturing)
+    _write(proposals, search, -1, FINAL, winner)

@@ -1,5 +1,5 @@
 """Studies: ledgers of several searches beside each other."""
 
-from .comparison import comparison
+import lazy_loader as lazy
 
-__all__ = ["comparison"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -46,7 +46,7 @@ depend on the method of comparison, and are computed with it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,8 @@ from scipy.stats import rankdata
 
 from ..errors import TgsageError
 from ..rdm import category_means, compare, n_stimuli, rdm, subset
+from ..recordings.split_half import halvings
+from .patterns import standardised
 
 Z_95 = 1.6448536269514722
 """Standard normal quantile of a one-sided 95 % interval."""
@@ -78,15 +80,8 @@ class Ceiling:
 
 
 def absent(reason: str) -> Ceiling:
-    """A ceiling that cannot be known."""
+    """Return a ceiling that is unknown, with the reason."""
     return Ceiling(np.nan, np.nan, np.nan, reason)
-
-
-def standardised(means: np.ndarray) -> np.ndarray:
-    """Z-score every site (column) over stimuli; a site without variance becomes 0."""
-    centred = means - means.mean(axis=0)
-    deviation = centred.std(axis=0)
-    return centred / np.where(deviation > 0, deviation, 1.0)
 
 
 def noise_ceiling(
@@ -136,33 +131,34 @@ def noise_ceiling(
     least = 4 if metric == "crossnobis" else 2
     repeated = counts >= least
     usable: dict[str, np.ndarray] = {}
-    found: dict[str, Ceiling] = {}
+    ceilings: dict[str, Ceiling] = {}
     for part, members in parts.items():
         kept = np.asarray(members)[repeated[members]]
         if 2 * len(kept) < len(members) or len(kept) < 3:
-            found[part] = absent(f"{len(kept)} of {len(members)} stimuli have {least} or more repetitions")
+            ceilings[part] = absent(f"{len(kept)} of {len(members)} stimuli have {least} or more repetitions")
         else:
             usable[part] = kept
     if not usable:
-        return found
+        return ceilings
     rows = np.flatnonzero(repeated[stimulus])
     position = np.cumsum(repeated) - 1
     shown, data = position[stimulus[rows]], np.asarray(presentations, np.float64)[rows]
     counts = counts[repeated]
     agreement = {part: _Agreement(method) for part in usable}
     shares = []
-    for weights in halvings(counts, shown, n_splits, np.random.default_rng(seed)):
-        halves = [_responses(data, shown, half, zscore, metric) for half in weights]
-        shares.append(np.mean([_inverse_count(half, shown, len(counts)) for half in weights]))
+    for labels in halvings(shown, n_splits, np.random.default_rng(seed), odd="coin"):
+        masks = labels == 0, labels == 1
+        halves = [_responses(data, shown, mask, zscore, metric) for mask in masks]
+        shares.append(np.mean([_inverse_count(mask, shown, len(counts)) for mask in masks]))
         for part, kept in usable.items():
             index = position[kept]
-            labels = None if categories is None else np.asarray(categories)[kept]
-            one, two = (_rdm(half[index], metric, labels) for half in halves)
+            category = None if categories is None else np.asarray(categories)[kept]
+            one, two = (_rdm(half[index], metric, category) for half in halves)
             agreement[part].add(one, two)
     # How much less noise variance the mean of all repetitions has than that of a half.
     shrinkage = float(np.mean(1 / counts) / np.mean(shares))
-    found.update({part: agreement[part].ceiling(shrinkage) for part in usable})
-    return {part: found[part] for part in parts}
+    ceilings.update({part: agreement[part].ceiling(shrinkage) for part in usable})
+    return {part: ceilings[part] for part in parts}
 
 
 def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 2) -> tuple[float, float]:
@@ -189,22 +185,6 @@ def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 
     high = min(1.0, split_half + Z_95 * error)
     upper = 0.0 if high <= 0 else float(np.sqrt(high / (high + shrinkage**power * (1 - high))))
     return float(lower), upper
-
-
-def halvings(
-    counts: np.ndarray, shown: np.ndarray, n_splits: int, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of disjoint masks (presentations,): the repetitions of every stimulus, halved at random.
-
-    Of an odd number of repetitions, a coin decides which half has one more.
-    """
-    start = np.cumsum(counts) - counts
-    for _ in range(n_splits):
-        order = np.lexsort((rng.random(len(shown)), shown))
-        rank = np.empty(len(shown), int)
-        rank[order] = np.arange(len(shown)) - start[shown[order]]
-        first = rank < ((counts + rng.integers(0, 2, len(counts))) // 2)[shown]
-        yield first, ~first
 
 
 def measurement_ceiling(
@@ -284,16 +264,15 @@ def _one(a: np.ndarray, b: np.ndarray, method: str) -> float:
     return float(compare(a, b, method)[0, 0])
 
 
-def _rdm(responses: np.ndarray, metric: str, labels: np.ndarray | None) -> np.ndarray:
-    if labels is not None:
-        responses = category_means(responses, labels)
-    return np.asarray(rdm(responses, metric))
+def _rdm(responses: np.ndarray, metric: str, category: np.ndarray | None) -> np.ndarray:
+    patterns = responses if category is None else category_means(responses, category)
+    return np.asarray(rdm(patterns, metric))
 
 
 def _responses(
     data: np.ndarray, shown: np.ndarray, half: np.ndarray, zscore: bool, metric: str
 ) -> np.ndarray:
-    """What an RDM is made of: means (stimuli, sites), or for crossnobis (stimuli, repetitions, sites)."""
+    """Return the patterns of an RDM: means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
     n = int(shown.max()) + 1
     counts = np.bincount(shown[half], minlength=n)
     rows = np.flatnonzero(half)
@@ -305,8 +284,7 @@ def _responses(
     repeats = int(counts.min())
     order = rows[np.argsort(shown[rows], kind="stable")]
     start = np.cumsum(counts) - counts
-    taken = order[start[:, None] + np.arange(repeats)]
-    blocks = data[taken]
+    blocks: np.ndarray = data[order[start[:, None] + np.arange(repeats)]]
     if zscore:
         deviation = means.std(axis=0)
         blocks = (blocks - means.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)

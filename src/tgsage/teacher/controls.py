@@ -1,110 +1,92 @@
-"""The shuffled teacher: the same distances, between the wrong images.
-
-A claim that a brain helps a search stands beside this, and beside those of :mod:`tgsage.teacher.images`
-(pixels, labels, Gabor energy, an untrained network) and :mod:`tgsage.teacher.surrogates` (fewer sites, noise
-with the recordings' statistics), which are settings of the recorded teacher.
-"""
+"""Controls that replace the RDMs of another teacher and keep its stimuli, splits, targets and weights."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
 
-from ..errors import TgsageError, unknown
-from ..rdm import subset
-from ..store import seed_from
-from . import files
+from .ceilings import absent
+from .format import (
+    TargetAttributes,
+    TeacherAttributes,
+    inherited,
+    marked,
+    simulation,
+    target,
+    targets_of,
+    tree,
+)
+from .stimuli import Stimuli
+
+Rdms = tuple[np.ndarray, Sequence[np.ndarray] | None]
+"""A condensed RDM over stimuli, and the RDM over category means of each part where there is one."""
 
 
-def shuffled(
-    teacher: xr.DataTree,
+def control_of_images(
+    original: xr.DataTree,
+    rdms: Callable[[str, Stimuli], Rdms],
     *,
-    within: str = "all",
-    seed: int = 0,
-    name: str = "shuffled",
+    name: str,
+    kind: str,
+    control: str,
+    metric: str,
 ) -> xr.DataTree:
-    """Permute the stimulus labels of a teacher's RDMs.
-
-    Labels are permuted within each of the parts choose, reward and report, so that these stay disjoint and
-    each keeps its own distances: the RDM of a part has the same values in other places. Targets with the same
-    stimuli get the same permutation: their relation to each other is kept. Images, splits and noise ceilings
-    are those of the original. Where the teacher is scored by category RDMs, the categories are permuted, in
-    the same way in every part.
-
-    TG of a shuffled teacher varies less over candidates than that of the real one, so that one alpha does not
-    weigh the two alike.
+    """Make a control whose RDMs are of the original's images, and not of any responses.
 
     Parameters
     ----------
-    teacher
-        The original.
-    within
-        ``all``; or ``category``: stimuli keep their category, and only what is finer than categories is lost.
-    seed
-        Of the permutations.
-    name
-        Of the new teacher.
+    original
+        The teacher that is controlled for.
+    rdms
+        Given the name and the stimuli of a target, returns its RDM; and, where the original is scored by
+        category RDMs (root attribute ``rdm`` is ``category``), the category RDM of each part of the stimuli.
+    name, kind
+        Of the control.
+    control
+        What the RDMs are of, in a few words for figures and the report.
+    metric
+        Of the RDMs.
 
-    Raises
-    ------
-    TgsageError
-        If nothing can be permuted within categories (unknown, or one stimulus each), or the original is
-        itself shuffled.
+    Returns
+    -------
+    xarray.DataTree
+        Without noise ceilings: images have no measurement noise.
     """
-    if teacher.attrs["kind"] == "shuffled":
-        raise TgsageError(
-            f"teacher {name!r}: {teacher.attrs['teacher']!r} is itself shuffled; name the original"
-        )
-    if within not in ("all", "category"):
-        raise unknown(f"teacher {name!r}: within", within, ("all", "category"))
-    by_category = teacher.attrs["rdm"] == "category"
-    if by_category and within == "category":
-        raise TgsageError(
-            f"teacher {name!r}: {teacher.attrs['teacher']!r} is scored by category RDMs, which a "
-            "permutation within categories does not change; set within: all"
-        )
     groups = {}
-    for target, group in files.targets_of(teacher).items():
-        split, category = group["split"].values.astype(str), group["category"].values.astype(str)
-        if within == "category" and (category == "").all():
-            raise TgsageError(
-                f"teacher {name!r}: the stimuli of target {target!r} have no categories; set within: all"
-            )
-        rng = np.random.default_rng(
-            seed_from("shuffled", seed, within, group["stimulus_id"].values.astype(str))
+    for target_name, group in targets_of(original).items():
+        stimuli = Stimuli.of_target(group)
+        condensed, by_category = rdms(target_name, stimuli)
+        groups[target_name] = target(
+            stimuli,
+            condensed,
+            ceilings=dict.fromkeys(stimuli.parts(), absent("RDMs of images have no measurement noise")),
+            category_rdms=by_category,
+            attributes=inherited(
+                TargetAttributes,
+                group.attrs,
+                region=control,
+                n_sites=0,
+                n_repeats=np.nan,
+                n_animals=0,
+                zscore=0,
+                metric=metric,
+            ),
         )
-        cells = np.char.add(split, np.char.add("/", category)) if within == "category" else split
-        order = _permuted_within(cells, rng)
-        if (order == np.arange(len(order))).all():
-            raise TgsageError(
-                f"teacher {name!r}: no two stimuli of target {target!r} share a category and a split, so "
-                "nothing can be permuted within categories; set within: all"
-            )
-        group["rdm"] = ("pair", subset(group["rdm"].values, order))
-        if by_category:
-            categories = _permuted_within(np.zeros(group.sizes["category_index"], int), rng)
-            rows = [subset(row, categories) for row in group["category_rdm"].values]
-            group["category_rdm"] = (("part", "category_pair"), np.array(rows))
-        # Bounds over animals are of the original's labels, and hold for these as well.
-        groups[target] = group
-    attributes = {
-        **teacher.attrs,
-        "teacher": name,
-        "kind": "shuffled",
-        "of": teacher.attrs["teacher"],
-        "of_digest": teacher.attrs["digest"],
-        "within": within,
-    }
-    return files.tree(groups, attributes)
-
-
-def _permuted_within(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A permutation that leaves every element in its cell; not the identity if there is another."""
-    order = np.arange(len(cells))
-    for cell in np.unique(cells):
-        members = np.flatnonzero(cells == cell)
-        moved = rng.permutation(members)
-        while len(members) > 1 and (moved == members).all():
-            moved = rng.permutation(members)
-        order[members] = moved
-    return order
+    attributes = inherited(
+        TeacherAttributes,
+        original.attrs,
+        teacher=name,
+        kind=kind,
+        metric=metric,
+        of=original.attrs["teacher"],
+        of_digest=original.attrs["digest"],
+        control=control,
+        mark=marked(
+            simulation(original.attrs["simulated"], original.attrs["simulated_recordings"]),
+            f"Control: {control}",
+        ),
+        words=f"A control, made from the stimuli of {original.attrs['teacher']} alone: {control}.",
+    )
+    return tree(groups, attributes.flat())

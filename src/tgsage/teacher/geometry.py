@@ -85,13 +85,15 @@ def to_network_input(
     rows, columns = (_centred(side, resolution) for side in size)
     for index, image in enumerate(images):
         if size != (height, width):
-            image = np.asarray(Image.fromarray(image).resize(size[::-1], _FILTERS[resample]))
-        out[index, rows[1], columns[1]] = image[rows[0], columns[0]]
+            resized = np.asarray(Image.fromarray(image).resize(size[::-1], _FILTERS[resample]))
+        else:
+            resized = image
+        out[index, rows[1], columns[1]] = resized[rows[0], columns[0]]
     return out
 
 
 def _centred(side: int, resolution: int) -> tuple[slice, slice]:
-    """Where along one axis the pixels come from, and where they go."""
-    taken = min(side, resolution)
-    start, to = (side - taken) // 2, (resolution - taken) // 2
-    return slice(start, start + taken), slice(to, to + taken)
+    """Return where along one axis the pixels come from, and where they go."""
+    visible = min(side, resolution)
+    start, to = (side - visible) // 2, (resolution - visible) // 2
+    return slice(start, start + visible), slice(to, to + visible)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ..errors import TgsageError
-from .weights import state_dict
-
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-"""Pixel mean and standard deviation, as fractions of 255, that public CIFAR ResNets were often trained "
-"with."""
+"""Pixel mean and standard deviation, as fractions of 255, of many public CIFAR ResNets."""
 
 
 class BasicBlock(nn.Module):
@@ -35,6 +29,7 @@ class BasicBlock(nn.Module):
         self.widening = channels - channels_in
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, channels_in, height, width) to (n, channels, height / stride, width / stride)."""
         y = functional.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         if self.stride != 1 or self.widening:
@@ -46,7 +41,7 @@ class BasicBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """(n, channels, height, width) -> (n, classes).
+    """A residual network for small images: (n, channels, height, width) -> (n, classes).
 
     Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it.
 
@@ -65,6 +60,9 @@ class CifarResNet(nn.Module):
         The three stacks. A probe is the output of a stack's last block, after its ReLU.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
     probe_names = ("layer1", "layer2", "layer3")
 
     def __init__(self, blocks_per_stack: int, width: int, n_classes: int, in_channels: int = 3):
@@ -85,49 +83,15 @@ class CifarResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
         x = functional.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(x.mean((2, 3)))
+        logits: torch.Tensor = self.linear(x.mean((2, 3)))
+        return logits
 
 
 def initial(blocks_per_stack: int, width: int, n_classes: int, seed: int) -> CifarResNet:
-    """A network with parameters drawn from a seed; torch's own random state is left alone."""
+    """Return a network with parameters drawn from a seed; torch's own random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CifarResNet(blocks_per_stack, width, n_classes)
-
-
-def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int = 16) -> CifarResNet:
-    """Read a CIFAR ResNet from a torch checkpoint.
-
-    Parameters
-    ----------
-    path
-        A state dict, or a mapping with one under ``state_dict``; keys may begin with ``module.``. Read with
-        ``weights_only=True``: nothing in it is executed.
-    blocks_per_stack, width
-        Of the network that was saved.
-
-    Raises
-    ------
-    TgsageError
-        If the file is no such checkpoint, or its network is another one.
-    """
-    state = state_dict(path)
-    state = {key.removeprefix("module."): value for key, value in state.items()}
-    if "linear.weight" not in state:
-        raise TgsageError(
-            f"weights {path}: has no linear.weight; it is not of a CIFAR ResNet with these names"
-        )
-    with torch.random.fork_rng(devices=[]):
-        module = CifarResNet(blocks_per_stack, width, len(state["linear.weight"]))
-    try:
-        module.load_state_dict(state)
-    except RuntimeError:
-        found = len({key.split(".")[1] for key in state if key.startswith("layer1.")})
-        channels = len(state["bn1.weight"]) if "bn1.weight" in state else "?"
-        raise TgsageError(
-            f"weights {path}: of a network with {found} blocks per stack and width {channels}, not "
-            f"{blocks_per_stack} and {width}; set blocks_per_stack and width"
-        ) from None
-    return module.eval()

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config.teacher import Splits
 from ..errors import TgsageError
 from ..store import seed_from
+
+if TYPE_CHECKING:
+    from .settings import Splits
 
 PARTS = ("choose", "reward", "report")
 SMALLEST = 20
 """A part with fewer stimuli is refused: 19 stimuli are 171 pairs, and no ranking of layers."""
 
 
-def parts_in_use(splits: Splits) -> tuple[str, ...]:
-    """The parts that have a share, in the order choose, reward, report."""
-    return tuple(part for part in PARTS if getattr(splits, part) > 0)
-
-
 def assign_splits(
-    categories: Sequence[str],
+    categories: Sequence[str] | np.ndarray,
     splits: Splits,
     *,
     where: str,
     pictures: Sequence[str] | None = None,
-    known: dict[str, str] | None = None,
+    part_of_picture: dict[str, str] | None = None,
 ) -> np.ndarray:
     """Assign every stimulus to ``choose``, ``reward`` or ``report``.
 
     Systematic sampling: the stimuli of a category, in random order, are spread evenly over [0, 1); all
     stimuli are sorted by that place and cut at the shares. So the parts have their size exactly and every
     category its share in every part to within one stimulus. Stimuli with one picture stay together, here
-    and, through ``known``, across the data sets of a teacher.
+    and, through ``part_of_picture``, across the data sets of a teacher.
 
     Parameters
     ----------
@@ -45,8 +43,8 @@ def assign_splits(
         What messages call the stimuli, e.g. ``"recordings 'majaj'"``.
     pictures
         One key per stimulus that is equal for equal pictures; None: all differ.
-    known
-        Part of each picture that was assigned before; is added to.
+    part_of_picture
+        Part of each picture that was assigned before. The new assignments are added.
 
     Returns
     -------
@@ -60,10 +58,10 @@ def assign_splits(
     """
     n = len(categories)
     pictures = [f"#{index}" for index in range(n)] if pictures is None else list(pictures)
-    known = {} if known is None else known
+    part_of_picture = {} if part_of_picture is None else part_of_picture
     first: dict[str, int] = {}
     for index, picture in enumerate(pictures):
-        if picture not in known:
+        if picture not in part_of_picture:
             first.setdefault(picture, index)
     units = np.array(list(first.values()), int)
     names = np.asarray(categories, str)[units]
@@ -75,11 +73,11 @@ def assign_splits(
     order = units[np.argsort(place, kind="stable")]
     cuts = np.rint(np.cumsum([getattr(splits, part) for part in PARTS]) * len(units)).astype(int)
     for part, start, stop in zip(PARTS, [0, *cuts[:-1]], cuts, strict=True):
-        known.update({pictures[index]: part for index in order[start:stop]})
-    assigned = np.array([known[picture] for picture in pictures], dtype="<U6")
-    for part in parts_in_use(splits):
+        part_of_picture.update({pictures[index]: part for index in order[start:stop]})
+    assigned = np.array([part_of_picture[picture] for picture in pictures], dtype="<U6")
+    for part in PARTS:
         count = int((assigned == part).sum())
-        if count < SMALLEST:
+        if getattr(splits, part) > 0 and count < SMALLEST:
             raise TgsageError(
                 f"{where}: split {part!r} has {count} of {n} stimuli, and at least {SMALLEST} are needed; "
                 f"change splits.{part} or use more stimuli"

@@ -12,7 +12,7 @@ from ..errors import TgsageError
 
 
 def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """Where a checkpoint lies: an absolute path, or in the data folder, or below the working directory.
+    """Find a checkpoint: at an absolute path, in the data folder, or below the working folder.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path
 
 
 def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read a state dict.
+    """Read a state dict; a prefix ``module.`` of its keys is left out.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             try:
-                return load_file(path)
+                return _without_prefix(load_file(path))
             except safetensors.SafetensorError as error:
                 raise TgsageError(f"weights {path}: not a safetensors file ({error})") from None
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -57,4 +57,8 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise TgsageError(f"weights {path}: holds no state dict of tensors; save module.state_dict()")
-    return state
+    return _without_prefix(state)
+
+
+def _without_prefix(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key.removeprefix("module."): value for key, value in state.items()}

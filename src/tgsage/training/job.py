@@ -1,41 +1,43 @@
-"""One candidate of a search: trained in a process of its own, told in a ``training.json``."""
+"""One candidate of a search, trained in a process of its own, and its ``training.json``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import plugins, spaces, tasks
 from ..errors import TgsageError
-from ..settings import Section, checked
-from ..store import Store, write_json
+from ..settings import checked
+from ..store import Store
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
 from .settings import Recipe
 
-TOLD = (
+if TYPE_CHECKING:
+    from ..spaces.settings import SpaceSettings
+
+RECORD_FIELDS = (
     "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
     "checkpoints", "device", "processor",
 )  # fmt: skip
-"""What of an entry's record is told in ``training.json``."""
+"""What ``training.json`` takes from an entry's record."""
 
 
 def train_candidate(
     proposal: Mapping[str, Any],
     recipe: Recipe | Mapping[str, Any],
     task_path: str | os.PathLike[str],
-    space: Section | Mapping[str, Any] | str,
+    space: SpaceSettings | Mapping[str, Any] | str,
     store_root: str | os.PathLike[str],
     device: str,
-    out_path: str | os.PathLike[str],
     *,
     round: int | None = None,
     earlier: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """Train a proposed architecture, or take it from the store, and write ``training.json``.
+    """Train a proposed architecture, or take it from the store.
 
-    The work is done in a child process. What goes wrong with the candidate is written, not raised: it cannot
+    The work is done in a child process. What goes wrong with the candidate is told, not raised: it cannot
     be built, diverges, lacks memory or crashes (``failed``), or takes longer than the recipe allows
     (``timeout``). Whatever was spent is counted in ``examples`` and ``seconds``; a candidate from the store
     is charged what its original training took, and one that was continued what it took since its first step.
@@ -55,10 +57,8 @@ def train_candidate(
         The store's folder.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``. CUDA starts in the child only.
-    out_path
-        ``training.json`` to write.
     round
-        Round, where the proposal does not tell it.
+        Round, where the proposal has none.
     earlier
         Shares of the training at which it may have stopped before; it is continued from the latest that the
         store has, see :func:`tgsage.training.ensure_trained`.
@@ -66,9 +66,9 @@ def train_candidate(
     Returns
     -------
     dict
-        What was written: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
-        ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
-        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
+        What ``training.json`` holds of a candidate: ``status``, ``reason``, ``candidate``, ``architecture``,
+        ``round``, ``slot``, ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``,
+        ``training_loss_sum``, ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
         :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
 
     Raises
@@ -83,8 +83,9 @@ def train_candidate(
     key = chosen.key(arch)
     if proposal.get("candidate", key) != key:
         raise TgsageError(
-            f"{out_path}: the proposal is candidate {proposal['candidate']}, but its architecture has the "
-            f"key {key} in this space; they were made with other settings of search.space, propose again"
+            f"slot {proposal['slot']}: the proposal is candidate {proposal['candidate']}, but its "
+            f"architecture has the key {key} in this space; they were made with other settings of "
+            "search.space, propose again"
         )
     text = chosen.format(arch)
     outcome = run_isolated(
@@ -123,17 +124,16 @@ def train_candidate(
         "processor": None,
         "recipe": recipe.plain(),
     }
-    # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
-    told = dict(outcome.reports)
-    result["seconds"] += told.pop("seconds_before", 0.0)
-    result.update(told)
+    # What the child reported before it was lost: counts, the images seen, and what an earlier part had cost.
+    reported = dict(outcome.reports)
+    result["seconds"] += reported.pop("seconds_before", 0.0)
+    result.update(reported)
     if outcome.failure is None:
         result.update({name: value for name, value in outcome.value.items() if value is not None})
     else:
         result["status"] = "timeout" if outcome.failure.kind == "timeout" else "failed"
         result["reason"] = f"{outcome.failure.kind}: {outcome.failure.reason}"
     result["n_probes"] = len(result["probes"])
-    write_json(out_path, result)
     return result
 
 
@@ -166,4 +166,4 @@ def _train_here(
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
     # An entry made by an earlier version says no processor.
-    return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}
+    return {**{name: stored.record.get(name) for name in RECORD_FIELDS}, "store_key": stored.key}

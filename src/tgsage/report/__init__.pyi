@@ -1,0 +1,2 @@
+from .page import build as build
+from .page import write as write

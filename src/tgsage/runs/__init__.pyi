@@ -1,0 +1,10 @@
+from . import comparison as comparison
+from . import finalists as finalists
+from . import layout as layout
+from . import ledger as ledger
+from . import profiles as profiles
+from . import rdms as rdms
+from . import records as records
+from . import rsa as rsa
+from . import search_files as search_files
+from . import settings as settings

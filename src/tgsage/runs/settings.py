@@ -1,0 +1,110 @@
+"""Settings of a search, in the groups that its stages are given.
+
+A stage gets only the group that it reads, so that a change runs again what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from ..config.scoring import Scoring
+from ..guidance.settings import GuidanceSettings
+from ..plugins import Choice, load_files
+from ..samplers.settings import SamplerSettings
+from ..settings import Section, checked
+from ..spaces.settings import SpaceSettings
+from ..training.settings import Recipe
+from .records import PathLike, read_record, write_record
+
+__all__ = [
+    "GuidanceSettings", "Maturing", "Measuring", "Proposing", "Recipe", "SamplerSettings", "Scoring",
+    "SearchIdentity", "SearchSettings", "SpaceSettings", "read_settings", "write_settings",
+]  # fmt: skip
+
+
+class SearchIdentity(Section):
+    """Which search a file is of."""
+
+    run: str
+    """Name of the run."""
+    arm: str
+    """Name of the arm."""
+    seed: int
+    """Search seed."""
+
+
+class Proposing(Section):
+    """How a round's architectures are proposed."""
+
+    space: Annotated[SpaceSettings, Choice("space")]
+    """What may be proposed."""
+    sampler: Annotated[SamplerSettings, Choice("sampler")]
+    """Who proposes."""
+    n: int
+    """How many."""
+
+
+class Maturing(Section):
+    """How architectures are changed before they are trained to maturity."""
+
+    space: Annotated[SpaceSettings, Choice("space")]
+    """The space of that stage: the search's, or it with other widths, repeats or reductions."""
+    transform: str | None
+    """What is done to every architecture first, or None."""
+
+
+class Measuring(Section):
+    """How candidates are compared with their teachers."""
+
+    scoring: Scoring
+    """The method."""
+    targets: list[str] = []
+    """Targets of the teacher, in its order."""
+    observed: list[str] = []
+    """Targets of the teacher that is only observed, in its order."""
+
+
+class SearchSettings(SearchIdentity):
+    """``search.json``: what a search is, and how many candidates it will see."""
+
+    teacher: str | None
+    """Who guides."""
+    observe: str | None
+    """Who is only observed."""
+    guidance: Annotated[GuidanceSettings, Choice("guidance")]
+    """What turns measurements into a score."""
+    sampler: Annotated[SamplerSettings, Choice("sampler")]
+    """Who proposes."""
+    scoring: Scoring
+    """How candidates are compared with a teacher."""
+    rounds: int
+    """How many rounds."""
+    lag: int
+    """A round's proposals read the ledger of rounds before it by more than this."""
+    total: int
+    """How many candidates."""
+    plugins: list[str] = []
+    """Files of the user's own plugins."""
+
+    @property
+    def measured_with(self) -> str | None:
+        """Name of the teacher whose targets are in the ledger: the one that guides, or the one observed."""
+        return self.teacher or self.observe
+
+
+def write_settings(settings: PathLike, *, search: SearchSettings) -> None:
+    """Write ``search.json``."""
+    write_record("search", settings, search.plain())
+
+
+def read_settings(path: PathLike) -> SearchSettings:
+    """Read ``search.json``.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file, it is of another version, or it names a plugin that is not there.
+    """
+    content: dict[str, Any] = read_record("search", path)
+    load_files(content.get("plugins", []))
+    return checked(str(path), SearchSettings, content)

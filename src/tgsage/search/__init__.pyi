@@ -1,0 +1,13 @@
+from .collect import collect_finalists as collect_finalists
+from .collect import collect_round as collect_round
+from .collect import measurement as measurement
+from .final_test import test_winner as test_winner
+from .fitting import fit_guidance as fit_guidance
+from .halving import promote as promote
+from .progress import announce as announce
+from .progress import leaderboard as leaderboard
+from .propose import propose_best as propose_best
+from .propose import propose_finalists as propose_finalists
+from .propose import propose_round as propose_round
+from .score import score_pack as score_pack
+from .train import train_pack as train_pack

@@ -1,0 +1,1 @@
+from .arms import compare_arms as compare_arms

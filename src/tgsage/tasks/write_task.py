@@ -1,0 +1,16 @@
+"""The stage that makes a task, as a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .. import recordings, tasks
+
+if TYPE_CHECKING:
+    from .settings import TaskSettings
+
+
+def write_task(task: str | os.PathLike[str], *, settings: TaskSettings, data: str | None) -> None:
+    """Make a task, and write its file; ``data`` is the configured data folder."""
+    tasks.write(settings, recordings.data_root(data), task)

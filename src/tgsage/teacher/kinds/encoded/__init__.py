@@ -1,0 +1,1 @@
+"""Predicted responses of recorded sites to the images of the task."""

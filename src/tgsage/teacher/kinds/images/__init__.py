@@ -1,0 +1,1 @@
+"""Controls made of images alone."""

@@ -1,0 +1,1 @@
+"""A network that learned the task."""

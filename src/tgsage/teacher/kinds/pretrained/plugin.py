@@ -1,0 +1,66 @@
+"""Settings of the pretrained teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import model_validator
+
+from ....plugins import register
+from ....settings import Field
+from ...settings import Splits, TeacherSettings
+
+
+@register
+class PretrainedTeacher(TeacherSettings):
+    """Target RDMs from layers of a network of timm or torchvision, which learned something else."""
+
+    code: ClassVar[str] = "tgsage.teacher.kinds.pretrained.teacher:make"
+    runs_network: ClassVar[bool] = True
+
+    kind: Literal["pretrained"]
+    """Selects this kind."""
+    architecture: str = Field(pattern=r"^(timm|torchvision):[^:]+$")
+    """Library and name, ``timm:<name>`` or ``torchvision:<name>``; needs the extra ``vision``."""
+    layers: list[str] = Field(min_length=1)
+    """Submodules whose output is taken, a target each, as ``named_modules()`` calls them."""
+    weights: str | None = None
+    """A state dict (safetensors, or a torch checkpoint of tensors), relative to the data folder; null takes
+    the library's own pretrained weights, which it downloads."""
+    resolution: int | None = Field(default=None, ge=8)
+    """Side in pixels to which the task's images are brought; null leaves them as they are."""
+    resample: Literal["area", "bilinear", "bicubic"] = "bicubic"
+    """Filter for that."""
+    mean: list[float] = Field(default=[0.485, 0.456, 0.406], min_length=3, max_length=3)
+    """Pixel mean that the network expects, as fractions of 255; the default is that of ImageNet."""
+    std: list[Annotated[float, Field(gt=0)]] = Field(
+        default=[0.229, 0.224, 0.225], min_length=3, max_length=3
+    )
+    """Pixel standard deviation that the network expects, as fractions of 255."""
+    n_stimuli: int = Field(default=512, ge=40)
+    """Validation images of the task on which the RDMs are taken."""
+    subsamples: int = Field(default=10, ge=1)
+    """RDMs of that many random feature subsamples are averaged (Bashivan et al. 2019)."""
+    subsample_features: int = Field(default=1024, ge=8)
+    """Features in each subsample."""
+    metric: Literal["correlation", "sqeuclidean", "cosine"] = "correlation"
+    """Dissimilarity of two response patterns."""
+    rdm: Literal["image", "category"] = "image"
+    """One RDM entry per pair of images, or per pair of categories (patterns are averaged first)."""
+    splits: Splits = Splits()
+    """Which stimuli choose, reward and report."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of its forward passes."""
+
+    @model_validator(mode="after")
+    def _layers_differ(self) -> PretrainedTeacher:
+        if len(set(self.layers)) != len(self.layers):
+            raise ValueError("layers names a layer twice; name every layer once")
+        return self
+
+    def target_names(self, _teachers: Mapping[str, TeacherSettings]) -> list[str]:
+        """Return the layers."""
+        return self.layers

@@ -1,0 +1,1 @@
+"""Permuted stimulus labels."""

@@ -1,0 +1,121 @@
+"""A CIFAR ResNet that learned a task: read from a checkpoint, or trained."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..errors import TgsageError
+from ..store import seed_from
+from ..training.loop import train
+from ..training.settings import Recipe
+from .resnet import IMAGENET_MEAN, IMAGENET_STD, CifarResNet, initial
+from .weights import find_weights, state_dict
+
+if TYPE_CHECKING:
+    from ..tasks.task import Task
+    from .settings import CifarResNet as ResNetSettings
+
+
+def learned_resnet(
+    settings: ResNetSettings,
+    name: str,
+    task: Task,
+    *,
+    seed: int,
+    threads: int,
+    data_root: str | os.PathLike[str] | None,
+    device: str,
+) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
+    """Return the network of the settings: from its checkpoint, or else trained on the task.
+
+    Parameters
+    ----------
+    settings
+        Size, checkpoint, epochs of training, and normalisation.
+    name
+        Of the teacher, for messages.
+    task
+        What it learns, where there is no checkpoint; gives the normalisation where the settings say so.
+    seed, threads
+        Of the training.
+    data_root
+        Folder that relative ``weights`` are looked for in.
+    device
+        Of the training.
+
+    Returns
+    -------
+    tuple
+        The network in evaluation mode; pixel mean and standard deviation (3,) as fractions of 255.
+
+    Raises
+    ------
+    TgsageError
+        If weights are absent or do not fit, or the training fails.
+    """
+    if settings.weights is not None:
+        module = load_weights(
+            find_weights(settings.weights, data_root), settings.blocks_per_stack, settings.width
+        )
+    else:
+        module = trained(settings, name, task, seed=seed, threads=threads, device=device)
+    imagenet = settings.normalisation == "imagenet"
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (task.mean, task.std)
+    return module.eval(), mean, std
+
+
+def trained(
+    settings: ResNetSettings, name: str, task: Task, *, seed: int, threads: int = 1, device: str = "cpu"
+) -> CifarResNet:
+    """Train a CIFAR ResNet on the task's training images.
+
+    Its streams come from the seed, the task and the size, not from the name: two teachers of equal settings
+    are one network.
+    """
+    blocks, width = settings.blocks_per_stack, settings.width
+    recipe = Recipe(epochs=settings.epochs, threads=threads, checkpoints=[1.0])
+    stream = seed_from("network teacher", seed, task.digest, blocks, width, recipe.plain())
+    module = initial(blocks, width, task.n_classes, stream)
+    try:
+        train(module, task, recipe, stream, device)
+    except TgsageError as error:
+        raise TgsageError(f"teacher {name!r}: {error}") from None
+    return module
+
+
+def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int = 16) -> CifarResNet:
+    """Read a CIFAR ResNet from a torch checkpoint.
+
+    Parameters
+    ----------
+    path
+        As for :func:`~tgsage.teacher.weights.state_dict`; keys may begin with ``module.``.
+    blocks_per_stack, width
+        Of the network that was saved.
+
+    Raises
+    ------
+    TgsageError
+        If the file is no such checkpoint, or its network is another one.
+    """
+    state = state_dict(path)
+    if "linear.weight" not in state:
+        raise TgsageError(
+            f"weights {path}: has no linear.weight; it is not of a CIFAR ResNet with these names"
+        )
+    with torch.random.fork_rng(devices=[]):
+        module = CifarResNet(blocks_per_stack, width, len(state["linear.weight"]))
+    try:
+        module.load_state_dict(state)
+    except RuntimeError:
+        blocks = len({key.split(".")[1] for key in state if key.startswith("layer1.")})
+        channels = len(state["bn1.weight"]) if "bn1.weight" in state else "?"
+        raise TgsageError(
+            f"weights {path}: of a network with {blocks} blocks per stack and width {channels}, not "
+            f"{blocks_per_stack} and {width}; set blocks_per_stack and width"
+        ) from None
+    return module.eval()

@@ -1,9 +1,0 @@
-from tgsage.errors import reporting
-
-with reporting(snakemake.log[0]):
-    from tgsage import recordings
-
-    settings = snakemake.params.settings
-    assembly, stimuli = recordings.make(settings, recordings.data_root(snakemake.params.data))
-    recordings.save(assembly, snakemake.output.assembly)
-    recordings.save_stimuli(stimuli, snakemake.output.stimuli)
