@@ -188,6 +188,12 @@ def guidance_files(wildcards):
     return files
 
 
+def judging(wildcards):
+    """Plugins that judge: the arm's guidance and, to read the architectures in its files, the space."""
+    guidance = SEARCH.arms[wildcards.arm].guidance
+    return [guidance, SEARCH.space] if guidance.files() else [guidance]
+
+
 # Settings that stages are given: each group holds what one stage reads, so that a change runs that stage again.
 
 
