@@ -32,7 +32,7 @@ from typing import Any
 
 from ..errors import TgsageError
 
-PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell")
+PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell.space")
 """What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
 
 START_SECONDS = 300.0
