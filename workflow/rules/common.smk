@@ -70,7 +70,7 @@ wildcard_constraints:
 
 @functools.cache
 def code_of_modules(call, modules):
-    return stage_digest(call, *modules)
+    return stage_digest(call, modules=modules)
 
 
 def code(call, *settings, figures_of=None):
