@@ -21,6 +21,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import operator
 import sys
 import types
 import typing
@@ -204,7 +205,7 @@ class Choice:
         members = self.members()
         if len(members) == 1:
             return handler.generate_schema(members[0])
-        union = typing.Union[members]  # noqa: UP007 - the members are not known to a type checker
+        union = functools.reduce(operator.or_, members)
         return handler.generate_schema(Annotated[union, Field(discriminator=self.tag)])
 
 

@@ -175,14 +175,12 @@ def test_a_candidate_is_trained_in_a_process_of_its_own(folder, space, sampler):
         (folder / "my_space.py").write_text(FILES["my_space.py"] + edit, encoding="utf-8")
         plugins.load_files(["my_space.py"])
         told.append(
-            train_candidate(
-                proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", "training.json", round=0
-            )
+            train_candidate(proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", round=0)
         )
     assert [item["status"] for item in told] == ["ok"] * 3, told
     assert told[0]["parameters"] == count_parameters(space.build(arch, 8))
     assert told[0]["probes"] == [f"layers.{index}" for index in range(arch["depth"])]
-    assert json.loads((folder / "training.json").read_text())["candidate"] == space.key(arch)
+    assert told[0]["candidate"] == space.key(arch)
     assert told[0]["store_key"] == told[1]["store_key"] != told[2]["store_key"]
     events = [event["event"] for event in Store(folder / "store").journal()]
     assert events == ["write", "hit", "write"]

@@ -38,8 +38,9 @@ def test_plain_values_become_what_the_annotations_say():
     assert __name__ in sys.modules
     assert call_stage(NAME, VALUES) == set(VALUES) - {"other"}
     assert called == {
-        "out": "o", "files": ["a", "b"], "one": "a", "none": None, "guidance": PPlusTg(name="p_plus_tg", alpha=2),
-        "measuring": Measuring(scoring=Scoring(compare="pearson"), targets=["V4"]), "space": None,
+        "out": "o", "files": ["a", "b"], "one": "a", "none": None, "space": None,
+        "guidance": PPlusTg(name="p_plus_tg", alpha=2),
+        "measuring": Measuring(scoring=Scoring(compare="pearson"), targets=["V4"]),
     }  # fmt: skip
 
 

@@ -497,8 +497,7 @@ def run(task_path: Path, store: Store, stop: float, earlier: list[float], **upda
     arch = space.canonical(space.sample(np.random.default_rng(0)))
     recipe = SHORT.model_copy(update={"stop": stop, **update})
     proposal = {"slot": 0, "round": 1, "architecture": space.format(arch)}
-    out = store.root.parent / "training.json"
-    return train_candidate(proposal, recipe, task_path, CELL, store.root, "cpu", out, earlier=earlier)
+    return train_candidate(proposal, recipe, task_path, CELL, store.root, "cpu", earlier=earlier)
 
 
 def test_processes_in_turn(task_path: Path, store: Store, tmp_path: Path) -> None:

@@ -59,23 +59,10 @@ def test_every_finished_candidate_is_told_in_one_line(searched):
 
 def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
     workspace, output = searched
-    for word in (
-        "Reason:",
-        "input:",
-        "jobid:",
-        "rule collect",
-        "steps (",
-        "Select jobs",
-        "Job stats",
-        "resources:",
-    ):
+    for word in ("Reason:", "input:", "jobid:", "rule ", "steps (", "Select jobs", "Job stats"):
         assert word not in output
-    for word in (
-        "Read the recordings simulated_macaque",
-        "Train pack 1 of round_0",
-        "Write results/tiny/report.html",
-    ):
-        assert word in output
+    for line in ("Read the recordings simulated_macaque", "Train pack 1 of round_0, monkey, seed 0"):
+        assert line in output.splitlines()
     assert len(output.splitlines()) < 60
     (log,) = (workspace.folder / ".snakemake" / "log").glob("*.log")
     full = log.read_text()
@@ -148,8 +135,8 @@ def test_changing_the_score_trains_nothing(again, change):
     assert [row["accuracy"] for row in changed] == [row["accuracy"] for row in rows]
     assert [row["score"] for row in changed] != [row["score"] for row in rows]
     if change == "alpha":
-        # A round's proposals depend on scores of earlier ones only; `random` reads them and draws the same.
-        assert again.ran().keys() == {"search_settings", "collect", "propose", "train", "score", "ledger"}
+        # Proposals depend on the scores of earlier rounds only, so those of the first stay.
+        assert again.ran().keys() == {"collect", "propose", "train", "score", "ledger"}
         assert again.ran()["propose"] == 1
 
 

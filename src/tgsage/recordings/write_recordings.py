@@ -16,7 +16,7 @@ PathLike = str | os.PathLike[str]
 def write_assembly(
     assembly: PathLike, stimuli: PathLike, *, settings: RecordingsSettings, data: str | None
 ) -> None:
-    """Read a data set, and write ``assembly.nc`` and ``stimuli.h5``; ``data`` is the configured data folder."""
+    """Read a data set from the configured data folder, and write ``assembly.nc`` and ``stimuli.h5``."""
     responses, images = recordings.make(settings, recordings.data_root(data))
     recordings.save(responses, assembly)
     recordings.save_stimuli(images, stimuli)

@@ -1,4 +1,4 @@
-"""The folder of a run: every file under ``results/<run>/``, with its name, columns, version, reader and writer."""
+"""The folder of a run: every file under ``results/<run>/``, its columns, version, reader and writer."""
 
 import lazy_loader as lazy
 

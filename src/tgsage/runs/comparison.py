@@ -1,11 +1,12 @@
 """``comparison.csv``: arms beside each other, one row per arm and search seed.
 
 Columns: arm, seed, teacher, guidance, alpha, sampler, simulated, candidates, ok, best_premature_accuracy,
-finalists, finalists_accuracy (mean mature validation accuracy), best_finalist_accuracy, n_test, test_accuracy,
-test_low, test_high (95 % Wilson interval), similarity_with (the teacher that the following are measured with:
-the observed one, where the arm observes one beside the teacher that guides it), ``report_<target>`` (similarity
-on stimuli that neither chose nor rewarded), ``ceiled_<target>`` (the same over the upper noise ceiling; empty
-where there is none), examples and seconds of search, finalists and final training together.
+finalists, finalists_accuracy (mean mature validation accuracy), best_finalist_accuracy, n_test,
+test_accuracy, test_low, test_high (95 % Wilson interval), similarity_with (the teacher that the following are
+measured with: the observed one, where the arm observes one beside the teacher that guides it),
+``report_<target>`` (similarity on stimuli that neither chose nor rewarded), ``ceiled_<target>`` (the same
+over the upper noise ceiling; empty where there is none), examples and seconds of search, finalists and final
+training together.
 """
 
 from __future__ import annotations

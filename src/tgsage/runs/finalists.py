@@ -1,9 +1,9 @@
 """``finalists.csv``: what each finalist measured when premature and when mature, the best first.
 
 Columns: rank, candidate (the one of the ledger), round, slot, architecture (the one that was trained to
-maturity, which may be a variant of the candidate's), premature_accuracy, premature_tg, premature_score; then of
-the mature network status, accuracy, loss, tg, ``tg_<target>`` and ``layer_<target>`` of every target, the same
-of an observed teacher with ``observed_`` before them, parameters, flops, examples, seconds.
+maturity, which may be a variant of the candidate's), premature_accuracy, premature_tg, premature_score; then
+of the mature network status, accuracy, loss, tg, ``tg_<target>`` and ``layer_<target>`` of every target, the
+same of an observed teacher with ``observed_`` before them, parameters, flops, examples, seconds.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pandas as pd
 from .tables import TableFormat, named_targets
 
 _BEFORE = (
-    "rank", "candidate", "round", "slot", "architecture", "premature_accuracy", "premature_tg", "premature_score",
-    "status", "accuracy", "loss", "tg",
+    "rank", "candidate", "round", "slot", "architecture", "premature_accuracy", "premature_tg",
+    "premature_score", "status", "accuracy", "loss", "tg",
 )  # fmt: skip
 MATURE = ("parameters", "flops", "examples", "seconds")
 

@@ -130,7 +130,7 @@ class SearchFolder:
         return self.stage(round_stage(number))
 
     def finished(self) -> dict[str, str]:
-        """Return the files of a finished search by the names of the parameters of ``search_files.read_files``."""
+        """Return the files of a finished search, as ``search_files.read_files`` takes them."""
         return {
             "settings": self.settings,
             "ledger": self.ledger,

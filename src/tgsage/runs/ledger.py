@@ -17,7 +17,8 @@ from ..errors import TgsageError
 from .tables import STATUSES, TableFormat, named_targets, target_columns
 
 __all__ = [
-    "STATUSES", "build", "columns", "observed", "ordered", "processors", "read", "targets", "validate", "write",
+    "STATUSES", "build", "columns", "observed", "ordered", "processors", "read", "targets", "validate",
+    "write",
 ]  # fmt: skip
 
 _BEFORE = (

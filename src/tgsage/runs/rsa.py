@@ -70,10 +70,10 @@ def target_scores(rsa: xr.Dataset, scoring: Scoring) -> TeacherGuidance:
     rsa
         As :func:`tgsage.scoring.score_candidate` returns it.
     scoring
-        Its ``layer_choice``. ``"same"``: the largest similarity over layers on the split ``reward`` (Bashivan et al. 2019,
-        S_i = max_j). ``"split"``: the layer that is largest on ``choose``, its similarity on ``reward``:
-        the maximum over layers is no longer taken from the images that pay. Layers without a finite
-        similarity are never chosen; of equal layers the first is.
+        Its ``layer_choice``. ``"same"``: the largest similarity over layers on the split ``reward``
+        (Bashivan et al. 2019, S_i = max_j). ``"split"``: the layer that is largest on ``choose``, its
+        similarity on ``reward``: the maximum over layers is no longer taken from the images that pay. Layers
+        without a finite similarity are never chosen; of equal layers the first is.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import Any
 from ..plugins import Plugin, every
 from ..plugins import settings as plugin_settings
 from ..settings import Section, checked
-from . import settings as search_settings
+from . import settings as _settings_of_a_search  # noqa: F401 - known by their names from then on
 
 
 def call_stage(call: str, values: Mapping[str, Any]) -> set[str]:
@@ -67,7 +67,3 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
 
 def _subclasses(kind: type[Any]) -> list[type[Any]]:
     return [one for sub in kind.__subclasses__() for one in (sub, *_subclasses(sub))]
-
-
-# Imported so that its classes are known by name.
-assert search_settings.SearchIdentity

@@ -86,7 +86,8 @@ class TableFormat:
             for name in row:
                 if name not in columns:
                     raise TgsageError(
-                        f"{self.name}: row {position} has the unknown column {name!r}{nearest(str(name), columns)}"
+                        f"{self.name}: row {position} has the unknown column {name!r}"
+                        f"{nearest(str(name), columns)}"
                     )
         content = {name: pd.Series([row.get(name) for row in listed], dtype=object) for name in columns}
         return self._typed(pd.DataFrame(content, columns=list(columns)), self.name)
@@ -101,7 +102,7 @@ class TableFormat:
                     raise TgsageError(f"{where}: row {position}: {problem}")
         twice = table.duplicated(list(self.key)) if self.key else pd.Series(dtype=bool)
         if twice.any():
-            values = table.loc[twice.idxmax(), list(self.key)]
+            values = table[list(self.key)].iloc[int(twice.argmax())]
             row = ", ".join(f"{name} {value}" for name, value in values.items())
             raise TgsageError(f"{where}: {row} is there twice")
 
@@ -117,7 +118,8 @@ class TableFormat:
         for name, should in zip(names, expected, strict=False):
             if name != should:
                 raise TgsageError(
-                    f"{where}: {self.name} column {name!r} is out of place; the order is {', '.join(expected)}"
+                    f"{where}: {self.name} column {name!r} is out of place; the order is "
+                    f"{', '.join(expected)}"
                 )
 
     def write(self, table: pd.DataFrame, path: PathLike) -> None:
@@ -168,7 +170,7 @@ class TableFormat:
         kind = self.type_of(name)
         missing = values.isna()
         if missing.any() and (kind == "index" or name in self.needed):
-            raise TgsageError(f"{where}: row {missing.idxmax()}: {name} is missing")
+            raise TgsageError(f"{where}: row {int(missing.argmax())}: {name} is missing")
         if kind == "text":
             return values.map(str, na_action="ignore").astype(object)
         if kind == "flag":
@@ -176,14 +178,14 @@ class TableFormat:
         numbers = values.map(_float).astype("float64")
         wrong = numbers.isna() & ~missing
         if wrong.any():
-            value = values[wrong.idxmax()]
-            raise TgsageError(f"{where}: row {wrong.idxmax()}: {name} is not a number: {value!r}")
+            row = int(wrong.argmax())
+            raise TgsageError(f"{where}: row {row}: {name} is not a number: {values.iloc[row]!r}")
         if kind == "number":
             return numbers
         wrong = ~missing & ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0))
         if wrong.any():
-            value = values[wrong.idxmax()]
-            raise TgsageError(f"{where}: row {wrong.idxmax()}: {name} is not a whole number >= 0: {value!r}")
+            row = int(wrong.argmax())
+            raise TgsageError(f"{where}: row {row}: {name} is not a whole number >= 0: {values.iloc[row]!r}")
         return numbers.astype("int64") if kind == "index" else numbers
 
 

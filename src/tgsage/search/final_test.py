@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 
 
-def test_winner(
+def test_winner(  # noqa: PLR0913 - three files of eight
     final: PathLike,
     best_architecture: PathLike,
     rdms: PathLike,
@@ -86,7 +86,11 @@ def test_winner(
     (rsa_of_winner,) = rsa_file.load(rsa)
     loaded_task = tasks.load(task)
     threads = record["recipe"]["threads"]
-    place = {"mean": loaded_task.mean, "std": loaded_task.std, "device": training.resolve_device(device)}
+    place: dict[str, Any] = {
+        "mean": loaded_task.mean,
+        "std": loaded_task.std,
+        "device": training.resolve_device(device),
+    }
     module = scores.trained_module(record, loaded_task, Store(store), spaces.get(space), device)
     with training.devices.threads(threads):
         tested = training.evaluate(module, loaded_task.test.images, loaded_task.test.labels, **place)
@@ -212,7 +216,7 @@ def _write_rdms(
         layer = measured["layer"]
         if layer is None or teacher is None:
             continue
-        group = teacher[target]
+        group = teacher[target].to_dataset()
         metric = scores.CANDIDATE_METRIC.get(group.attrs["metric"], group.attrs["metric"])
         answers = training.activations(module, group["images"].values, [layer], **place)[layer]
         values = rdm.rdm(answers, metric).double().cpu().numpy()

@@ -153,19 +153,20 @@ def _candidate_lines(
     folder: SearchFolder, candidates: list[tuple[Training, xr.Dataset]], search: SearchSettings, rung: str
 ) -> Iterable[str]:
     table = scored_ledger(folder, search)
-    rows = table.set_index(["round", "slot"])
+    rows = {(row["round"], row["slot"]): row for row in table.to_dict("records")}
+    best = table["score"].max()
     left = _duration(_seconds_per_candidate(folder, table) * (search.total - len(table)))
     first = len(table) - len(candidates) + 1
     for number, (record, rsa) in enumerate(candidates, start=first if not rung else len(table)):
-        row = rows.loc[(record["round"], record["slot"])]
+        row = rows[record["round"], record["slot"]]
         if row["status"] != "ok":
             body = f"{row['status']}: {rsa.attrs['reason']}"
         else:
             similarity = f"  TG {row['tg']:.3f}" if pd.notna(row["tg"]) else ""
             body = f"accuracy {row['accuracy']:.3f}{similarity}  score {row['score']:.3f}"
         yield (
-            f"round {record['round']}{rung} slot {record['slot']}  ({min(number, len(table))}/{search.total})  "
-            f"{body}  best {table['score'].max():.3f}  {left} left"
+            f"round {record['round']}{rung} slot {record['slot']}  "
+            f"({min(number, len(table))}/{search.total})  {body}  best {best:.3f}  {left} left"
         )
 
 

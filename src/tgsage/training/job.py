@@ -66,9 +66,9 @@ def train_candidate(
     Returns
     -------
     dict
-        What ``training.json`` holds of a candidate: ``status``, ``reason``, ``candidate``, ``architecture``, ``round``, ``slot``,
-        ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``, ``training_loss_sum``,
-        ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
+        What ``training.json`` holds of a candidate: ``status``, ``reason``, ``candidate``, ``architecture``,
+        ``round``, ``slot``, ``parameters``, ``flops``, ``probes``, ``n_probes``, ``examples``, ``seconds``,
+        ``training_loss_sum``, ``curve``, ``checkpoints``, ``store_key``, ``device``, ``processor`` (see
         :func:`tgsage.store.processor.processor`), ``recipe``. Unknown values are null.
 
     Raises
@@ -83,8 +83,9 @@ def train_candidate(
     key = chosen.key(arch)
     if proposal.get("candidate", key) != key:
         raise TgsageError(
-            f"slot {proposal['slot']}: the proposal is candidate {proposal['candidate']}, but its architecture has the "
-            f"key {key} in this space; they were made with other settings of search.space, propose again"
+            f"slot {proposal['slot']}: the proposal is candidate {proposal['candidate']}, but its "
+            f"architecture has the key {key} in this space; they were made with other settings of "
+            "search.space, propose again"
         )
     text = chosen.format(arch)
     outcome = run_isolated(
