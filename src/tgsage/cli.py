@@ -151,6 +151,9 @@ def _status_lines(found: dict[str, Any]) -> list[Any]:
             f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "-", row["status"],
         )  # fmt: skip
     lines: list[Any] = [table]
+    if found["processors"]:
+        several = "; their last digits differ" if len(found["processors"]) > 1 else ""
+        lines.append(f"  trained on: {'; '.join(found['processors'])}{several}")
     if found["final"]:
         test = found["final"]["test"]
         low, high = test["interval"]

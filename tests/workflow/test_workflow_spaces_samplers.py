@@ -13,7 +13,7 @@ import pytest
 import yaml
 from workspaces import ROOT, TINY, Workspace, make_workspace
 
-from tgsage import samplers, spaces
+from tgsage import plugins, spaces
 
 CELL = {"name": "cell", "blocks": 1, "width": 4, "reductions": 1}
 SPACES: dict[str, dict[str, Any]] = {
@@ -47,8 +47,8 @@ def ground(tmp_path_factory) -> Workspace:
 
 
 def test_none_was_forgotten():
-    assert set(SPACES) == set(spaces.NAMES) - {"python"}
-    assert set(SAMPLERS) == set(samplers.NAMES) - {"python"}
+    assert set(SPACES) == {space.plugin_name() for space in plugins.every("space")}
+    assert set(SAMPLERS) == {sampler.plugin_name() for sampler in plugins.every("sampler")}
 
 
 @pytest.mark.slow
@@ -137,8 +137,10 @@ def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.M | re.S):
         (workspace.folder / name).write_text(text, encoding="utf-8")
-    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))["search"]
+    settings = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))
+    shown = settings["search"]
     config = copy.deepcopy(TINY)
+    config["plugins"] = settings["plugins"]
     config["search"] |= {"space": shown["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
     config["search"]["arms"]["monkey"]["sampler"] = shown["arms"]["monkey"]["sampler"]
     workspace.write_config(config)
@@ -157,23 +159,18 @@ def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
 
 MISTAKES = {
     "an override that changes the choices": (
-        lambda s: s["finalists"].update(space={"blocks": 3}),
+        lambda c: c["search"]["finalists"].update(space={"blocks": 3}),
         "search.finalists.space: blocks: changes the choices",
     ),
     "an unknown override": (
-        lambda s: s["final"].update(space={"widht": 8}),
+        lambda c: c["search"]["final"].update(space={"widht": 8}),
         "search.final.space: unknown override of space cell 'widht' (did you mean 'width'?)",
     ),
-    "no file of the space": (
-        lambda s: s.update(space={"name": "python", "file": "nope.py", "class": "Space"}),
-        "space python: nope.py: no such file",
-    ),
-    "no file of the sampler": (
-        lambda s: s["arms"]["monkey"].update(sampler={"name": "python", "file": "nope.py", "class": "S"}),
-        "sampler python: nope.py: no such file",
-    ),
+    "no file of plugins": (lambda c: c.update(plugins=["nope.py"]), "plugins: nope.py: no such file"),
     "no file of the guidance": (
-        lambda s: s["arms"]["monkey"].update(guidance={"name": "calibrated", "fitted": "nope.json"}),
+        lambda c: c["search"]["arms"]["monkey"].update(
+            guidance={"name": "calibrated", "fitted": "nope.json"}
+        ),
         "search.arms.monkey.guidance: nope.json: no such file",
     ),
 }
@@ -184,7 +181,7 @@ MISTAKES = {
 def test_what_is_missing_is_told_before_anything_runs(workspace, mistake):
     change, words = MISTAKES[mistake]
     config = copy.deepcopy(TINY)
-    change(config["search"])
+    change(config)
     workspace.write_config(config)
     output = workspace.snakemake("-n", "search_with_monkey_teacher", fails=True)
     assert words in output and "Traceback (most recent call last)" not in output
