@@ -40,6 +40,7 @@ def noise(n: int) -> Task:
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--stops", type=float, nargs="+", default=[0.25, 0.5])

@@ -49,6 +49,7 @@ def cell_choices(width: int) -> tuple[spaces.Space, spaces.Architecture]:
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -78,6 +79,7 @@ def main() -> None:
 
 
 def row(module: torch.nn.Module, device: torch.device, repeats: int, steps: int) -> str:
+    """Measure a network; return its line of the table."""
     recipe = Recipe()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (IMAGES, RESOLUTION, RESOLUTION, 3), dtype=np.uint8)

@@ -25,7 +25,9 @@ def installed(tmp_path_factory):
     subprocess.run(["git", "clone", "--quiet", ROOT, source], check=True)
     subprocess.run([*build, source], check=True)
     (wheel,) = folder.glob("*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--ignore-installed", "--prefix", folder / "prefix", wheel], check=True)
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--ignore-installed", "--prefix", folder / "prefix", wheel], check=True
+    )
     (packages,) = (folder / "prefix").glob("lib/python*/site-packages")
     empty = folder / "empty"
     empty.mkdir()
@@ -33,7 +35,11 @@ def installed(tmp_path_factory):
     def run(*command: object) -> str:
         environment = {**os.environ, "PYTHONPATH": str(packages), "TGSAGE_DATA": str(empty)}
         done = subprocess.run(
-            [sys.executable, "-m", *map(str, command)], cwd=empty, env=environment, capture_output=True, text=True
+            [sys.executable, "-m", *map(str, command)],
+            cwd=empty,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

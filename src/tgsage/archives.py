@@ -121,6 +121,33 @@ class ImageArchive:
         except UnicodeDecodeError as error:
             raise TgsageError(f"{self.path}: {name} is no UTF-8 text ({error})") from None
 
+    def find_images(self, wanted: Sequence[str]) -> list[str]:
+        """Find images by their path, the name of their file, or that without suffix.
+
+        Returns
+        -------
+        list
+            Paths, in the order of ``wanted``.
+
+        Raises
+        ------
+        TgsageError
+            If there is none, or there are several that are named so and none has this very path.
+        """
+        by_name: dict[str, list[str]] = {}
+        for path in self.images:
+            for key in {PurePosixPath(path).name, PurePosixPath(path).stem}:
+                by_name.setdefault(key, []).append(path)
+        paths_in_order = []
+        for name in wanted:
+            paths = [name] if name in self and is_image(name) else by_name.get(name, [])
+            if not paths:
+                raise TgsageError(f"{self.path}: holds no image {name}")
+            if len(paths) > 1:
+                raise TgsageError(f"{self.path}: images {' and '.join(paths[:2])} are both named {name}")
+            paths_in_order += paths
+        return paths_in_order
+
     def picture(self, name: str) -> NDArray[np.uint8]:
         """Decode an image to uint8 (height, width, 3); see :func:`decode`.
 

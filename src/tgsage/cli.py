@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import TgsageError, unknown
+
+if TYPE_CHECKING:
+    from .search.progress import Standing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,20 +125,20 @@ def _status(options: argparse.Namespace) -> None:
     from .search import leaderboard
 
     console = Console()
-    for found in leaderboard(options.run, options.top):
-        for line in _status_lines(found):
+    for standing in leaderboard(options.run, options.top):
+        for line in _status_lines(standing):
             console.print(line)
 
 
-def _status_lines(found: dict[str, Any]) -> list[Any]:
+def _status_lines(standing: Standing) -> list[Any]:
     import pandas as pd
     from rich import box
     from rich.table import Table
 
-    counts = ", ".join(f"{number} {status}" for status, number in found["counts"].items()) or "none yet"
-    title = f"{found['arm']}, seed {found['seed']}: {found['done']} of {found['total']} candidates ({counts})"
+    counts = ", ".join(f"{number} {status}" for status, number in standing["counts"].items()) or "none yet"
+    title = f"{standing['arm']}, seed {standing['seed']}: {standing['done']} of {standing['total']} candidates ({counts})"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    targets = [name for name in found["table"].columns if name.startswith("tg_")]
+    targets = [name for name in standing["table"].columns if name.startswith("tg_")]
     for name in ("rank", "candidate", "round", "slot", "accuracy", "TG", *targets, "score", "parameters"):
         label = name.removeprefix("tg_") if name in targets else name
         table.add_column(label, justify="left" if name == "candidate" else "right")
@@ -144,23 +147,24 @@ def _status_lines(found: dict[str, Any]) -> list[Any]:
     def number(value: Any) -> str:
         return f"{value:.3f}" if pd.notna(value) else "-"
 
-    for rank, row in enumerate(found["table"].to_dict("records"), start=1):
+    for rank, row in enumerate(standing["table"].to_dict("records"), start=1):
         table.add_row(
             str(rank), row["candidate"], str(row["round"]), str(row["slot"]), number(row["accuracy"]),
             number(row["tg"]), *(number(row[name]) for name in targets), number(row["score"]),
             f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "-", row["status"],
         )  # fmt: skip
     lines: list[Any] = [table]
-    if found["processors"]:
-        several = "; their last digits differ" if len(found["processors"]) > 1 else ""
-        lines.append(f"  trained on: {'; '.join(found['processors'])}{several}")
-    if found["final"]:
-        test = found["final"]["test"]
+    if standing["processors"]:
+        several = " - digits, and so winners, differ between kinds" if len(standing["processors"]) > 1 else ""
+        lines.append(f"  trained on: {'; '.join(standing['processors'])}{several}")
+    final = standing["final"]
+    if final:
+        test = final["test"]
         low, high = test["interval"]
         lines.append(
             f"  final: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] "
-            f"(n = {test['n']}, chance {found['final']['chance']:.3f})"
-            + ("; simulated data" if found["final"]["simulated"] else "")
+            f"(n = {test['n']}, chance {final['chance']:.3f})"
+            + ("; simulated data" if final["simulated"] else "")
         )
     return lines
 

@@ -29,11 +29,11 @@ def refuse_links(path: Path) -> None:
         raise TgsageError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
-            found = _pointer(file)
+            pointer = _pointer(file)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise TgsageError(f"{path}: cannot be read as HDF5, truncated or damaged ({error})") from None
-    if found is not None:
-        name, what = found
+    if pointer is not None:
+        name, what = pointer
         raise TgsageError(
             f"{path}: {name} {what}, which is not followed; do not trust this file, or have it written anew "
             "with everything inside"
@@ -48,13 +48,13 @@ def _pointer(file: h5py.File) -> tuple[str, str] | None:
             return None
         return name.decode("utf-8", "replace"), "is a link to another file"
 
-    def item(name: str, found: h5py.Group | h5py.Dataset) -> tuple[str, str] | None:
-        if not isinstance(found, h5py.Dataset):
+    def item(name: str, node: h5py.Group | h5py.Dataset) -> tuple[str, str] | None:
+        if not isinstance(node, h5py.Dataset):
             return None
-        if found.id.get_create_plist().get_external_count():
+        if node.id.get_create_plist().get_external_count():
             return name, "has its values in another file"
-        return (name, "is a virtual data set, composed of others") if found.is_virtual else None
+        return (name, "is a virtual data set, composed of others") if node.is_virtual else None
 
     # Both walk over the hard links of the whole file, and stop at the first result that is not None.
-    found: tuple[str, str] | None = file.id.links.visit(link, info=True) or file.visititems(item)
-    return found
+    pointer: tuple[str, str] | None = file.id.links.visit(link, info=True) or file.visititems(item)
+    return pointer

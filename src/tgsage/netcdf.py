@@ -1,4 +1,4 @@
-"""Reading netCDF files into memory, in the words of one line where that fails."""
+"""Reading netCDF files into memory, with one-line errors."""
 
 from __future__ import annotations
 

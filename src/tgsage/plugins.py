@@ -21,6 +21,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import operator
 import sys
 import types
 import typing
@@ -204,7 +205,7 @@ class Choice:
         members = self.members()
         if len(members) == 1:
             return handler.generate_schema(members[0])
-        union = typing.Union[members]  # noqa: UP007 - the members are not known to a type checker
+        union = functools.reduce(operator.or_, members)
         return handler.generate_schema(Annotated[union, Field(discriminator=self.tag)])
 
 
@@ -252,7 +253,7 @@ def load_files(files: Sequence[str]) -> None:
 
 
 def _rebuild_choices() -> None:
-    """Build the schemas of plugins that contain a choice of plugins anew, now that there are more of these."""
+    """Build the schemas of plugins that contain a choice of plugins, now that there are more of these."""
     for kind in TAGS:
         for plugin in every(kind):
             metadata = [item for field in plugin.model_fields.values() for item in field.metadata]
@@ -317,10 +318,6 @@ def _discover() -> None:
     root = Path(__file__).parent
     for path in sorted(root.glob("**/plugin.py")):
         importlib.import_module(".".join((root.name, *path.relative_to(root).with_suffix("").parts)))
-    for section in ("guidance", "recordings", "samplers", "spaces", "task"):
-        # Until each of them has moved beside its code.
-        if (root / "config" / f"{section}.py").is_file():
-            importlib.import_module(f"{root.name}.config.{section}")
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             entry.load()

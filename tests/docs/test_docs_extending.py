@@ -11,7 +11,9 @@ import pytest
 import torch
 import yaml
 
-from tgsage import plugins, samplers, spaces, tasks
+from plugin_files import registered
+from tgsage import guidance, plugins, samplers, spaces, tasks
+from tgsage.config import load
 from tgsage.config.search import Search
 from tgsage.plots import cell
 from tgsage.runs import ledger
@@ -20,24 +22,28 @@ from tgsage.store import Store
 from tgsage.training import activations, count_flops, count_parameters, train_candidate
 from tgsage.training.settings import Recipe
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.M | re.S))
 NOTEBOOK = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)[-1]
-SEARCH = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, flags=re.S).group(1))["search"]
+CONFIG = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, flags=re.S).group(1))
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with registered(*CONFIG["plugins"]):
+        yield tmp_path
 
 
 @pytest.fixture
 def settings(folder) -> Search:
-    """The configuration lines of the page, in a search."""
-    return Search.model_validate({**SEARCH, "rounds": 2, "candidates_per_round": 4})
+    """The lines of the page, in the default configuration."""
+    content = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    search = {**content["search"], **CONFIG["search"]}
+    return load({**content, "plugins": CONFIG["plugins"], "search": search}).search
 
 
 @pytest.fixture
@@ -51,16 +57,16 @@ def sampler(settings):
 
 
 def test_the_files_are_short():
-    assert set(FILES) == {"my_space.py", "my_sampler.py"}
     lines = {name: len(text.splitlines()) for name, text in FILES.items()}
-    assert all(number < 60 for number in lines.values()), lines
+    limits = {"my_space.py": 60, "my_sampler.py": 40, "my_guidance.py": 30}
+    assert set(lines) == set(limits) and all(lines[name] < limits[name] for name in limits), lines
 
 
 def test_the_space_conforms(space):
     rng = np.random.default_rng(0)
     outputs: dict[str, torch.Tensor] = {}
     images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert space.size == 3 * 18**3
+    assert space.size == 3 * 9**3
     for _ in range(60):
         arch = space.sample(rng)
         assert space.decode(space.encode(arch)) == arch == space.parse(space.format(arch))
@@ -86,14 +92,12 @@ def test_the_space_conforms(space):
 
 
 def test_functions_of_the_space_are_counted(folder):
-    space = spaces.get(
-        {"name": "python", "file": "my_space.py", "class": "ChainSpace", "options": {"layers": 2}}
-    )
-    assert len({space.canonical(arch) for arch in space.all()}) == 18 + 18**2
+    space = spaces.get("chain", layers=2)
+    assert len({space.canonical(arch) for arch in space.all()}) == 9 + 9**2
 
 
 def test_it_is_drawn(space):
-    graph = spaces.draw_graph(space, space.sample(np.random.default_rng(0)))
+    graph = space.graph(space.sample(np.random.default_rng(0)))
     assert len(graph["nodes"]) == len(space.choices) + 2
     figure = cell(graph, title="one's own")
     assert figure.get_axes()
@@ -143,6 +147,14 @@ def test_it_climbs(space, sampler):
     assert means[5] > means[0] + 10
 
 
+def test_the_guidance_conforms(settings):
+    table = pd.DataFrame(
+        {"status": ["ok", "failed"], "accuracy": [0.5, 0.4], "tg": [0.2, 0.1], "parameters": [1000, 10]}
+    )
+    scores = guidance.get(settings.arms["monkey"].guidance)(table)
+    assert scores.name == "score" and scores[0] == pytest.approx(0.5 + 0.2 - 0.1 * 3) and np.isnan(scores[1])
+
+
 def test_the_notebook_runs(folder):
     names: dict = {}
     exec(NOTEBOOK, names)
@@ -158,8 +170,9 @@ def test_a_candidate_is_trained_in_a_process_of_its_own(folder, space, sampler):
     proposal = {"slot": 0, "candidate": space.key(arch), "architecture": space.format(arch)}
     recipe = Recipe(epochs=1, batch_size=16, crop_padding=1)
     told = []
-    for edit in ("", "", "\n# An edit.\n"):
+    for edit in ("", "\n# A remark.\n", "\nCHANGED = True\n"):
         (folder / "my_space.py").write_text(FILES["my_space.py"] + edit, encoding="utf-8")
+        plugins.load_files(["my_space.py"])
         told.append(
             train_candidate(proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", round=0)
         )

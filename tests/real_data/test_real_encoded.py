@@ -14,7 +14,7 @@ from tgsage import recordings, tasks
 from tgsage.rdm import compare
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.teacher.kinds.encoded.plugin import EncodedTeacher
 from tgsage.teacher.kinds.encoded_control.plugin import EncodedControl
 from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher

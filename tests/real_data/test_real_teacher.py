@@ -20,7 +20,7 @@ from tgsage.rdm import compare
 from tgsage.recordings.readers.brainio.plugin import BrainIORecordings
 from tgsage.recordings.readers.cowley2023.plugin import Cowley2023Recordings
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.teacher.kinds.network.plugin import NetworkTeacher
 from tgsage.teacher.kinds.recordings.plugin import RecordedTeacher
 from tgsage.teacher.learned_resnet import load_weights

@@ -22,7 +22,6 @@ from tgsage import recordings
 from tgsage.recordings import split_half
 from tgsage.recordings.readers.kriegeskorte2008.plugin import Kriegeskorte2008Recordings
 from tgsage.store import seed_from
-from tgsage.teacher.ceilings import halvings
 
 HALVINGS = 4
 """Of the teacher under test; rsatoolbox takes them all."""
@@ -187,7 +186,8 @@ def test_ceilings_are_rsatoolboxs_agreement_of_halves_extrapolated(
     times = np.bincount(index)
     rng = np.random.default_rng(seed_from("noise ceiling", "recordings", "V4", 0))
     pairs, inverse = [], []
-    for first, second in halvings(times, index, HALVINGS, rng):
+    for labels in split_half.halvings(index, HALVINGS, rng, odd="coin"):
+        first, second = labels == 0, labels == 1
         pairs.append(tuple(their_rdm(means_of(counts, shown, names, half)) for half in (first, second)))
         inverse += [np.mean(1 / np.bincount(index[half], minlength=640)) for half in (first, second)]
     shrinkage = np.mean(1 / times) / np.mean(inverse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 import scipy.io
 import xarray as xr
 from PIL import Image
+
+from tgsage.recordings.matlab import read_variables
 
 N_STIMULI, N_SITES = 12, 5
 
@@ -78,6 +80,22 @@ def stimulus_set(n: int = N_STIMULI) -> xr.Dataset:
         },
         attrs={"visual_degrees": 8.0},
     )
+
+
+READ: dict[tuple[bytes, tuple[str, ...]], dict[str, Any]] = {}
+"""Variables of MATLAB files: stand-ins are often the same, and each is read by a process of its own."""
+
+
+@pytest.fixture(autouse=True)
+def _equal_files_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(content: bytes, names: Sequence[str], where: str) -> dict[str, Any]:
+        key = (content, tuple(names))
+        if key not in READ:
+            READ[key] = read_variables(content, names, where)
+        return READ[key]
+
+    for source in ("cadieu2014", "kriegeskorte2008"):
+        monkeypatch.setattr(f"tgsage.recordings.readers.{source}.reader.read_variables", read)
 
 
 @pytest.fixture

@@ -398,7 +398,7 @@ BAD = {
     ),
     "stimulus without image": (
         lambda s: s.shown.__setitem__(0, "image_9"), None, {},
-        r"images\.zip: holds no image for stimulus image_9",
+        r"images\.zip: holds no image image_9",
     ),
     "no zip": (None, lambda path: (path.parent / "images.zip").unlink(), {}, r"images\.zip: no such folder"),
     "no such template": (

@@ -193,7 +193,7 @@ BRAINIO = {
     "image missing": (
         lambda p: p.files.pop("image_03.png"),
         None,
-        r"no image image_03\.png for stimulus image_03",
+        r"stimuli\.zip: holds no image image_03\.png",
     ),
     "image nobody names": (
         lambda p: p.files.update(extra=b"", **{"z.png": b"x"}),

@@ -8,7 +8,7 @@ import pytest
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 
 
 def batch(root, name):

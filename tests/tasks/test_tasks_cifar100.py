@@ -9,7 +9,7 @@ from task_stand_ins import cifar100_content, noise, planes, write_cifar100, writ
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks.readers.cifar100.plugin import Cifar100
+from tgsage.tasks.readers.cifar.plugin import Cifar100
 
 
 def settings(**changes):

@@ -17,7 +17,7 @@ from task_stand_ins import noise
 from tgsage import tasks
 from tgsage.errors import TgsageError
 from tgsage.tasks import task_files
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.tasks.task import Part, Subset, Task
 
 PARTS = ("train", "validation", "test")
@@ -208,7 +208,7 @@ def test_a_disk_that_is_full_is_one_line(cifar, tmp_path):
     program = f"""
 import resource, signal, sys
 from tgsage import tasks
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.errors import TgsageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

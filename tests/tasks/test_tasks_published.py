@@ -11,7 +11,7 @@ from task_stand_ins import noise
 from tgsage import tasks
 from tgsage.errors import TgsageError
 from tgsage.tasks.published import Published, split_task
-from tgsage.tasks.readers.cifar10.plugin import Cifar10
+from tgsage.tasks.readers.cifar.plugin import Cifar10
 from tgsage.tasks.resizing import resized
 from tgsage.tasks.split import stratified
 

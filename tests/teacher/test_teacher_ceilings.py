@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
-from tgsage.teacher.ceilings import animal_bounds, bounds, halvings, measurement_ceiling, noise_ceiling
+from tgsage.recordings.split_half import halvings
+from tgsage.teacher.ceilings import animal_bounds, bounds, measurement_ceiling, noise_ceiling
 
 METHODS = {
     "spearman": lambda a, b: spearmanr(a, b).statistic,
@@ -46,7 +47,8 @@ def test_agreement_of_halves_is_that_of_a_slow_loop(method: str, zscore: bool) -
     found = noise_ceiling(data, shown, parts, zscore=zscore, method=method, n_splits=3, seed=4)
     values: dict[str, list[float]] = {part: [] for part in parts}
     inverse = []
-    for first, second in halvings(counts, shown, 3, np.random.default_rng(4)):
+    for labels in halvings(shown, 3, np.random.default_rng(4), odd="coin"):
+        first, second = labels == 0, labels == 1
         one, two = (slow_rdm(data, shown, mask, 24, zscore) for mask in (first, second))
         for mask in (first, second):
             inverse += [1 / (mask & (shown == stimulus)).sum() for stimulus in range(24)]
@@ -64,7 +66,8 @@ def test_agreement_of_halves_is_that_of_a_slow_loop(method: str, zscore: bool) -
 def test_halves_are_disjoint_and_whole() -> None:
     _, shown, counts = presentations()
     sizes = []
-    for first, second in halvings(counts, shown, 200, np.random.default_rng(0)):
+    for labels in halvings(shown, 200, np.random.default_rng(0), odd="coin"):
+        first, second = labels == 0, labels == 1
         assert (first ^ second).all()
         in_first = np.bincount(shown[first], minlength=24)
         assert ((in_first == counts // 2) | (in_first == (counts + 1) // 2)).all()
@@ -113,9 +116,9 @@ def test_category_form_is_the_ceiling_of_the_category_rdm() -> None:
     labels = np.array([f"c{stimulus % 6}" for stimulus in range(24)])
     found = noise_ceiling(data, shown, {"all": np.arange(24)}, categories=labels, n_splits=2, seed=1)["all"]
     values = []
-    for masks in halvings(counts, shown, 2, np.random.default_rng(1)):
+    for halves in halvings(shown, 2, np.random.default_rng(1), odd="coin"):
         rdms = []
-        for mask in masks:
+        for mask in (halves == 0, halves == 1):
             means = np.array([data[(shown == s) & mask].mean(axis=0) for s in range(24)])
             means = (means - means.mean(axis=0)) / means.std(axis=0)
             square = 1 - np.corrcoef([means[c::6].mean(axis=0) for c in range(6)])

@@ -41,10 +41,10 @@ def test_the_seed_decides() -> None:
 def test_equal_pictures_stay_together_within_and_across_data_sets() -> None:
     pictures = [f"p{index // 2}" for index in range(200)]
     known: dict[str, str] = {}
-    first = assign_splits([""] * 200, THREE, where="here", pictures=pictures, known=known)
+    first = assign_splits([""] * 200, THREE, where="here", pictures=pictures, part_of_picture=known)
     assert (first[::2] == first[1::2]).all()
     others = [f"p{index}" for index in range(50)] + [f"q{index}" for index in range(150)]
-    second = assign_splits([""] * 200, THREE, where="there", pictures=others, known=known)
+    second = assign_splits([""] * 200, THREE, where="there", pictures=others, part_of_picture=known)
     assert (second[:50] == first[:100:2]).all()
 
 

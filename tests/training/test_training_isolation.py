@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import isolation_targets as targets
 import pytest
 
 from tgsage.errors import TgsageError
-from tgsage.training import Failure, run_isolated
+from tgsage.training import Failure, isolation, run_isolated
 
 HERE = Path(__file__).parent
 
@@ -52,6 +53,8 @@ def test_a_result() -> None:
 
 
 def test_one_server_that_has_torch_already() -> None:
+    for name in isolation.PRELOAD:  # a name that has moved would be passed over in silence
+        assert importlib.import_module(name).__name__ == name
     one, two = (run_isolated(targets.process_facts).value for _ in range(2))
     assert one["torch_before"] and not one["cuda_started"]
     assert one["parent"] == two["parent"] != os.getpid()

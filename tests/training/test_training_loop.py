@@ -328,7 +328,7 @@ def test_what_the_loop_imports() -> None:
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert {name.split(".")[1] for name in loaded} == {"errors", "store", "training"}
+    assert {name.split(".")[1] for name in loaded} == {"errors", "store", "threads", "training"}
     assert "tgsage.training.isolation" not in loaded
 
 

@@ -47,8 +47,8 @@ def ground(tmp_path_factory) -> Workspace:
 
 
 def test_none_was_forgotten():
-    assert set(SPACES) == {space.plugin_name() for space in plugins.every("space")}
-    assert set(SAMPLERS) == {sampler.plugin_name() for sampler in plugins.every("sampler")}
+    assert set(SPACES) == {plugin.plugin_name() for plugin in plugins.every("space")}
+    assert set(SAMPLERS) == {plugin.plugin_name() for plugin in plugins.every("sampler")}
 
 
 @pytest.mark.slow
@@ -132,17 +132,16 @@ def test_halving_with_a_control_that_is_compared_with_the_real_teacher(workspace
 
 
 @pytest.mark.slow
-def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
+def test_plugins_in_files(workspace):
     """The files of docs/extending.md through the workflow; a changed file trains again."""
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     for name, text in re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.M | re.S):
         (workspace.folder / name).write_text(text, encoding="utf-8")
-    settings = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))
-    shown = settings["search"]
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S).group(1))
     config = copy.deepcopy(TINY)
-    config["plugins"] = settings["plugins"]
-    config["search"] |= {"space": shown["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
-    config["search"]["arms"]["monkey"]["sampler"] = shown["arms"]["monkey"]["sampler"]
+    config["plugins"] = shown["plugins"]
+    config["search"] |= {"space": shown["search"]["space"], "rounds": ROUNDS, "candidates_per_round": SLOTS}
+    config["search"]["arms"]["monkey"] |= shown["search"]["arms"]["monkey"]
     workspace.write_config(config)
     ledger = "results/tiny/search/monkey/seed_0/ledger.csv"
     workspace.snakemake(ledger)
@@ -152,7 +151,7 @@ def test_a_space_and_a_sampler_of_the_user_s_own(workspace):
     assert "Nothing to be done" in workspace.snakemake(ledger)
     before = workspace.store_events()["write"]
     path = workspace.folder / "my_space.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\n# Another line.\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = True\n", encoding="utf-8")
     workspace.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
     assert workspace.store_events()["write"] == before + SLOTS
 
@@ -167,6 +166,10 @@ MISTAKES = {
         "search.final.space: unknown override of space cell 'widht' (did you mean 'width'?)",
     ),
     "no file of plugins": (lambda c: c.update(plugins=["nope.py"]), "plugins: nope.py: no such file"),
+    "an unknown space": (
+        lambda c: c["search"].update(space={"name": "cel"}),
+        "search.space.name: unknown value 'cel' (did you mean 'cell'?)",
+    ),
     "no file of the guidance": (
         lambda c: c["search"]["arms"]["monkey"].update(
             guidance={"name": "calibrated", "fitted": "nope.json"}

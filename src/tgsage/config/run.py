@@ -189,7 +189,7 @@ def _explain(detail: Mapping[str, Any]) -> str:
         return (
             f"{key}.{tag}: unknown value {given!r}{nearest(given, expected.split(', '))}; valid: {expected}"
         )
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if not key:
         return message
     shown = "" if kind == "value_error" else f", not {detail['input']!r}"

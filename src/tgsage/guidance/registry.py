@@ -49,6 +49,6 @@ def get(settings: GuidanceSettings | Mapping[str, Any] | str, **options: Any) ->
             needed(profiles, section.plugin_name())
         if profiles is not None:
             check_alignment(ledger, profiles)
-        return function(ledger, profiles)
+        return function(ledger, profiles).rename("score")
 
     return scored

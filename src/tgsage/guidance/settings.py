@@ -40,7 +40,8 @@ class GuidanceSettings(Plugin):
         """Raise a ValueError if an arm of the configuration lacks what the guidance needs."""
         if self.needs_teacher and config.search.arms[arm].teacher is None:
             raise ValueError(
-                f"search.arms.{arm}: guidance {self.plugin_name()!r} needs a teacher; name one or choose p_only"
+                f"search.arms.{arm}: guidance {self.plugin_name()!r} needs a teacher; name one or choose "
+                "p_only"
             )
 
 

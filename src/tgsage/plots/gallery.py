@@ -51,14 +51,9 @@ def write(drawings: Sequence[style.Drawing], folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = [path for drawing in drawings for path in style.save(drawing.figure, folder / drawing.name)]
+    texts = ("name", "caption", "alt", "on_page")
     entries = [
-        {
-            "name": drawing.name,
-            "caption": drawing.caption,
-            "alt": drawing.alt,
-            "width": drawing.figure.get_figwidth(),
-            "on_page": drawing.on_page,
-        }
+        {**{name: getattr(drawing, name) for name in texts}, "width": drawing.figure.get_figwidth()}
         for drawing in drawings
     ]
     write_json(folder / LIST, {"figures": entries})

@@ -123,9 +123,9 @@ def subset(condensed: Array, index: npt.ArrayLike) -> Any:
     outside = chosen[(chosen < 0) | (chosen >= n)]
     if outside.size:
         raise TgsageError(f"stimulus {outside[0]} is not in the RDM, which has stimuli 0 to {n - 1}")
-    found, counts = np.unique(chosen, return_counts=True)
-    if found.size < chosen.size:
-        raise TgsageError(f"stimulus {found[counts > 1][0]} occurs twice in the index")
+    distinct, counts = np.unique(chosen, return_counts=True)
+    if distinct.size < chosen.size:
+        raise TgsageError(f"stimulus {distinct[counts > 1][0]} occurs twice in the index")
     row, column = np.triu_indices(chosen.size, 1)
     first = np.minimum(chosen[row], chosen[column])
     second = np.maximum(chosen[row], chosen[column])
@@ -151,14 +151,14 @@ def average(rdms: Array | Sequence[Array]) -> Any:
     TgsageError
         If there are none, or they have different numbers of pairs.
     """
-    given: Any = rdms
+    stacked: Any = rdms
     if isinstance(rdms, list | tuple):
         lengths = {int(np.prod(item.shape)) if hasattr(item, "shape") else len(item) for item in rdms}
         if len(lengths) > 1:
             raise TgsageError(f"RDMs to be averaged have different numbers of pairs: {sorted(lengths)}")
         if rdms and all(is_tensor(item) for item in rdms):
-            given = namespace(rdms[0]).stack(list(rdms))
-    values = numbers(given, "RDMs")
+            stacked = namespace(rdms[0]).stack(list(rdms))
+    values = numbers(stacked, "RDMs")
     if values.ndim != 2 or values.shape[0] == 0:
         raise TgsageError(f"average needs RDMs as (rdm, pair), at least one, got {tuple(values.shape)}")
     n_stimuli(values.shape[1])

@@ -93,16 +93,17 @@ def rdm(
         raise TgsageError(
             f"prior_lambda and prior_weight must be positive, got {prior_lambda} and {prior_weight}"
         )
-    given = numbers(activations, "activations")
-    if given.ndim != 2:
+    values = numbers(activations, "activations")
+    if values.ndim != 2:
         raise TgsageError(
-            f"an RDM needs activations as (stimuli, features), got {tuple(given.shape)}; flatten the features"
+            f"an RDM needs activations as (stimuli, features), got {tuple(values.shape)}; "
+            "flatten the features"
         )
-    if given.shape[0] < 2 or given.shape[1] < 1:
-        raise TgsageError(f"an RDM needs at least 2 stimuli and 1 feature, got shape {tuple(given.shape)}")
-    xp = namespace(given)
-    with _quiet(given):
-        x = floating(given)
+    if values.shape[0] < 2 or values.shape[1] < 1:
+        raise TgsageError(f"an RDM needs at least 2 stimuli and 1 feature, got shape {tuple(values.shape)}")
+    xp = namespace(values)
+    with _quiet(values):
+        x = floating(values)
         low, high = _row_range(x)
         # A NaN or an infinity anywhere in a row shows in its minimum or maximum.
         bad = ~(xp.isfinite(low) & xp.isfinite(high))
@@ -118,11 +119,11 @@ def rdm(
         left = right = x
         scale = 1.0
         if metric in ("correlation", "cosine"):
-            own = _unit_rows(x, low, high, centre=metric == "correlation")
+            terms = _unit_rows(x, low, high, centre=metric == "correlation")
         elif metric == "sqeuclidean":
             # A shift changes no distance, and without a common offset nothing is lost to cancellation.
             x -= x.sum(0) / max(int((~bad).sum()), 1)
-            own = (x * x).sum(1) / n_features
+            terms = (x * x).sum(1) / n_features
             scale = 2 / n_features
         else:
             _check_rates(low, first)
@@ -132,16 +133,16 @@ def rdm(
             # sum (a - b)(log a - log b) is the same for a and log a shifted by any pattern each.
             x -= x.mean(0)
             logarithm -= logarithm.mean(0)
-            own = (x * logarithm).sum(1) / n_features
+            terms = (x * logarithm).sum(1) / n_features
             left, right = xp.concatenate([x, logarithm], 1), xp.concatenate([logarithm, x], 1)
             scale = 1 / n_features
-        own = xp.where(bad | ~xp.isfinite(own), full_like(own, (), np.nan), own)
+        terms = xp.where(bad | ~xp.isfinite(terms), full_like(terms, (), np.nan), terms)
 
         bounds = (0.0, 2.0 if metric in ("correlation", "cosine") else None)
-        result = _pairwise(own, lambda i, j: left[i:j] @ right[i:].T, scale, bounds, left is right)
+        result = _pairwise(terms, lambda i, j: left[i:j] @ right[i:].T, scale, bounds, left is right)
         if label is not None:
-            result = _repeat(result, own, label)
-    return _restore(result, given)
+            result = _repeat(result, terms, label)
+    return _restore(result, values)
 
 
 def crossnobis(measurements: Array, precision: Array | None = None, *, center: bool = True) -> Any:
@@ -178,20 +179,20 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
         If the shape is wrong, there are fewer than 2 stimuli or repetitions, no stimulus was shown twice, or
         the precision is no symmetric finite (features, features) matrix.
     """
-    given = numbers(measurements, "measurements")
-    if given.ndim != 3:
+    values = numbers(measurements, "measurements")
+    if values.ndim != 3:
         raise TgsageError(
             "crossnobis needs measurements as (stimuli, repeats, features), a missing repeat all NaN; got "
-            f"{tuple(given.shape)}"
+            f"{tuple(values.shape)}"
         )
-    n, n_repeats, n_features = given.shape
+    n, n_repeats, n_features = values.shape
     if n < 2 or n_repeats < 2 or n_features < 1:
         raise TgsageError(
-            f"crossnobis needs at least 2 stimuli, 2 repeats and 1 feature, got {tuple(given.shape)}"
+            f"crossnobis needs at least 2 stimuli, 2 repeats and 1 feature, got {tuple(values.shape)}"
         )
-    xp = namespace(given)
-    with _quiet(given):
-        x = floating(given)
+    xp = namespace(values)
+    with _quiet(values):
+        x = floating(values)
         here = xp.isfinite(x).all(2)
         broken = (~here & ~xp.isnan(x).all(2)).any(1)
         if not bool((here.sum(1) > 1).any()) and not bool(broken.any()):
@@ -210,8 +211,8 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
         # Sum over different repetitions = sum over all - sum over equal ones.
         self_pairs = count * count - count
         self_sum = (total * weighted_total).sum(1) - (x * weighted).sum((1, 2))
-        own = self_sum / self_pairs / n_features
-        own = xp.where(broken | (count < 2), full_like(own, (), np.nan), own)
+        terms = self_sum / self_pairs / n_features
+        terms = xp.where(broken | (count < 2), full_like(terms, (), np.nan), terms)
         flat, weighted_flat = x.reshape(n, -1), weighted.reshape(n, -1)
 
         def similarity(i: int, j: int) -> Any:
@@ -220,8 +221,8 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
             sums /= count[i:j, None] * count[None, i:] - present[i:j] @ present[i:].T
             return sums
 
-        result = _pairwise(own, similarity, 2 / n_features)
-    return _restore(result, given)
+        result = _pairwise(terms, similarity, 2 / n_features)
+    return _restore(result, values)
 
 
 def _check_rates(low: Values, first: Values | None) -> None:
@@ -247,7 +248,7 @@ def _row_range(x: Values) -> tuple[Values, Values]:
 def _unit_rows(x: Values, low: Values, high: Values, *, centre: bool) -> Values:
     """Scale rows to length 1, in place; return half of each squared length, NaN where there is none."""
     xp = namespace(x)
-    own = full_like(x, (x.shape[0],), 0.5)
+    terms = full_like(x, (x.shape[0],), 0.5)
     for rows in _chunks(x):
         part = x[rows]
         # The largest value becomes 1, so that no square overflows or vanishes.
@@ -265,8 +266,8 @@ def _unit_rows(x: Values, low: Values, high: Values, *, centre: bool) -> Values:
         # sum(), not einsum() or norm(): it adds pairwise, the others lose digits with many features.
         length = xp.sqrt((part * part).sum(1))
         part /= xp.where(length > 0, length, length * 0 + 1)[:, None]
-        own[rows] = xp.where(xp.isfinite(length) & (length > 0), own[rows], full_like(own, (), np.nan))
-    return own
+        terms[rows] = xp.where(xp.isfinite(length) & (length > 0), terms[rows], full_like(terms, (), np.nan))
+    return terms
 
 
 def _distinct(x: Values, low: Values, high: Values, bad: Values) -> tuple[Values, Values] | tuple[None, None]:
@@ -299,31 +300,31 @@ def _distinct(x: Values, low: Values, high: Values, bad: Values) -> tuple[Values
 
 
 def _pairwise(
-    own: Values,
+    terms: Values,
     similarity: Callable[[int, int], Values],
     scale: float,
     bounds: tuple[float, float | None] | None = None,
     symmetric: bool = False,
 ) -> Values:
-    """Return own + own.T - scale * similarity, condensed, within bounds.
+    """Return the distances terms_i + terms_j - scale * similarity_ij, condensed, within bounds.
 
     ``similarity(i, j)`` gives a new array, rows i to j-1 by columns i to n-1; ``symmetric`` says that it is
     the product of one matrix with itself.
     """
-    n = own.shape[0]
-    xp = namespace(own)
-    device = device_type(own)
-    most = max(_BLOCK_BYTES.get(device, 64 << 20) // max(n * own.dtype.itemsize, 1), 1)
+    n = terms.shape[0]
+    xp = namespace(terms)
+    device = device_type(terms)
+    most = max(_BLOCK_BYTES.get(device, 64 << 20) // max(n * terms.dtype.itemsize, 1), 1)
     # numpy halves the work itself where a whole matrix meets its own transpose (BLAS syrk).
-    rows = n if symmetric and not is_tensor(own) and most >= n else min(_BLOCK_ROWS.get(device, 128), most)
-    result = full_like(own, (n * (n - 1) // 2,), 0)
+    rows = n if symmetric and not is_tensor(terms) and most >= n else min(_BLOCK_ROWS.get(device, 128), most)
+    result = full_like(terms, (n * (n - 1) // 2,), 0)
     end = 0
     for start in range(0, n - 1, rows):
         stop = min(start + rows, n)
         block = similarity(start, stop)
         block *= -scale
-        block += own[start:stop, None]
-        block += own[None, start:]
+        block += terms[start:stop, None]
+        block += terms[None, start:]
         if bounds is not None:
             block = xp.clip(block, *bounds)
         begin, end = end, end + (stop - start) * (2 * n - start - stop - 1) // 2
@@ -350,13 +351,13 @@ def _masked(block: Values) -> Values:
     return part
 
 
-def _repeat(condensed: Values, own: Values, label: Values) -> Values:
+def _repeat(condensed: Values, terms: Values, label: Values) -> Values:
     """RDM of rows from the RDM of distinct rows; ``label`` says which distinct row each row is."""
-    n, n_distinct = label.shape[0], own.shape[0]
-    xp = namespace(own)
-    result = full_like(own, (n * (n - 1) // 2,), 0)
+    n, n_distinct = label.shape[0], terms.shape[0]
+    xp = namespace(terms)
+    result = full_like(terms, (n * (n - 1) // 2,), 0)
     # Behind the distances between distinct rows: that of each to itself, 0 or NaN.
-    table = xp.concatenate([condensed, own * 0])
+    table = xp.concatenate([condensed, terms * 0])
     end = 0
     for row in range(n - 1):
         begin, end = end, end + n - 1 - row
@@ -389,20 +390,20 @@ def _chunks(x: np.ndarray | torch.Tensor) -> list[slice]:
 
 
 @contextlib.contextmanager
-def _quiet(given: np.ndarray | torch.Tensor) -> Iterator[None]:
+def _quiet(values: np.ndarray | torch.Tensor) -> Iterator[None]:
     """No warnings for the NaN that are meant, and no autocast, which would round products to three digits."""
-    if is_tensor(given):
-        torch = namespace(given)
-        with torch.no_grad(), torch.autocast(device_type(given), enabled=False):
+    if is_tensor(values):
+        torch = namespace(values)
+        with torch.no_grad(), torch.autocast(device_type(values), enabled=False):
             yield
     else:
         with np.errstate(all="ignore"):
             yield
 
 
-def _restore(result: Values, given: Values) -> Values:
+def _restore(result: Values, values: Values) -> Values:
     """Go back to float32 where float64 was only the way around coarse products."""
-    xp = namespace(given)
-    if is_tensor(given) and given.dtype != xp.float64:
+    xp = namespace(values)
+    if is_tensor(values) and values.dtype != xp.float64:
         result = xp.asarray(result, dtype=xp.float32)
     return result

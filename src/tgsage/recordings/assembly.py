@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import digest
@@ -18,11 +19,11 @@ SITE_COORDS = ("neuroid_id", "region", "animal")
 PRESENTATION_COORDS = ("stimulus_id", "repetition")
 COUNT_UNITS = ("count", "counts", "spikes", "spike count", "spike counts", "spike_count", "spike_counts")
 WHOLE_SHARE = 0.95
-"""Without an attribute ``units``, responses of which this share are whole numbers are counts."""
+"""Without the attribute ``units``, responses are counts if this share of them are whole numbers."""
 
 
 def standardise(assembly: xr.DataArray, where: str) -> xr.DataArray:
-    """Bring an assembly, as some file has it, to the layout that every part reads.
+    """Convert an assembly from a file to the layout that all parts read.
 
     Dimensions are ordered (neuroid, presentation[, time_bin]); multi-indexes become plain coordinates;
     the old name ``image_id`` becomes ``stimulus_id``; identifiers become text. A missing ``animal`` is
@@ -88,7 +89,7 @@ def _with_coords(assembly: xr.DataArray, where: str) -> xr.DataArray:
 
 
 def text(values: np.ndarray) -> np.ndarray:
-    """Identifiers as an array of text: whole numbers without a decimal point, missing values empty."""
+    """Convert identifiers to text: whole numbers without a decimal point, missing values empty."""
     if values.dtype.kind == "U":
         return values
     items = [_as_text(value) for value in values.tolist()]
@@ -104,7 +105,7 @@ def _as_text(value: Any) -> str:
 
 
 def units(assembly: xr.DataArray) -> str:
-    """What the responses are: ``"counts"``, or the text of the attribute ``units``, or ``"rates"``.
+    """Return what the responses are: ``"counts"``, the text of the attribute ``units``, or ``"rates"``.
 
     The attribute ``units`` decides where it is given; any of the usual spellings of spike counts reads as
     ``"counts"``. Without it, responses of which 95 % are whole numbers are taken for counts and anything
@@ -145,20 +146,20 @@ def stimulus_codes(assembly: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def repeats(assembly: xr.DataArray) -> xr.DataArray:
-    """Number of presentations of every stimulus, (stimulus,) int, in order of first appearance."""
+    """Count the presentations of every stimulus, (stimulus,) int, in order of first appearance."""
     codes, identifiers = stimulus_codes(assembly)
     counts = np.bincount(codes, minlength=len(identifiers))
     return xr.DataArray(counts, dims="stimulus", coords={"stimulus_id": ("stimulus", identifiers)})
 
 
 def responses(assembly: xr.DataArray) -> np.ndarray:
-    """Responses averaged over time bins, (presentation, neuroid) float64, C order."""
+    """Average responses over time bins, which gives (presentation, neuroid) float64 in C order."""
     values = assembly.transpose("presentation", "neuroid", ...).values.astype(np.float64)
     return np.ascontiguousarray(values.mean(axis=-1) if values.ndim == 3 else values)
 
 
 def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
-    """Mean response of every site to every stimulus.
+    """Average the responses of every site to every stimulus.
 
     Parameters
     ----------
@@ -235,14 +236,33 @@ def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArr
     return unknown, constant
 
 
+def make_stimuli(
+    images: NDArray[np.uint8], stimulus_id: Sequence[str] | NDArray[np.str_], **columns: ArrayLike
+) -> xr.Dataset:
+    """Build a stimulus set of images and their columns.
+
+    Parameters
+    ----------
+    images
+        uint8 (stimulus, y, x, rgb).
+    stimulus_id
+        (stimulus,).
+    **columns
+        (stimulus,) each; without ``category`` all are "".
+    """
+    columns = {"stimulus_id": stimulus_id, "category": np.full(len(images), ""), **columns}
+    coords = {name: ("stimulus", np.asarray(values)) for name, values in columns.items()}
+    return xr.Dataset({"images": (("stimulus", "y", "x", "rgb"), images)}, coords=coords)
+
+
 def content_digest(content: xr.DataArray | xr.Dataset) -> str:
-    """Digest of values and coordinates (not of attributes, nor of how a file stores them)."""
+    """Return a digest of values and coordinates; attributes and file formats do not count."""
     data = content.to_dataset(name="data") if isinstance(content, xr.DataArray) else content
     return digest({str(name): [list(data[name].dims), data[name].values] for name in data.variables})
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as netCDF and JSON take it."""
+    """Return an attribute as netCDF and JSON accept it."""
     if isinstance(value, np.ndarray):
         return value.item() if value.ndim == 0 or value.size == 1 else value.tolist()
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""assembly.nc, stimuli.h5 and published_rdm.nc: reading and writing."""
+"""Reading and writing ``assembly.nc``, ``stimuli.h5`` and ``published_rdm.nc``."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _write(file: xr.Dataset, path: str | os.PathLike[str], encoding: dict[str, d
 
 
 def _storable(value: Any) -> Any:
-    """An attribute as both formats take it: numbers, text and lists of numbers; the rest as JSON."""
+    """Return an attribute as both formats accept it: numbers, text, lists of numbers, or else JSON."""
     if isinstance(value, bool | np.bool_):
         return int(value)
     if isinstance(value, int | float | str | np.number):

@@ -1,4 +1,4 @@
-"""Cards: what is known about a published data set, where it comes from, and how to read it by name."""
+"""Cards describe published data sets: what is known, where the files come from, and how they are read."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class CardFile(Section):
     url: str | None = None
     """Where it is published."""
     version_id: str | None = None
-    """Version of the object, where it lies in a versioned store."""
+    """Version of the object, if its store keeps versions."""
     sha256: str | None = None
     sha1: str | None = None
     bytes: int | None = Field(default=None, ge=0)
-    """Size of the file, where it is known."""
+    """Size of the file, if it is known."""
     unpack: str | None = None
-    """Folder under the data folder into which the archive is unpacked when it is fetched; null leaves it."""
+    """Folder under the data folder into which a fetched archive is unpacked; null leaves it packed."""
     as_published: bool = True
     """Whether the digest is of the file that its authors published."""
     note: str = ""
@@ -57,7 +57,7 @@ class Region(Section):
     """What was recorded where."""
 
     sites: int | str
-    """Number of sites, or how it is to be had."""
+    """Number of sites, or a note on how to obtain it."""
     animals: list[str] = Field(default_factory=list)
 
 
@@ -76,10 +76,10 @@ class Card(Section):
     species: str
     regions: dict[str, Region]
     window_ms: tuple[float, float] | None
-    """Time window of the published responses after stimulus onset; null where it is not published."""
+    """Time window of the published responses after stimulus onset; null if it is not published."""
     window_note: str = ""
     visual_degrees: float | None
-    """Side of the stimuli; null where it is not published."""
+    """Side of the stimuli; null if it is not published."""
     visual_degrees_note: str = ""
     stimuli: str
     repeats: str
@@ -92,7 +92,7 @@ class Card(Section):
 
 
 def card_names() -> list[str]:
-    """Return the names of all cards: those of tgsage, and one's own in ``neural_data``."""
+    """Return the names of all cards: those of tgsage, and your own in ``neural_data``."""
     return sorted(card_files())
 
 
@@ -114,15 +114,15 @@ def card(name: str) -> Card:
         raise unknown("data set", name, files)
     path = files[name]
     try:
-        found = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise TgsageError(f"{path}: not valid YAML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise TgsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if found.name != name:
-        raise TgsageError(f"{path}: is the card of {found.name!r}; name and file name have to agree")
-    return found
+    if content.name != name:
+        raise TgsageError(f"{path}: is the card of {content.name!r}; name and file name have to agree")
+    return content
 
 
 def load(path_or_card: str | os.PathLike[str]) -> xr.DataArray:
@@ -189,35 +189,35 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
         digest.
     """
     folder = data_root(root)
-    found: dict[str, str] = {}
+    states: dict[str, str] = {}
     for file in card(name).files:
         path = folder / file.path
         expected = expected_digest(file)
         if not path.is_file():
-            found[file.path] = "absent"
+            states[file.path] = "absent"
         elif expected is None:
-            found[file.path] = "unknown"
+            states[file.path] = "unknown"
         else:
             algorithm, digest = expected
-            found[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
-    return found
+            states[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
+    return states
 
 
 def expected_digest(file: CardFile) -> tuple[str, str] | None:
-    """Algorithm and hexadecimal digest of a file, SHA-256 before SHA-1; None where the card has neither."""
+    """Return the algorithm and the hexadecimal digest of a file, or None if the card has no digest of it."""
     if file.sha256 is not None:
         return "sha256", file.sha256.lower()
     return ("sha1", file.sha1.lower()) if file.sha1 is not None else None
 
 
 def file_digest(path: Path, algorithm: str) -> str:
-    """Hexadecimal digest of a file's bytes."""
+    """Return the hexadecimal digest of a file's bytes."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
 def _named(path_or_card: str | os.PathLike[str]) -> Card | None:
-    """The card, where this is the name of one; None where it is a path."""
+    """Return the card of this name, or None if this is a path."""
     given = str(path_or_card)
     if isinstance(path_or_card, Path) or Path(given).suffix or "/" in given or Path(given).is_file():
         return None

@@ -205,8 +205,8 @@ class _Downloader:
     def check(self, response: requests.Response, **_: Any) -> None:
         """Check an answer before more than its head is read, and before a redirect is followed."""
         if response.is_redirect:
-            there = urllib.parse.urljoin(response.url, response.headers["location"])
-            check_address(there, f"{response.url} redirects to")
+            destination = urllib.parse.urljoin(response.url, response.headers["location"])
+            check_address(destination, f"{response.url} redirects to")
         self.check_size(int(response.headers.get("content-length", 0)))
 
     def check_size(self, size: int) -> None:

@@ -26,7 +26,7 @@ MAX_SECONDS = 120
 MAX_MEMORY_BYTES = 4 * 2**30
 """Address space of the child, and the size of what it may write."""
 MAX_DEPTH = 16
-"""Structs and cells inside one another."""
+"""Levels of nested structs and cells."""
 
 Variable: TypeAlias = "NDArray[Any] | list[Variable] | dict[str, Variable]"
 """Numbers or text; a cell array as the list of its elements; a struct array as a list of dictionaries."""
@@ -79,7 +79,7 @@ def read_variables(content: bytes, names: Sequence[str], where: str) -> dict[str
 
 
 def convert() -> None:
-    """Read a file from stdin and write ``arrays.npz`` and ``answer.json``; what the child process runs."""
+    """Read a file from stdin and write ``arrays.npz`` and ``answer.json``. The child process runs this."""
     import resource
 
     import scipy.io
@@ -97,8 +97,8 @@ def convert() -> None:
         missing = next((name for name in names if name not in content), None)
         if missing is not None:
             stream.seek(0)
-            there = ", ".join(row[0] for row in scipy.io.whosmat(stream)) or "none"
-            problem = f"has no {missing}; is this the published file? Its variables are {there}"
+            names_there = ", ".join(row[0] for row in scipy.io.whosmat(stream)) or "none"
+            problem = f"has no {missing}; is this the published file? Its variables are {names_there}"
         else:
             variables = {name: _flattened(content[name], name, arrays) for name in names}
     except MemoryError:
@@ -113,11 +113,11 @@ def convert() -> None:
 
 
 class _UnusableVariable(Exception):
-    """A variable that is read and yet not made of plain arrays."""
+    """A variable that was read and is not made of plain arrays."""
 
 
 def _run(content: bytes, names: Sequence[str], folder: Path) -> str:
-    """Run the child; what went wrong with it, if anything."""
+    """Run the child and return what went wrong with it, or an empty text."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         # Each thread of a BLAS would reserve address space.
@@ -139,7 +139,7 @@ def _run(content: bytes, names: Sequence[str], folder: Path) -> str:
 
 
 def _flattened(value: Any, name: str, arrays: list[NDArray[Any]], depth: int = 0) -> Any:
-    """Move arrays into a list; what is returned has their numbers in it instead."""
+    """Append the arrays in a variable to a list, and return its structure with their indices instead."""
     # Objects and functions are subclasses, and sparse matrices are no arrays.
     if type(value) is not np.ndarray or depth > MAX_DEPTH:
         raise _UnusableVariable(f"{name} is a {type(value).__name__}, not a plain array")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 VARIABLE = "TGSAGE_DATA"
 OWN_FOLDER = Path("neural_data")
-"""Folder under the working directory for downloaded data (``raw``) and for cards of one's own."""
+"""Folder under the working directory for downloaded data (``raw``) and for your own cards."""
 
 
 def data_root(setting: str | os.PathLike[str] | None = None) -> Path:
@@ -28,6 +28,6 @@ def data_root(setting: str | os.PathLike[str] | None = None) -> Path:
 
 
 def card_files() -> dict[str, Path]:
-    """Return the files of all cards by name: those of the package, and one's own in ``neural_data``."""
+    """Return the files of all cards by name: those of the package, and your own in ``neural_data``."""
     folders = (Path(__file__).parent / "data_cards", OWN_FOLDER)
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}

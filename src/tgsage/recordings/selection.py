@@ -1,4 +1,4 @@
-"""Which sites, time bins and repetitions of an assembly are used."""
+"""Selecting sites, time bins and repetitions of an assembly."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _animals(assembly: xr.DataArray, animals: list[str]) -> xr.DataArray:
 
 
 def _window(assembly: xr.DataArray, window: tuple[float, float], key: str) -> xr.DataArray:
-    """The time bins that lie inside a window."""
+    """Return the time bins that lie inside a window."""
     start, end = window
     if not start < end:
         raise TgsageError(f"selection.{key}: [{start:g}, {end:g}] is not a window; the start comes first")
@@ -90,10 +90,10 @@ def _window(assembly: xr.DataArray, window: tuple[float, float], key: str) -> xr
         published = assembly.attrs.get("window_ms")
         if published is not None and list(published) == [start, end]:
             return assembly
-        known = f"the one window {list(published)} ms" if published is not None else "no time bins"
+        window_words = f"the one window {list(published)} ms" if published is not None else "no time bins"
         raise TgsageError(
-            f"selection.{key}: these recordings have {known}; leave selection.{key} out, or use recordings "
-            "with time bins"
+            f"selection.{key}: these recordings have {window_words}; leave selection.{key} out, or use "
+            "recordings with time bins"
         )
     starts, ends = assembly["time_bin_start"].values, assembly["time_bin_end"].values
     keep = (starts >= start) & (ends <= end)
@@ -150,7 +150,7 @@ def _regions(
 
 
 def _equal_repeats(assembly: xr.DataArray, n: int, seed: int) -> xr.DataArray:
-    """Draw n presentations of every stimulus; their order stays."""
+    """Draw n presentations of every stimulus and keep their order."""
     codes, identifiers = stimulus_codes(assembly)
     counts = np.bincount(codes, minlength=len(identifiers))
     if counts.min() < n:

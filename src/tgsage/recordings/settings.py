@@ -1,4 +1,4 @@
-"""Settings that every source of recordings has."""
+"""Settings that all sources of recordings share."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ class Selection(Section):
 
 
 class RecordingsSettings(Plugin):
-    """What every source of recordings has.
+    """Settings that all sources of recordings share.
 
-    ``code`` is a module with ``read(settings, root)``, which returns the assembly, the stimuli and what
-    messages call them, and with ``raw_files(settings, root)``, the list of the files that ``read`` reads. The
-    assembly of a source that is ``rdm_only`` is a Dataset with ``rdm`` (measurement, pair).
+    ``code`` is a module, or a class, with two functions. ``read(settings, root)`` returns the assembly, the
+    stimuli, and the text by which error messages name them; instead of an assembly, a source that is
+    ``rdm_only`` returns a Dataset with ``rdm`` (measurement, pair). ``raw_files(settings, root)`` returns the
+    list of the files that ``read`` reads.
     """
 
     plugin_kind: ClassVar[str] = "recordings"
     rdm_only: ClassVar[bool] = False
-    """Whether it publishes RDMs and no responses."""
+    """Whether the source publishes RDMs and no responses."""
     has_files: ClassVar[bool] = True
-    """Whether it reads anything from outside; otherwise its code needs no ``raw_files``."""
+    """Whether the source reads files; if not, its code needs no ``raw_files``."""
     simulated: ClassVar[bool] = False
     """Whether the recordings are made up; figures then say so."""
 

@@ -16,7 +16,7 @@ from .assembly import responses, stimulus_codes
 
 MINIMAL_STIMULI = 3
 _CHUNK = 20_000_000
-"""Numbers held at once; splits are worked through in blocks of this size."""
+"""Numbers in memory at once: splits are computed in blocks of this size."""
 
 
 def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> xr.DataArray:
@@ -130,19 +130,19 @@ def halvings(
     *,
     odd: Literal["leave out", "coin"] = "leave out",
 ) -> Iterator[NDArray[np.int8]]:
-    """Halve the presentations of every stimulus at random, again and again.
+    """Halve the presentations of every stimulus at random, ``n_splits`` times.
 
     Parameters
     ----------
     codes
         (presentation,): number of each presentation's stimulus.
     n_splits
-        How often.
+        Number of halvings.
     generator
-        Of the random numbers.
+        Source of the random numbers.
     odd
-        What becomes of the last of an odd number of presentations: it is left out, or a coin decides which
-        half has one more.
+        What happens to the last of an odd number of presentations: it is left out, or a coin decides which
+        half gets it.
 
     Yields
     ------
@@ -162,7 +162,7 @@ def halvings(
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlate over the last but one axis: (splits, stimuli, sites) twice -> (splits, sites)."""
+    """Correlate two arrays (splits, stimuli, sites) over the stimuli, which gives (splits, sites)."""
     a = a - a.mean(axis=1, keepdims=True)
     b = b - b.mean(axis=1, keepdims=True)
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

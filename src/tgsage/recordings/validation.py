@@ -1,4 +1,4 @@
-"""Everything that can be wrong with recordings, each as one line that names what and where."""
+"""Checks of recordings. Each error is one line that says what is wrong, and where."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -24,18 +23,6 @@ from . import numbers
 TEMPLATE = "template.html.j2"
 TITLE = "Teacher-guided architecture search"
 PathLike = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as the template needs it."""
-
-    name: str
-    uri: Markup
-    width: float
-    """Inches."""
-    caption: str
-    alt: str
 
 
 def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task: PathLike) -> str:
@@ -72,12 +59,12 @@ def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task
     searches = _searches(run, arms)
     teachers = numbers.read_teachers(run, searches)
     page = numbers.page(title, tasks.load(task), searches, teachers)
-    comparison: list[Figure] = []
+    comparison: list[gallery.Picture] = []
     if len(searches) > 1:
         simulated = page["simulated"]
         mark = words.SIMULATED if simulated["recordings"] else words.RENDERED if simulated["images"] else ""
         data = plots.ComparisonData(searches, page["task"]["n_validation"], mark)
-        comparison = _figures([gallery.picture(drawing) for drawing in plots.drawings(data)])
+        comparison = [gallery.picture(drawing) for drawing in plots.drawings(data) if drawing.on_page]
     shown = {number: searches[number] for number in page["shown"]}
     template = _environment().get_template(TEMPLATE)
     return template.render(
@@ -86,10 +73,9 @@ def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task
         several=len(searches) > 1,
         comparison=comparison,
         of_searches={
-            number: _figures(gallery.read(run.search_figures(files.arm, files.seed)))
-            for number, files in shown.items()
+            number: _on_page(run.search_figures(files.arm, files.seed)) for number, files in shown.items()
         },
-        of_teachers={name: _figures(gallery.read(run.teacher_figures(name))) for name in teachers},
+        of_teachers={name: _on_page(run.teacher_figures(name)) for name in teachers},
         numbers=_embedded(page),
     )
 
@@ -115,13 +101,9 @@ def _searches(run: RunFolder, arms: Sequence[str]) -> list[search_files.SearchFi
     return searches
 
 
-def _figures(pictures: Sequence[gallery.Picture]) -> list[Figure]:
-    """Return those of the pictures that a page shows, ready to be embedded."""
-    return [
-        Figure(picture.name, _data_uri(picture.svg), picture.width, picture.caption, picture.alt)
-        for picture in pictures
-        if picture.on_page
-    ]
+def _on_page(folder: str) -> list[gallery.Picture]:
+    """Return the figures of a folder that a page shows."""
+    return [picture for picture in gallery.read(folder) if picture.on_page]
 
 
 def _data_uri(svg: bytes) -> Markup:
@@ -143,6 +125,7 @@ def _environment() -> jinja2.Environment:
         "short": short,
         "duration": duration,
         "method": words.method,
+        "data_uri": _data_uri,
     }
     return environment
 

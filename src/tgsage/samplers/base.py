@@ -232,31 +232,11 @@ def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
     for name in ("round", "slot", "status", "architecture", "score"):
         if name not in ledger.columns:
             raise TgsageError(f"sampler: the ledger has no column {name!r}")
-    absent = [math.nan] * len(ledger)
-    rows = zip(
-        ledger["round"].tolist(),
-        ledger["slot"].tolist(),
-        ledger["status"].tolist(),
-        ledger["architecture"].tolist(),
-        ledger["score"].tolist(),
-        ledger["parameters"].tolist() if "parameters" in ledger.columns else absent,
-        ledger["flops"].tolist() if "flops" in ledger.columns else absent,
-        strict=True,
-    )
+    numbers = ledger.reindex(columns=["score", "parameters", "flops"]).astype("float64")
+    names = [ledger[name] for name in ("round", "slot", "status", "architecture")]
     trials = []
-    for round_, slot, status, text, score, parameters, flops in rows:
+    for round_, slot, status, text, score, *size in zip(*names, *(numbers[n] for n in numbers), strict=True):
         arch = space.canonical(space.parse(text))
-        value = math.nan if status != "ok" or score is None else float(score)
-        trials.append(
-            Trial(
-                int(round_),
-                int(slot),
-                space.key(arch),
-                arch,
-                str(status),
-                value,
-                math.nan if parameters is None else float(parameters),
-                math.nan if flops is None else float(flops),
-            )
-        )
+        learned = score if status == "ok" else math.nan
+        trials.append(Trial(int(round_), int(slot), space.key(arch), arch, str(status), learned, *size))
     return tuple(sorted(trials, key=lambda trial: (trial.round, trial.slot)))

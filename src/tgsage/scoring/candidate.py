@@ -12,8 +12,9 @@ import xarray as xr
 from ..errors import TgsageError
 from ..runs.rsa import SPLITS, as_observed, undefined_target
 from ..store import Store
+from ..threads import threads
 from ..training.cache import Stored, stored_candidate
-from ..training.devices import resolve_device, threads, to_channels_last
+from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
 from ..training.probes import Evaluation, evaluate, probe_names
 from ..training.settings import Recipe
@@ -80,8 +81,8 @@ def score_candidate(
         those of the scoring (:meth:`Scoring.attributes`), ``teacher``, ``teacher_digest``, ``simulated``,
         ``n_probes``, and ``validation_seen``: 1 if the recipe trained on the validation images, whose
         accuracy is then no estimate of anything. A candidate that failed or timed out has no checkpoints. It
-        is ``invalid`` if some target has no layer with a finite similarity. With an observed teacher the same of its targets
-        under names with ``observed_`` before them, on the dimension ``observed`` (see
+        is ``invalid`` if some target has no layer with a finite similarity. With an observed teacher the same
+        of its targets under names with ``observed_`` before them, on the dimension ``observed`` (see
         :func:`tgsage.runs.rsa.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
 
     Raises
@@ -117,19 +118,19 @@ def score_candidate(
         # No target's name holds a slash.
         prepared |= {f"{OBSERVED}{name}": target for name, target in prepare(observed, None, SPLITS).items()}
     place = resolve_device(device)
-    found: list[dict[tuple[str, str], np.ndarray]] = []
-    answers = []
+    similarity: list[dict[tuple[str, str], np.ndarray]] = []
+    evaluations = []
     with threads(recipe.threads):
         for checkpoint in range(stored.n_checkpoints):
             module.load_state_dict(stored.load(checkpoint))
             options = _Options(mean=task.mean, std=task.std, device=place, batch_size=settings.batch_size)
-            answers.append(evaluate(module, task.validation.images, task.validation.labels, **options))
-            found.append(similarities(module, prepared, layers, method=settings.compare, **options))
+            evaluations.append(evaluate(module, task.validation.images, task.validation.labels, **options))
+            similarity.append(similarities(module, prepared, layers, method=settings.compare, **options))
     rsa = {
-        key: np.stack([values[key] for values in found])  # (checkpoint, layer)
-        for key in (found[0] if found else {})
+        key: np.stack([values[key] for values in similarity])  # (checkpoint, layer)
+        for key in (similarity[0] if similarity else {})
     }
-    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, answers, attributes, second)
+    scored = _dataset(groups, layers, stored.record["checkpoints"], rsa, evaluations, attributes, second)
     undefined = undefined_target(scored, settings)
     if undefined is not None:
         scored.attrs["status"] = "invalid"
@@ -217,18 +218,30 @@ def _dataset(
     layers: list[str],
     checkpoints: list[dict[str, Any]],
     rsa: Mapping[tuple[str, str], np.ndarray],
-    answers: list[Evaluation],
+    evaluations: list[Evaluation],
     attributes: Mapping[str, str | int],
     observed: Mapping[str, xr.Dataset] | None,
 ) -> xr.Dataset:
     dataset = xr.Dataset(
         {
-            "accuracy": ("checkpoint", np.array([answer.accuracy for answer in answers], dtype=np.float64)),
-            "loss": ("checkpoint", np.array([answer.loss for answer in answers], dtype=np.float64)),
+            "accuracy": (
+                "checkpoint",
+                np.array([one.accuracy for one in evaluations], dtype=np.float64),
+            ),
+            "loss": (
+                "checkpoint",
+                np.array([one.loss for one in evaluations], dtype=np.float64),
+            ),
         },
         coords={
-            "share": ("checkpoint", np.array([kept["share"] for kept in checkpoints], dtype=np.float64)),
-            "examples": ("checkpoint", np.array([kept["examples"] for kept in checkpoints], dtype=np.int64)),
+            "share": (
+                "checkpoint",
+                np.array([one["share"] for one in checkpoints], dtype=np.float64),
+            ),
+            "examples": (
+                "checkpoint",
+                np.array([one["examples"] for one in checkpoints], dtype=np.int64),
+            ),
             "split": list(SPLITS),
             "layer": np.array(layers, dtype=str),
         },
@@ -236,12 +249,12 @@ def _dataset(
     )
     dataset.update(_measured(groups, layers, len(checkpoints), rsa))
     if observed is not None:
-        own = {
-            (split, name.removeprefix(OBSERVED)): found
-            for (split, name), found in rsa.items()
+        observed_rsa = {
+            (split, name.removeprefix(OBSERVED)): values
+            for (split, name), values in rsa.items()
             if name.startswith(OBSERVED)
         }
-        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), own)))
+        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), observed_rsa)))
     return dataset
 
 
@@ -251,7 +264,7 @@ def _measured(
     n_checkpoints: int,
     rsa: Mapping[tuple[str, str], np.ndarray],
 ) -> xr.Dataset:
-    """What is told of the targets of one teacher."""
+    """Return similarities, ceilings and numbers of stimuli of the targets of one teacher."""
     names = list(groups)
     values = np.full((n_checkpoints, len(SPLITS), len(names), len(layers)), np.nan)
     bounds = np.full((2, len(SPLITS), len(names)), np.nan)

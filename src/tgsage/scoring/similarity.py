@@ -106,7 +106,7 @@ def score(  # noqa: PLR0913
         raise unknown("split", split, SPLITS)
     kept_mean, kept_std = getattr(module, "normalisation", ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
     prepared = prepare(teacher, stimuli, [split])
-    found = similarities(
+    scores = similarities(
         module,
         prepared,
         list(layers),
@@ -118,11 +118,11 @@ def score(  # noqa: PLR0913
     )
     part = "all" if split is None else split
     for name in prepared:
-        if (part, name) not in found:
+        if (part, name) not in scores:
             raise TgsageError(
                 f"teacher target {name!r} has no stimuli in split {split!r}; choose another split"
             )
-    values = np.stack([found[part, name] for name in prepared], axis=1)
+    values = np.stack([scores[part, name] for name in prepared], axis=1)
     return xr.DataArray(
         values,
         dims=("layer", "target"),
@@ -236,7 +236,7 @@ def similarities(
     """
     if device is not None:
         module.to(resolve_device(device))
-    found = {
+    scores = {
         (part, name): np.full(len(layers), np.nan)
         for name, target in prepared.items()
         for part in target.parts
@@ -252,20 +252,20 @@ def similarities(
         n = len(target.images)
         counts = feature_counts(module, layers, target.images.shape[1:3])
         for group in _groups(counts, n):
-            seen = activations(module, target.images, group, mean=mean, std=std, batch_size=batch_size)
-            with reproducible(next(iter(seen.values())).device):
-                collected = _layer_rdms(seen, group, target.metric, prepared, same)
+            outputs = activations(module, target.images, group, mean=mean, std=std, batch_size=batch_size)
+            with reproducible(next(iter(outputs.values())).device):
+                collected = _layer_rdms(outputs, group, target.metric, prepared, same)
             for keys, rdms in zip(same.values(), collected, strict=True):
                 teachers = np.stack([prepared[name].parts[part].rdm for part, name in keys])
                 values = np.asarray(torch.as_tensor(compare(rdms, teachers, method)).cpu())
                 for row, layer in enumerate(group):
                     for column, (part, name) in enumerate(keys):
-                        found[part, name][layers.index(layer)] = values[row, column]
-    return found
+                        scores[part, name][layers.index(layer)] = values[row, column]
+    return scores
 
 
 def _layer_rdms(
-    seen: dict[str, torch.Tensor],
+    outputs: dict[str, torch.Tensor],
     group: Sequence[str],
     metric: str,
     prepared: Mapping[str, Prepared],
@@ -275,17 +275,19 @@ def _layer_rdms(
     contents = [prepared[keys[0][1]].parts[keys[0][0]] for keys in same.values()]
     rows: list[list[torch.Tensor]] = [[] for _ in contents]
     for layer in group:
-        values = seen.pop(layer)
+        values = outputs.pop(layer)
         whole = None
-        for content, own in zip(contents, rows, strict=True):
+        for content, layer_rdms in zip(contents, rows, strict=True):
             if content.labels is not None:
                 chosen = values[torch.from_numpy(content.members).to(values.device)]
-                own.append(rdm(category_means(chosen, content.labels), metric))
+                layer_rdms.append(rdm(category_means(chosen, content.labels), metric))
                 continue
             if whole is None:
                 whole = rdm(values, metric)
-            own.append(whole if len(content.members) == len(values) else subset(whole, content.members))
-    return [torch.stack(own) for own in rows]
+            layer_rdms.append(
+                whole if len(content.members) == len(values) else subset(whole, content.members)
+            )
+    return [torch.stack(layer_rdms) for layer_rdms in rows]
 
 
 def _sharing(prepared: Mapping[str, Prepared]) -> list[list[str]]:

@@ -34,7 +34,7 @@ def _feed(state: Any, value: Any) -> None:
             return
         array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
         state.update(f"array:{array.dtype.kind}{array.dtype.itemsize}{array.shape}:".encode())
-        state.update(array.tobytes() if array.size == 0 else memoryview(array).cast("B"))
+        state.update(array.tobytes() if array.size == 0 else array.view(np.uint8).data)
     elif isinstance(value, np.generic):
         _feed(state, value.item())
     elif isinstance(value, bytes):

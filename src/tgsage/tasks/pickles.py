@@ -1,4 +1,4 @@
-"""The pickles in which CIFAR is published, read without ever executing what they name."""
+"""Reading the pickles in which CIFAR is published, without executing what they name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALLOWED = {
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that knows numpy's array rebuilders and nothing else."""
+    """An unpickler that allows the functions that rebuild numpy arrays, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
@@ -61,7 +61,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
 
 
 def field(content: dict[str, Any], name: str, path: Path) -> Any:
-    """Return an entry, or say that the file lacks it."""
+    """Return an entry of a pickled dictionary; raise if the file lacks it."""
     if name not in content:
         raise TgsageError(
             f"{path}: has no {name!r}; is it the python version? It holds: {', '.join(content)}"
@@ -70,7 +70,7 @@ def field(content: dict[str, Any], name: str, path: Path) -> Any:
 
 
 def texts(values: Any) -> list[str]:
-    """Texts that may have been written by Python 2."""
+    """Decode texts that may have been written by Python 2."""
     return [_text(value) for value in values]
 
 

@@ -1,4 +1,4 @@
-"""From published images to a task: one size, no image twice, three parts, memory for one piece at a time."""
+"""Making a task of published images: one size, no image twice, three parts, one piece in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Piece = tuple[np.ndarray, np.ndarray]
 Images = TypeVar("Images")
 
 PIECE = 1024
-"""Images that readers decode before they hand them on."""
+"""Number of images that readers decode at a time."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a reader found.
+    """Published images, as a reader returns them.
 
     Attributes
     ----------
@@ -80,12 +80,12 @@ def split_task(published: Published, settings: TaskSettings, scratch: Path | Non
     number = renumbering(published.classes, settings.classes, "task.classes")
     names = [str(name) for name in settings.classes or published.classes]
     pools: dict[str, Part] = {}
-    taken: set[str] = set()
+    in_other_parts: set[str] = set()
     for part in reversed(PARTS):
         if part in published.parts:
             pieces = published.parts[part]
-            pools[part], hashes = _gathered(pieces, settings.resolution, number, taken, scratch)
-            taken.update(hashes)
+            pools[part], hashes = _gathered(pieces, settings.resolution, number, in_other_parts, scratch)
+            in_other_parts.update(hashes)
             missing = np.setdiff1d(np.arange(len(names)), pools[part].labels)
             if len(missing):
                 raise TgsageError(
@@ -168,11 +168,11 @@ def checked_labels(
 
 
 def _gathered(
-    pieces: Iterable[Piece], side: int, number: np.ndarray, taken: set[str], scratch: Path | None
+    pieces: Iterable[Piece], side: int, number: np.ndarray, in_other_parts: set[str], scratch: Path | None
 ) -> tuple[Part, list[str]]:
-    """The images of some classes at one size, each once and none of ``taken``; and their hashes."""
+    """Return resized images of some classes, each once and none of other parts, and their hashes."""
     # Resized first: what is told apart, and split, is what the networks will see.
-    seen = set(taken)
+    seen = set(in_other_parts)
     kept: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     hashes: list[str] = []
@@ -225,7 +225,7 @@ def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
 
 
 def as_used(parts: Mapping[str, Images], settings: OwnImagesSettings, where: str) -> dict[str, Images]:
-    """Return published parts by what they are used as: ``settings.published_validation`` may say ``test``.
+    """Rename published parts: with ``settings.published_validation = "test"``, validation images become test.
 
     Raises
     ------

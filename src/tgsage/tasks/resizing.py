@@ -1,4 +1,4 @@
-"""Images of any shape and size become squares of one size."""
+"""Making images square and resizing them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def squared(pixels: np.ndarray, fit: str, padding: int) -> np.ndarray:
 
 
 def resized(images: np.ndarray, side: int) -> np.ndarray:
-    """Return uint8 (n, side, side, 3): the images themselves, or resampled with anti-aliasing."""
+    """Return uint8 (n, side, side, 3): the images as they are, or resampled with anti-aliasing."""
     if images.shape[1:3] == (side, side):
         return images
     return np.stack(

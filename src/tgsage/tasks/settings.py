@@ -1,4 +1,4 @@
-"""Settings that every task has."""
+"""Settings that all tasks share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..settings import Field
 
 
 class TaskSettings(Plugin):
-    """What every task has. Its three parts are disjoint and stratified by class.
+    """Settings that all tasks share. The three parts of a task are disjoint and stratified by class.
 
-    ``code`` is a module with ``read(settings, data_root, scratch)``, which returns a
-    :class:`~tgsage.tasks.Task`, and with ``raw_files(settings, data_root)``, the list of the files that
+    ``code`` is a module, or a class, with two functions. ``read(settings, data_root, scratch)`` returns a
+    :class:`~tgsage.tasks.Task`. ``raw_files(settings, data_root)`` returns the list of the files that
     ``read`` reads.
     """
 
     plugin_kind: ClassVar[str] = "task"
     has_files: ClassVar[bool] = True
-    """Whether it reads anything from outside; otherwise its code needs no ``raw_files``."""
+    """Whether the source reads files; if not, its code needs no ``raw_files``."""
 
     resolution: int = Field(default=32, ge=8)
     """Side of the images in pixels; other sizes are resized."""
@@ -35,10 +35,10 @@ class TaskSettings(Plugin):
 
 
 class OwnImagesSettings(TaskSettings):
-    """What images of the user's own have beside: their shape, and where they came from."""
+    """Further settings for your own images: their shape, and where they came from."""
 
     fit: Literal["crop", "pad"] = "crop"
-    """What becomes of an image that is not square: ``crop`` keeps the square in its middle, ``pad`` puts it
+    """What happens to an image that is not square: ``crop`` keeps the square in its middle, ``pad`` puts it
     in the middle of a square of ``padding``. Both before resizing."""
     padding: int = Field(default=128, ge=0, le=255)
     """Grey value around padded images."""

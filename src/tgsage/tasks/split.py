@@ -47,19 +47,19 @@ def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) 
             )
     rng = np.random.default_rng(seed_from("task split", seed))
     pools = {label: rng.permutation(np.flatnonzero(labels == label)) for label in classes}
-    found = []
+    drawn = []
     for size in sizes:
         left = np.array([len(pools[label]) for label in classes])
         quota = np.minimum(_shares(size, counts), left)
         # Where a class has run out, the others make up for it.
         while quota.sum() < size:
             quota[np.argmax(left - quota)] += 1
-        taken = []
+        of_classes = []
         for label, number in zip(classes, quota, strict=True):
-            taken.append(pools[label][:number])
+            of_classes.append(pools[label][:number])
             pools[label] = pools[label][number:]
-        found.append(np.sort(np.concatenate(taken)))
-    return found
+        drawn.append(np.sort(np.concatenate(of_classes)))
+    return drawn
 
 
 def _shares(size: int, counts: np.ndarray) -> np.ndarray:

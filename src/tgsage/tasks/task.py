@@ -1,4 +1,4 @@
-"""What a task is."""
+"""Tasks: labelled images in three parts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..store import digest
 
 PARTS = ("train", "validation", "test")
 STEP = 1024
-"""Images looked at together where all would be too many."""
+"""Images that are processed together; all of a task may be too many."""
 
 
 class Subset:
-    """Some images of a larger array, fetched when they are asked for.
+    """Some images of a larger array, read on access.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class Task:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Digest of classes, images and labels: the same for the same content, whatever file it is in."""
+        """Digest of classes, images and labels, independent of the file that holds them."""
         content = {
             name: [getattr(self, name).images, getattr(self, name).labels.astype(np.int64)] for name in PARTS
         }
@@ -142,7 +142,7 @@ class Task:
 
 
 def image_hashes(images: np.ndarray | Subset) -> list[str]:
-    """Return the SHA-1 of every image's pixels: equal if and only if two images are.
+    """Return the SHA-1 of every image's pixels; equal images have equal hashes.
 
     Parameters
     ----------

@@ -45,9 +45,9 @@ def save(task: Task, path: str | os.PathLike[str]) -> None:
                 file.attrs["classes"] = json.dumps(list(task.classes))
                 file.attrs["simulated"] = int(task.simulated)
             whole = all(isinstance(getattr(task, part).images, np.ndarray) for part in PARTS)
-            told = task.digest if whole else _digest_of(temporary, task)
+            content_digest = task.digest if whole else _digest_of(temporary, task)
             with h5py.File(temporary, "r+") as file:
-                file.attrs["digest"] = told
+                file.attrs["digest"] = content_digest
     except (OSError, RuntimeError) as error:
         raise TgsageError(f"{path}: cannot be written ({error}); is the disk full?") from None
 
@@ -81,20 +81,20 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
         with open(path, "rb") as handle:
             times = file_times(os.fstat(handle.fileno()))
             with h5py.File(handle, "r") as file:
-                parts, told, is_mapped = _content(file, handle, where, mapped_bytes)
+                parts, attrs, is_mapped = _content(file, handle, where, mapped_bytes)
     except (OSError, RuntimeError, KeyError) as error:
         raise TgsageError(f"{where}: cannot be read as HDF5 ({error}); delete it and run again") from None
     task = Task(
-        name=str(told["name"]),
-        classes=tuple(json.loads(told["classes"])),
+        name=str(attrs["name"]),
+        classes=tuple(json.loads(attrs["classes"])),
         train=parts["train"],
         validation=parts["validation"],
         test=parts["test"],
-        simulated=bool(told["simulated"]),
+        simulated=bool(attrs["simulated"]),
     )
     if is_mapped:
         _verify_once(task, Path(f"{where}.verified"), times)
-    if task.digest != told["digest"]:
+    if task.digest != attrs["digest"]:
         raise TgsageError(f"{where}: its content is not what its digest says; delete it and run again")
     check_shapes(task, where)
     return task
@@ -103,7 +103,7 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
 def _content(
     file: h5py.File, handle: BinaryIO, where: str, mapped_bytes: int
 ) -> tuple[dict[str, Part], dict[str, Any], bool]:
-    """The parts, the attributes, and whether images are memory-mapped."""
+    """Return the parts, the attributes, and whether images are memory-mapped."""
     missing = [f"{part}/{name}" for part in PARTS for name in ("images", "labels")
                if f"{part}/{name}" not in file]  # fmt: skip
     missing += [name for name in ("name", "classes", "simulated", "digest") if name not in file.attrs]
@@ -119,7 +119,7 @@ def _content(
 
 
 def _mapped(images: h5py.Dataset, handle: BinaryIO, where: str) -> np.ndarray:
-    """The bytes of a data set where they lie in the file."""
+    """Memory-map the bytes of a data set in its file."""
     offset = images.id.get_offset()
     if images.dtype != np.uint8 or images.chunks is not None or images.is_virtual or images.external:
         raise TgsageError(f"{where} are not one run of bytes, so they were not written here; run again")
@@ -132,7 +132,7 @@ def _mapped(images: h5py.Dataset, handle: BinaryIO, where: str) -> np.ndarray:
 
 
 def _digest_of(path: Path, task: Task) -> str:
-    """The digest of what was written, from the file itself."""
+    """Compute the digest of a task from the file that was written."""
     with open(path, "rb") as handle, h5py.File(handle, "r") as file:
         parts = {
             part: Part(
@@ -150,7 +150,7 @@ def _digest_of(path: Path, task: Task) -> str:
 
 
 def _verify_once(task: Task, record: Path, times: list[int]) -> None:
-    """Give a task its digest and counts of pixel values, as found before or by going through the file."""
+    """Set a task's digest and pixel counts, from the record of an earlier verification or from the file."""
     known = _record(record)
     if known is not None and known["times"] == times:
         # Both are cached properties: what is set here is what they return.
@@ -166,9 +166,9 @@ def _verify_once(task: Task, record: Path, times: list[int]) -> None:
 
 def _record(path: Path) -> dict[str, Any] | None:
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(known, dict) or not {"times", "digest", "pixel_counts"} <= set(known):
+    if not isinstance(record, dict) or not {"times", "digest", "pixel_counts"} <= set(record):
         return None
-    return known if np.shape(known["pixel_counts"]) == (3, 256) else None
+    return record if np.shape(record["pixel_counts"]) == (3, 256) else None

@@ -46,7 +46,7 @@ depend on the method of comparison, and are computed with it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ from scipy.stats import rankdata
 
 from ..errors import TgsageError
 from ..rdm import category_means, compare, n_stimuli, rdm, subset
+from ..recordings.split_half import halvings
 from .patterns import standardised
 
 Z_95 = 1.6448536269514722
@@ -145,13 +146,14 @@ def noise_ceiling(
     counts = counts[repeated]
     agreement = {part: _Agreement(method) for part in usable}
     shares = []
-    for weights in halvings(counts, shown, n_splits, np.random.default_rng(seed)):
-        halves = [_responses(data, shown, half, zscore, metric) for half in weights]
-        shares.append(np.mean([_inverse_count(half, shown, len(counts)) for half in weights]))
+    for labels in halvings(shown, n_splits, np.random.default_rng(seed), odd="coin"):
+        masks = labels == 0, labels == 1
+        halves = [_responses(data, shown, mask, zscore, metric) for mask in masks]
+        shares.append(np.mean([_inverse_count(mask, shown, len(counts)) for mask in masks]))
         for part, kept in usable.items():
             index = position[kept]
-            labels = None if categories is None else np.asarray(categories)[kept]
-            one, two = (_rdm(half[index], metric, labels) for half in halves)
+            category = None if categories is None else np.asarray(categories)[kept]
+            one, two = (_rdm(half[index], metric, category) for half in halves)
             agreement[part].add(one, two)
     # How much less noise variance the mean of all repetitions has than that of a half.
     shrinkage = float(np.mean(1 / counts) / np.mean(shares))
@@ -183,22 +185,6 @@ def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 
     high = min(1.0, split_half + Z_95 * error)
     upper = 0.0 if high <= 0 else float(np.sqrt(high / (high + shrinkage**power * (1 - high))))
     return float(lower), upper
-
-
-def halvings(
-    counts: np.ndarray, shown: np.ndarray, n_splits: int, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of disjoint masks (presentations,): the repetitions of every stimulus, halved at random.
-
-    Of an odd number of repetitions, a coin decides which half has one more.
-    """
-    start = np.cumsum(counts) - counts
-    for _ in range(n_splits):
-        order = np.lexsort((rng.random(len(shown)), shown))
-        rank = np.empty(len(shown), int)
-        rank[order] = np.arange(len(shown)) - start[shown[order]]
-        first = rank < ((counts + rng.integers(0, 2, len(counts))) // 2)[shown]
-        yield first, ~first
 
 
 def measurement_ceiling(
@@ -278,10 +264,9 @@ def _one(a: np.ndarray, b: np.ndarray, method: str) -> float:
     return float(compare(a, b, method)[0, 0])
 
 
-def _rdm(responses: np.ndarray, metric: str, labels: np.ndarray | None) -> np.ndarray:
-    if labels is not None:
-        responses = category_means(responses, labels)
-    return np.asarray(rdm(responses, metric))
+def _rdm(responses: np.ndarray, metric: str, category: np.ndarray | None) -> np.ndarray:
+    patterns = responses if category is None else category_means(responses, category)
+    return np.asarray(rdm(patterns, metric))
 
 
 def _responses(
@@ -299,8 +284,7 @@ def _responses(
     repeats = int(counts.min())
     order = rows[np.argsort(shown[rows], kind="stable")]
     start = np.cumsum(counts) - counts
-    taken = order[start[:, None] + np.arange(repeats)]
-    blocks: np.ndarray = data[taken]
+    blocks: np.ndarray = data[order[start[:, None] + np.arange(repeats)]]
     if zscore:
         deviation = means.std(axis=0)
         blocks = (blocks - means.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)

@@ -93,7 +93,7 @@ def to_network_input(
 
 
 def _centred(side: int, resolution: int) -> tuple[slice, slice]:
-    """Where along one axis the pixels come from, and where they go."""
-    taken = min(side, resolution)
-    start, to = (side - taken) // 2, (resolution - taken) // 2
-    return slice(start, start + taken), slice(to, to + taken)
+    """Return where along one axis the pixels come from, and where they go."""
+    visible = min(side, resolution)
+    start, to = (side - visible) // 2, (resolution - visible) // 2
+    return slice(start, start + visible), slice(to, to + visible)

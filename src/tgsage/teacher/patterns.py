@@ -9,11 +9,10 @@ import xarray as xr
 
 from ..errors import TgsageError, unknown
 from ..rdm import category_means, rdm
+from ..recordings.assembly import unusable_sites
 
 LEAST_SITES = 3
 """With two sites every correlation of patterns is 1 or -1."""
-ROUNDING = 1e-12
-"""Responses that vary by less than this share of their size are the same to rounding."""
 
 
 def sites_of_region(assembly: xr.DataArray, region: str, what: str, dataset: str) -> xr.DataArray:
@@ -91,7 +90,7 @@ def refuse_constant(means: np.ndarray, sites: np.ndarray, what: str) -> None:
 
 def constant_sites(patterns: np.ndarray) -> np.ndarray:
     """Return the indices of the sites (columns) that do not vary but for rounding."""
-    return np.flatnonzero(patterns.std(axis=0) <= ROUNDING * np.abs(patterns).max(axis=0))
+    return np.flatnonzero(unusable_sites(patterns.T)[1])
 
 
 def standardised(patterns: np.ndarray) -> np.ndarray:

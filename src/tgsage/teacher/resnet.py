@@ -41,7 +41,7 @@ class BasicBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """(n, channels, height, width) -> (n, classes).
+    """A residual network for small images: (n, channels, height, width) -> (n, classes).
 
     Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it.
 

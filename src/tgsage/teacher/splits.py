@@ -24,14 +24,14 @@ def assign_splits(
     *,
     where: str,
     pictures: Sequence[str] | None = None,
-    known: dict[str, str] | None = None,
+    part_of_picture: dict[str, str] | None = None,
 ) -> np.ndarray:
     """Assign every stimulus to ``choose``, ``reward`` or ``report``.
 
     Systematic sampling: the stimuli of a category, in random order, are spread evenly over [0, 1); all
     stimuli are sorted by that place and cut at the shares. So the parts have their size exactly and every
     category its share in every part to within one stimulus. Stimuli with one picture stay together, here
-    and, through ``known``, across the data sets of a teacher.
+    and, through ``part_of_picture``, across the data sets of a teacher.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def assign_splits(
         What messages call the stimuli, e.g. ``"recordings 'majaj'"``.
     pictures
         One key per stimulus that is equal for equal pictures; None: all differ.
-    known
+    part_of_picture
         Part of each picture that was assigned before. The new assignments are added.
 
     Returns
@@ -58,10 +58,10 @@ def assign_splits(
     """
     n = len(categories)
     pictures = [f"#{index}" for index in range(n)] if pictures is None else list(pictures)
-    known = {} if known is None else known
+    part_of_picture = {} if part_of_picture is None else part_of_picture
     first: dict[str, int] = {}
     for index, picture in enumerate(pictures):
-        if picture not in known:
+        if picture not in part_of_picture:
             first.setdefault(picture, index)
     units = np.array(list(first.values()), int)
     names = np.asarray(categories, str)[units]
@@ -73,8 +73,8 @@ def assign_splits(
     order = units[np.argsort(place, kind="stable")]
     cuts = np.rint(np.cumsum([getattr(splits, part) for part in PARTS]) * len(units)).astype(int)
     for part, start, stop in zip(PARTS, [0, *cuts[:-1]], cuts, strict=True):
-        known.update({pictures[index]: part for index in order[start:stop]})
-    assigned = np.array([known[picture] for picture in pictures], dtype="<U6")
+        part_of_picture.update({pictures[index]: part for index in order[start:stop]})
+    assigned = np.array([part_of_picture[picture] for picture in pictures], dtype="<U6")
     for part in PARTS:
         count = int((assigned == part).sum())
         if getattr(splits, part) > 0 and count < SMALLEST:

@@ -27,11 +27,12 @@ from ..store.processor import processor, same_kind
 from .cache import KIND, RECORD, RESUME, WEIGHTS, train_entry
 from .devices import resolve_precision
 from .keys import recipe_values, versions
+from .seeds import recorded_seed
 from .settings import Recipe
 
 if TYPE_CHECKING:
-    from ..spaces import Architecture, Space
-    from .data import LearningTask
+    from ..spaces import Space
+    from ..tasks import Task
 
 SAMPLES = 3
 """How many entries of each kind are trained anew."""
@@ -91,7 +92,7 @@ def unreached(store: Store) -> tuple[int, int]:
 
 def adopt(
     store: Store,
-    tasks: Sequence[LearningTask],
+    tasks: Sequence[Task],
     *,
     samples: int = SAMPLES,
     report: Callable[[str], None] | None = None,
@@ -167,11 +168,13 @@ def _hidden(store: Store, folders: Sequence[Path], left_out: Counter[str]) -> li
                 left_out["made by a version that did not note the settings of the space"] += 1
                 continue
             space = spaces.get(settings)
-            code = made_by.setdefault(json.dumps(settings, sort_keys=True), versions(space))
+            name = json.dumps(settings, sort_keys=True)
+            if name not in made_by:
+                made_by[name] = versions(space)
             device = torch.device("cpu" if content["device"] == "cpu" else "cuda")
             now = {
                 **content,
-                **code,
+                **made_by[name],
                 "recipe": recipe_values(recipe),
                 "dtype": str(resolve_precision(recipe.precision, device)),
             }
@@ -188,7 +191,7 @@ def _hidden(store: Store, folders: Sequence[Path], left_out: Counter[str]) -> li
     return list(hidden.values())
 
 
-def _obstacle(store: Store, entry: _Entry, learned: Mapping[str, LearningTask]) -> str | None:
+def _obstacle(store: Store, entry: _Entry, learned: Mapping[str, Task]) -> str | None:
     """Why an entry cannot be compared or adopted here; None where it can."""
     content = entry.content
     gpu = content["device"] != "cpu"
@@ -220,32 +223,15 @@ def _processor(device: str) -> dict[str, Any]:
     return processor(device)
 
 
-class _AsRecorded:
-    """A space in which an architecture is what a record says it is."""
-
-    def __init__(self, space: Space, content: Mapping[str, Any]):
-        self._space, self._content = space, content
-
-    def canonical(self, arch: Architecture) -> Architecture:
-        return arch
-
-    def key(self, _arch: Architecture) -> str:
-        return str(self._content["space_key"])
-
-    def format(self, _arch: Architecture) -> str:
-        return str(self._content["architecture"])
-
-    def build(self, arch: Architecture, n_classes: int, /) -> torch.nn.Module:
-        return self._space.build(arch, n_classes)
-
-
-def _difference(entry: _Entry, task: LearningTask) -> str | None:
+def _difference(entry: _Entry, task: Task) -> str | None:
     """Train an entry anew; the first thing that comes out different, None where nothing does."""
     content, before = entry.content, entry.record
+    recipe = Recipe.model_validate(before["recipe"])
     states, tensors, record = train_entry(
-        _AsRecorded(entry.space, content),
+        entry.space,
         entry.space.parse(content["architecture"]),
-        Recipe.model_validate(before["recipe"]),
+        recorded_seed(content["space_key"], content["architecture"], recipe, task.digest),
+        recipe,
         task,
         torch.device("cpu" if content["device"] == "cpu" else "cuda"),
         None,

@@ -29,8 +29,9 @@ from safetensors.torch import load_file, save_file
 from ..errors import TgsageError
 from ..store import Store, digest, write_json
 from ..store.processor import processor
+from ..threads import threads
 from .counts import count_flops, count_parameters
-from .devices import device_class, resolve_device, threads
+from .devices import device_class, resolve_device
 from .keys import builder, key_content
 from .loop import Checkpoint, Diverged, TrainingState, train
 from .probes import probe_names
@@ -38,8 +39,7 @@ from .seeds import candidate_seed, initial_module
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
-    from .data import LearningTask
-    from .seeds import CandidateSpace
+    from ..tasks import Task
     from .settings import Recipe
 
 KIND = "trained"
@@ -118,7 +118,7 @@ def ensure_trained(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -173,7 +173,7 @@ def stored_candidate(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: str | torch.device,
     *,
     earlier: Sequence[float] = (),
@@ -239,8 +239,8 @@ def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[floa
             if stored.record["status"] != "ok":
                 continue  # It diverged, and will again.
             checkpoints = [
-                Checkpoint(kept["share"], kept["examples"], stored.load(number))
-                for number, kept in enumerate(stored.record["checkpoints"])
+                Checkpoint(checkpoint["share"], checkpoint["examples"], stored.load(number))
+                for number, checkpoint in enumerate(stored.record["checkpoints"])
             ]
             return TrainingState(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
         except (_NotThere, FileNotFoundError):
@@ -253,14 +253,15 @@ def _write_entry(
     space: Space,
     arch: Architecture,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: torch.device,
     content: dict[str, Any],
     resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train, and write the files of an entry."""
-    states, tensors, record = train_entry(space, arch, recipe, task, device, resume, report)
+    seed = candidate_seed(space, arch, recipe, task)
+    states, tensors, record = train_entry(space, arch, seed, recipe, task, device, resume, report)
     if states:
         save_file(states, folder / WEIGHTS)
     if tensors:
@@ -269,10 +270,11 @@ def _write_entry(
 
 
 def train_entry(
-    space: CandidateSpace,
+    space: Space,
     arch: Architecture,
+    seed: int,
     recipe: Recipe,
-    task: LearningTask,
+    task: Task,
     device: torch.device,
     resume: TrainingState | None,
     report: Callable[[dict[str, Any]], None],
@@ -296,12 +298,11 @@ def train_entry(
         "processor": processor(str(device)),
         "recipe": recipe.plain(),
     }
-    seed = candidate_seed(space, arch, recipe, task)
-    seen = 0 if resume is None else resume.checkpoints[-1].examples
+    examples = 0 if resume is None else resume.checkpoints[-1].examples
 
     def watch(progress: dict[str, Any]) -> None:
-        nonlocal seen
-        seen = progress["examples"]
+        nonlocal examples
+        examples = progress["examples"]
         report(progress)
 
     try:
@@ -314,16 +315,16 @@ def train_entry(
                 if is_out_of_memory(error):
                     raise
                 return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
-            known = {
+            counts = {
                 "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
                 "probes": probe_names(module),
             }
-        record.update(known)
-        report(known)
+        record.update(counts)
+        report(counts)
         if resume is not None:
-            report({"seconds_before": resume.seconds, "examples": seen})
+            report({"seconds_before": resume.seconds, "examples": examples})
         trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
@@ -332,7 +333,7 @@ def train_entry(
         return {}, {}, record
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"out of memory: {one_line(error)}", examples=seen) from error
+            raise OutOfMemory(f"out of memory: {one_line(error)}", examples=examples) from error
         raise
     record.update(
         status="ok",
@@ -340,12 +341,12 @@ def train_entry(
         examples=trained.examples,
         seconds=trained.seconds,
         curve=trained.curve,
-        checkpoints=[{"share": kept.share, "examples": kept.examples} for kept in trained.checkpoints],
+        checkpoints=[{"share": one.share, "examples": one.examples} for one in trained.checkpoints],
     )
     states = {
         f"{number}/{name}": value
-        for number, kept in enumerate(trained.checkpoints)
-        for name, value in kept.state.items()
+        for number, checkpoint in enumerate(trained.checkpoints)
+        for name, value in checkpoint.state.items()
     }
     tensors = {} if trained.resume is None else dict(trained.resume.tensors)
     return states, tensors, record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -23,59 +23,6 @@ KEPT_APART_BYTES = 1 << 30
 
 DEVICE_SHARE = 0.5
 """Share of a GPU's free memory that images may take; more of them stay on the host."""
-
-
-class LabelledImages(Protocol):
-    """A part of a task, such as :class:`tgsage.tasks.Part`."""
-
-    @property
-    def images(self) -> Pixels:
-        """uint8 (n, H, W, 3)."""
-        ...
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int64 (n,)."""
-        ...
-
-
-class LearningTask(Protocol):
-    """What training reads of a :class:`tgsage.tasks.Task`."""
-
-    @property
-    def train(self) -> LabelledImages:
-        """What is learned."""
-        ...
-
-    @property
-    def validation(self) -> LabelledImages:
-        """What is learned as well where the recipe says so."""
-        ...
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Of the training pixels by channel, (3,), a fraction of 255."""
-        ...
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviation of the training pixels by channel, (3,), a fraction of 255."""
-        ...
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        ...
-
-    @property
-    def resolution(self) -> int:
-        """Side of the images in pixels."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Digest of images and labels."""
-        ...
 
 
 class DeviceDataset:
@@ -117,8 +64,8 @@ class DeviceDataset:
         channels_last: bool = True,
         resident: bool | None = None,
     ):
-        given: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
-        parts = [_as_tensor(part) for part in given]
+        arrays: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
+        parts = [_as_tensor(part) for part in arrays]
         if any(part.shape[1:] != parts[0].shape[1:] for part in parts):
             sizes = ", ".join(str(tuple(part.shape[1:])) for part in parts)
             raise TgsageError(f"images: parts with images of different sizes, {sizes}; resize them to one")
@@ -177,7 +124,7 @@ class DeviceDataset:
         if pixels is None:
             pixels = self._fetch(index).view(-1, 3)
             index = torch.arange(len(index), device=self.device)
-            mirror, down, right = (given.to(self.device) for given in (mirror, down, right))
+            mirror, down, right = (values.to(self.device) for values in (mirror, down, right))
         columns = torch.where(mirror[:, None], self.width - 1 - self._columns, self._columns)
         columns = _reflect(columns + right[:, None], self.width)
         rows = _reflect(self._rows + down[:, None], self.height) + (index * self.height)[:, None]

@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, memory layout, threads, reproducible kernels."""
+"""Where and how numbers are computed: device, precision, memory layout, reproducible kernels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from ..errors import TgsageError, unknown
+from ..threads import threads as threads  # noqa: PLC0414 (teachers and searches take it from here)
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
@@ -83,20 +84,6 @@ def to_channels_last(module: torch.nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def threads(number: int | None) -> Iterator[None]:
-    """Run the block with that many CPU threads in torch, and restore; None leaves them as they are."""
-    before = torch.get_num_threads()
-    if number is None or number == before:
-        yield
-        return
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
 def reproducible(device: torch.device) -> Iterator[None]:
     """Run the block with kernels that give the same answer twice.
 
@@ -135,10 +122,10 @@ def random_states(device: torch.device) -> dict[str, torch.Tensor]:
 
     ``random/cpu`` and, for a GPU, ``random/cuda``.
     """
-    found = {"random/cpu": torch.default_generator.get_state()}
+    states = {"random/cpu": torch.default_generator.get_state()}
     for index in _cuda_indices(device):
-        found["random/cuda"] = torch.cuda.default_generators[index].get_state()
-    return found
+        states["random/cuda"] = torch.cuda.default_generators[index].get_state()
+    return states
 
 
 def set_random_states(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:

@@ -73,8 +73,8 @@ class EmaCheckpointer:
         self.step += 1
         if self.decay is None:
             return
-        kept = 1 - (1 - self.decay) / (1 - self.decay**self.step)
-        get_ema_multi_avg_fn(kept)(self._average, self._now, None)  # type: ignore[no-untyped-call]
+        share = 1 - (1 - self.decay) / (1 - self.decay**self.step)
+        get_ema_multi_avg_fn(share)(self._average, self._now, None)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def state_dict(self) -> dict[str, torch.Tensor]:
@@ -82,8 +82,8 @@ class EmaCheckpointer:
         if self.decay is None or self.step == 0:
             for average, now in zip(self._average, self._now, strict=True):
                 average.copy_(now)
-        for kept, current in zip(self.shadow.buffers(), self.module.buffers(), strict=True):
-            kept.copy_(current)
+        for average, current in zip(self.shadow.buffers(), self.module.buffers(), strict=True):
+            average.copy_(current)
         if self._pieces:
             with autocast(self.dataset.device, self.dtype):
                 recompute_batchnorm(self.shadow, self._statistics_batches())

@@ -32,7 +32,7 @@ from typing import Any
 
 from ..errors import TgsageError
 
-PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell")
+PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell.space")
 """What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
 
 START_SECONDS = 300.0
@@ -102,7 +102,7 @@ def run_isolated(
         Wall clock after which the process and all that it started are killed; None waits for ever. The
         clock starts when the function does.
     reports
-        Pass a keyword argument ``report``, a callable that takes a dict; what it was told outlives a crash.
+        Pass a keyword argument ``report``, a callable that takes a dict; what it was given outlives a crash.
 
     Returns
     -------
@@ -140,13 +140,13 @@ def run_isolated(
 
 def _attend(process: Any, receiver: Connection, timeout_seconds: float | None) -> Outcome:
     """Listen to the child until it answers, dies, or runs out of time."""
-    told: dict[str, Any] = {}
+    reported: dict[str, Any] = {}
     started: float | None = None
     begin = time.monotonic()
 
     def outcome(value: Any = None, failure: Failure | None = None) -> Outcome:
         since = begin if started is None else started
-        return Outcome(value, failure, time.monotonic() - since, told)
+        return Outcome(value, failure, time.monotonic() - since, reported)
 
     while True:
         if started is None:
@@ -167,7 +167,7 @@ def _attend(process: Any, receiver: Connection, timeout_seconds: float | None) -
             if kind == "started":
                 started = time.monotonic()
             elif kind == "report":
-                told.update(content[0])
+                reported.update(content[0])
             elif kind == "result":
                 done = outcome(content[0])
                 # Let it end by itself: buffers are flushed, memory of a GPU is given back in order.
@@ -275,8 +275,8 @@ def _end_session(leader: int, spare: int | None = None) -> None:
 def _belonging(leader: int) -> list[int]:
     """Processes of a session and descendants of its leader.
 
-    The number of a session is not given to a new process while the session has members, so that what is
-    found is never somebody else's.
+    The number of a session is not given to a new process while the session has members, so that no
+    other process is among them.
     """
     table: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -284,9 +284,9 @@ def _belonging(leader: int) -> list[int]:
             # pid (name) state ppid pgrp session ...: the name may hold spaces and brackets.
             fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             table[int(path.parent.name)] = (int(fields[1]), int(fields[3]))
-    found = {pid for pid, (_, session) in table.items() if session == leader}
+    members = {pid for pid, (_, session) in table.items() if session == leader}
     while True:
-        more = {pid for pid, (above, _) in table.items() if above in found} - found
-        if not more:
-            return sorted(found)
-        found |= more
+        children = {pid for pid, (above, _) in table.items() if above in members} - members
+        if not children:
+            return sorted(members)
+        members |= children

@@ -1,31 +1,34 @@
-"""One candidate of a search: trained in a process of its own, told in a ``training.json``."""
+"""One candidate of a search, trained in a process of its own, and its ``training.json``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import plugins, spaces, tasks
 from ..errors import TgsageError
-from ..settings import Section, checked
+from ..settings import checked
 from ..store import Store
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
 from .settings import Recipe
 
-TOLD = (
+if TYPE_CHECKING:
+    from ..spaces.settings import SpaceSettings
+
+RECORD_FIELDS = (
     "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
     "checkpoints", "device", "processor",
 )  # fmt: skip
-"""What of an entry's record is told in ``training.json``."""
+"""What ``training.json`` takes from an entry's record."""
 
 
 def train_candidate(
     proposal: Mapping[str, Any],
     recipe: Recipe | Mapping[str, Any],
     task_path: str | os.PathLike[str],
-    space: Section | Mapping[str, Any] | str,
+    space: SpaceSettings | Mapping[str, Any] | str,
     store_root: str | os.PathLike[str],
     device: str,
     *,
@@ -55,7 +58,7 @@ def train_candidate(
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``. CUDA starts in the child only.
     round
-        Round, where the proposal does not tell it.
+        Round, where the proposal has none.
     earlier
         Shares of the training at which it may have stopped before; it is continued from the latest that the
         store has, see :func:`tgsage.training.ensure_trained`.
@@ -121,10 +124,10 @@ def train_candidate(
         "processor": None,
         "recipe": recipe.plain(),
     }
-    # What the child told before it was lost: counts, the images seen, and what an earlier part had cost.
-    told = dict(outcome.reports)
-    result["seconds"] += told.pop("seconds_before", 0.0)
-    result.update(told)
+    # What the child reported before it was lost: counts, the images seen, and what an earlier part had cost.
+    reported = dict(outcome.reports)
+    result["seconds"] += reported.pop("seconds_before", 0.0)
+    result.update(reported)
     if outcome.failure is None:
         result.update({name: value for name, value in outcome.value.items() if value is not None})
     else:
@@ -163,4 +166,4 @@ def _train_here(
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
     # An entry made by an earlier version says no processor.
-    return {**{name: stored.record.get(name) for name in TOLD}, "store_key": stored.key}
+    return {**{name: stored.record.get(name) for name in RECORD_FIELDS}, "store_key": stored.key}

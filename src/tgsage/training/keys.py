@@ -17,12 +17,12 @@ from .devices import device_class, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
     from ..spaces import Architecture, Space
-    from .data import LearningTask
+    from ..tasks import Task
     from .settings import Recipe
 
 
 def candidate_key(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
 ) -> str:
     """Return the store key of a trained candidate, 64 hexadecimal digits.
 
@@ -41,7 +41,7 @@ def candidate_key(
 
 
 def key_content(
-    space: Space, arch: Architecture, recipe: Recipe, task: LearningTask, device: str | torch.device
+    space: Space, arch: Architecture, recipe: Recipe, task: Task, device: str | torch.device
 ) -> dict[str, Any]:
     """Return what the key of a candidate is made from, as JSON-ready values."""
     device = resolve_device(device)
@@ -55,7 +55,7 @@ def key_content(
         "task": task.digest,
         "n_classes": task.n_classes,
         "device": device_class(device),
-        **versions(builder(space)),
+        **versions(space),
     }
 
 
@@ -76,8 +76,7 @@ def builder(space: Space) -> Space:
 def versions(space: Space) -> dict[str, str]:
     """Return what of a key changes with the code and with torch: ``space_code``, ``code`` and ``torch``."""
     return {
-        # A list builds the networks of another space.
-        "space_code": stage_digest(settings=[getattr(space, "of", space).settings]),
+        "space_code": stage_digest(settings=[builder(space).settings]),
         "code": stage_digest("training.loop", "training.seeds"),
         "torch": torch.__version__,
     }

@@ -19,6 +19,7 @@ import torch
 
 from ..errors import TgsageError
 from ..store.hashing import seed_from
+from ..threads import threads
 from .data import DeviceDataset, batches
 from .devices import (
     autocast,
@@ -28,14 +29,14 @@ from .devices import (
     resolve_device,
     resolve_precision,
     set_random_states,
-    threads,
     to_channels_last,
 )
 from .ema import EmaCheckpointer
 from .sgd import SGD
 
 if TYPE_CHECKING:
-    from .data import LearningTask, Pixels
+    from ..tasks import Task
+    from .data import Pixels
     from .settings import Recipe
 
 CURVE_POINTS = 20
@@ -145,7 +146,7 @@ class Diverged(TgsageError):
 
 def train(
     module: torch.nn.Module,
-    task: LearningTask,
+    task: Task,
     recipe: Recipe,
     seed: int,
     device: str | torch.device = "cpu",
@@ -222,7 +223,7 @@ def kept_shares(recipe: Recipe) -> list[float]:
     return [share for share in recipe.checkpoints if share < recipe.stop] + [recipe.stop]
 
 
-def set_normalisation(module: torch.nn.Module, task: LearningTask) -> None:
+def set_normalisation(module: torch.nn.Module, task: Task) -> None:
     """Note on a module which (mean, std) of the pixels, fractions of 255, it was trained on."""
     # torch declares the attributes of modules to be tensors and modules.
     module.normalisation = (np.asarray(task.mean), np.asarray(task.std))  # type: ignore[assignment]
@@ -264,11 +265,11 @@ class _Schedule:
             return self._peak * (step + 1) / self._warm
         return self._peak * 0.5 * (1 + math.cos(math.pi * (step - self._warm) / (self.total - self._warm)))
 
-    def diverged(self, what: str, step: int, seen: int, curve: _Curve) -> Diverged:
-        """Return the error for a training that failed at a step, which was noticed after ``seen`` steps."""
+    def diverged(self, what: str, step: int, noticed: int, curve: _Curve) -> Diverged:
+        """Return the error for a training that failed at a step, noticed after another."""
         return Diverged(
             f"{what} at step {step} of {self.total} (learning rate {self._peak:g})",
-            examples=seen * self.batch_size,
+            examples=noticed * self.batch_size,
             seconds=time.perf_counter() - curve.start,
             curve=curve.points,
         )
@@ -333,9 +334,7 @@ class _Curve:
 class _Run:
     """A training under way: everything that a step changes."""
 
-    def __init__(
-        self, module: torch.nn.Module, task: LearningTask, recipe: Recipe, seed: int, device: torch.device
-    ):
+    def __init__(self, module: torch.nn.Module, task: Task, recipe: Recipe, seed: int, device: torch.device):
         start = time.perf_counter()
         pixels, labels = _training_images(task, recipe)
         self.schedule = _Schedule(recipe, len(labels))
@@ -403,7 +402,7 @@ class _Run:
             share, _ = self._due.pop(0)
             self.checkpoints.append(Checkpoint(share, step * self.schedule.batch_size, state))
 
-    def finish(self, task: LearningTask) -> Trained:
+    def finish(self, task: Task) -> Trained:
         """Put the last checkpoint into the module, and return what the training leaves."""
         schedule = self.schedule
         seconds = time.perf_counter() - self.curve.start
@@ -472,24 +471,24 @@ class _Run:
 
     def _restore_checkpoints(self, state: TrainingState) -> None:
         """Take over the checkpoints that were due so far."""
-        kept = {checkpoint.share: checkpoint for checkpoint in state.checkpoints}
-        while self._due and (self._due[0][0] in kept or self._due[0][1] < state.step):
+        earlier = {checkpoint.share: checkpoint for checkpoint in state.checkpoints}
+        while self._due and (self._due[0][0] in earlier or self._due[0][1] < state.step):
             share, step = self._due.pop(0)
-            if share not in kept or kept[share].examples != step * self.schedule.batch_size:
+            if share not in earlier or earlier[share].examples != step * self.schedule.batch_size:
                 raise TgsageError(
                     f"recipe.checkpoints: the training that is to be continued kept none at {share:g}; "
                     "continue with the recipe that it was started with"
                 )
-            self.checkpoints.append(kept[share])
+            self.checkpoints.append(earlier[share])
 
 
 def _size(shape: torch.Size | None) -> str:
     return "absent" if shape is None else str(tuple(shape))
 
 
-def _training_images(task: LearningTask, recipe: Recipe) -> tuple[list[Pixels], np.ndarray]:
+def _training_images(task: Task, recipe: Recipe) -> tuple[list[Pixels], np.ndarray]:
     parts = [task.train] if recipe.images == "train" else [task.train, task.validation]
-    pixels = [part.images for part in parts]
+    pixels: list[Pixels] = [part.images for part in parts]
     labels = np.concatenate([part.labels for part in parts])
     if len(labels) < 2:
         raise TgsageError(f"training needs at least two images, the task has {len(labels)}")

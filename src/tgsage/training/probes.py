@@ -1,4 +1,4 @@
-"""What a network answers: activations of its layers, logits, accuracy."""
+"""What a network computes: activations of its layers, logits, accuracy."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def activations(
     source = DeviceDataset(images, np.asarray(mean), np.asarray(std), device=device)
     with evaluation(module), reproducible(device):
         sizes = _probe(module, layers, source)
-        found = {name: torch.empty((source.n, size), device=device) for name, size in sizes.items()}
+        outputs = {name: torch.empty((source.n, size), device=device) for name, size in sizes.items()}
         rows = slice(0, 0)
         remaining: set[str] = set()
 
         def keep(name: str, output: torch.Tensor) -> None:
-            found[name][rows] = output.flatten(1)
+            outputs[name][rows] = output.flatten(1)
             remaining.discard(name)
             if not remaining:
                 raise _AllSeen
@@ -92,7 +92,7 @@ def activations(
                 remaining = set(layers)
                 with contextlib.suppress(_AllSeen):
                     module(source.plain(rows))
-    return {name: found[name] for name in layers}
+    return {name: outputs[name] for name in layers}
 
 
 @torch.no_grad()
@@ -130,11 +130,11 @@ def logits(
     device = _place(module, device)
     source = DeviceDataset(images, np.asarray(mean), np.asarray(std), device=device)
     with evaluation(module), reproducible(device):
-        answers = [
+        outputs = [
             module(source.plain(slice(begin, begin + batch_size))).float()
             for begin in range(0, source.n, batch_size)
         ]
-    return torch.cat(answers)
+    return torch.cat(outputs)
 
 
 def evaluate(
@@ -157,12 +157,12 @@ def evaluate(
     Returns
     -------
     Evaluation
-        An infinite or undefined logit makes the loss so too; ``correct`` counts finite answers only.
+        An infinite or undefined logit makes the loss so too; ``correct`` counts finite outputs only.
     """
-    answers = logits(module, images, mean=mean, std=std, device=device, batch_size=batch_size).double().cpu()
+    outputs = logits(module, images, mean=mean, std=std, device=device, batch_size=batch_size).double().cpu()
     target = torch.from_numpy(np.array(labels, dtype=np.int64))
-    correct = int(((answers.argmax(1) == target) & answers.isfinite().all(1)).sum())
-    loss = float(torch.nn.functional.cross_entropy(answers, target))
+    correct = int(((outputs.argmax(1) == target) & outputs.isfinite().all(1)).sum())
+    loss = float(torch.nn.functional.cross_entropy(outputs, target))
     return Evaluation(len(target), correct, correct / len(target), loss)
 
 

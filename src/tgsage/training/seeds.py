@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,8 +10,8 @@ from ..store.hashing import seed_from
 from .devices import own_randomness
 
 if TYPE_CHECKING:
-    from ..spaces import Architecture
-    from .data import LearningTask
+    from ..spaces import Architecture, Space
+    from ..tasks import Task
     from .settings import Recipe
 
 NOT_IN_THE_SEED = frozenset(
@@ -29,40 +29,23 @@ NOT_IN_THE_SEED = frozenset(
 """Fields of a recipe that say what is kept or how it is computed: they leave order and start as they were."""
 
 
-class CandidateSpace(Protocol):
-    """What training reads of a :class:`tgsage.spaces.Space`."""
-
-    def canonical(self, arch: Architecture) -> Architecture:
-        """Return the representative of all architectures that are the same function."""
-        ...
-
-    def key(self, arch: Architecture) -> str:
-        """Return a digest of the function."""
-        ...
-
-    def format(self, arch: Architecture) -> str:
-        """Return the architecture as text."""
-        ...
-
-    def build(self, arch: Architecture, n_classes: int, /) -> torch.nn.Module:
-        """Build the network with parameters drawn from torch's current generator."""
-        ...
-
-
-def candidate_seed(space: CandidateSpace, arch: Architecture, recipe: Recipe, task: LearningTask) -> int:
+def candidate_seed(space: Space, arch: Architecture, recipe: Recipe, task: Task) -> int:
     """Return the seed of all random streams of a candidate of the pipeline.
 
     A hash of the training seed, the canonical architecture, the task's content and the recipe (without the
     fields in :data:`NOT_IN_THE_SEED`): one architecture has one result, whichever arm, round or search asks.
     """
-    settings = {name: value for name, value in recipe.keyed().items() if name not in NOT_IN_THE_SEED}
     canonical = space.canonical(arch)
-    return seed_from(
-        "candidate", recipe.seed, space.key(canonical), space.format(canonical), task.digest, settings
-    )
+    return recorded_seed(space.key(canonical), space.format(canonical), recipe, task.digest)
 
 
-def initial_module(space: CandidateSpace, arch: Architecture, n_classes: int, seed: int) -> torch.nn.Module:
+def recorded_seed(space_key: str, architecture: str, recipe: Recipe, task: str) -> int:
+    """Return the seed of a candidate from the key and text of its canonical form and the task's digest."""
+    settings = {name: value for name, value in recipe.keyed().items() if name not in NOT_IN_THE_SEED}
+    return seed_from("candidate", recipe.seed, space_key, architecture, task, settings)
+
+
+def initial_module(space: Space, arch: Architecture, n_classes: int, seed: int) -> torch.nn.Module:
     """Build an architecture with parameters drawn from ``seed``, leaving torch's generator as it was."""
     with own_randomness(seed_from("initial weights", seed), torch.device("cpu")):
         return space.build(arch, n_classes)

@@ -37,8 +37,8 @@ class PPlusTg(GuidanceSettings):
         super().check(arm, config)
         if self.match_variance and config.search.arms[arm].observe is None:
             raise ValueError(
-                f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be matched; name "
-                "it under observe"
+                f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be matched; "
+                "name it under observe"
             )
 
     def in_words(self) -> str:

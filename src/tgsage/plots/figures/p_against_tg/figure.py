@@ -46,7 +46,6 @@ def p_against_tg_drawings(data: SearchData) -> list[Drawing]:
 def p_against_tg(
     ledger: pd.DataFrame,
     *,
-    alpha: float | None = None,
     finalists: Sequence[str] = (),
     winner: str | None = None,
     n_validation: int | None = None,
@@ -55,12 +54,12 @@ def p_against_tg(
 ) -> Figure:
     """Draw accuracy against teacher guidance, one point a candidate, with lines of equal score.
 
+    The lines have the α that the ledger's scores have; without one there are no lines.
+
     Parameters
     ----------
     ledger
         Of one arm; candidates that are not ok, or lack P or TG, are counted and not drawn.
-    alpha
-        Weight of TG in the score; None takes the α that the ledger's scores have, if any.
     finalists, winner
         Keys of the candidates that were retrained, and of the one that was tested.
     n_validation
@@ -70,7 +69,7 @@ def p_against_tg(
     mark
         Stands above the figure, e.g. what is simulated.
     """
-    alpha = inferred_alpha(ledger) if alpha is None else alpha
+    alpha = inferred_alpha(ledger)
     whole = ledger[(ledger["status"] == "ok") & ledger["accuracy"].notna() & ledger["tg"].notna()]
     tg, accuracy = whole["tg"].to_numpy(dtype=float), whole["accuracy"].to_numpy(dtype=float)
     rounds = np.unique(ledger["round"])

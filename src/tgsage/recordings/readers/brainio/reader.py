@@ -6,16 +6,16 @@ The layout that ``brainio`` 1.1 writes, and Brain-Score publishes. Old packages 
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ....archives import open_archive
+from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError, unknown
-from ...assembly import text
+from ...assembly import make_stimuli, text
 from ...assembly_files import read_assembly
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
 CATEGORY_COLUMNS = ("category", "category_name", "object_name")
-"""The first of these that a csv has is the stimuli's ``category``."""
+"""The first of these columns that the csv has becomes ``category``."""
 
 
 def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
@@ -34,7 +34,7 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     settings
         The three files, the column that names the images, visual degrees.
     root
-        Folder of downloaded data; absolute paths in the settings are taken as they are.
+        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -54,28 +54,27 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     zip_path = root / Path(settings.stimuli_zip).expanduser()
     table = _table(csv_path)
     with open_archive(zip_path) as archive:
-        names = _names(table, archive.images, settings.image_column, csv_path, zip_path)
+        names = _names(table, archive, settings.image_column, csv_path)
         images = archive.pictures(names)
 
-    columns: dict[str, tuple[str, np.ndarray]] = {}
+    columns: dict[str, np.ndarray] = {}
     for name in table.columns:
         values = table[name].to_numpy()
         if values.dtype.kind not in "fiub":
             values = text(np.asarray(values, dtype=object))
-        kept = str(name).replace("/", "_")
-        columns[f"{kept}_column" if kept in RESERVED else kept] = ("stimulus", values)
+        column = str(name).replace("/", "_")
+        columns[f"{column}_column" if column in RESERVED else column] = values
     source = next((name for name in CATEGORY_COLUMNS if name in columns), None)
-    category = text(columns[source][1]) if source else np.full(len(table), "")
-    columns["category"] = ("stimulus", category)
-    attrs = {"visual_degrees": settings.visual_degrees}
+    if source is not None:
+        columns["category"] = text(columns[source])
+    stimuli = make_stimuli(images, **columns).assign_attrs(visual_degrees=settings.visual_degrees)
     if "stimulus_set_identifier" in assembly.attrs:
-        attrs["stimulus_set_identifier"] = assembly.attrs["stimulus_set_identifier"]
-    stimuli = xr.Dataset({"images": (("stimulus", "y", "x", "rgb"), images)}, coords=columns, attrs=attrs)
+        stimuli.attrs["stimulus_set_identifier"] = assembly.attrs["stimulus_set_identifier"]
     return assembly, stimuli, str(path)
 
 
 def raw_files(settings: BrainIORecordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     named = (settings.assembly, settings.stimuli_csv, settings.stimuli_zip)
     return [root / Path(name).expanduser() for name in named]
 
@@ -103,35 +102,17 @@ def _table(path: Path) -> pd.DataFrame:
     return table
 
 
-def _names(
-    table: pd.DataFrame, available: list[str], column: str | None, csv_path: Path, zip_path: Path
-) -> list[str]:
-    """The image file of every row; every image of the zip has to be one of them."""
-    stimuli = table["stimulus_id"].tolist()
+def _names(table: pd.DataFrame, archive: ImageArchive, column: str | None, csv_path: Path) -> list[str]:
+    """Return the image file of every row, and check that the zip has no other images."""
     if column is not None and column not in table:
         raise unknown(f"image_column in {csv_path.name}", column, map(str, table.columns))
-    if column is None and "filename" in table:
-        column = "filename"
-    there = set(available)
-    names: list[str] = []
-    by_stem: dict[str, list[str]] = {}
-    for name in available:
-        for key in {name, PurePosixPath(name).stem, PurePosixPath(name).name}:
-            by_stem.setdefault(key, []).append(name)
-    for index, stimulus in enumerate(stimuli):
-        wanted = str(table[column].iloc[index]) if column is not None else stimulus
-        candidates = [wanted] if wanted in there else by_stem.get(wanted, [])
-        if len(candidates) > 1:
-            raise TgsageError(f"{zip_path}: images {' and '.join(candidates[:2])} both fit {stimulus}")
-        if not candidates:
-            raise TgsageError(
-                f"{zip_path}: holds no image {wanted} for stimulus {stimulus} of {csv_path.name}"
-            )
-        names.append(candidates[0])
-    unnamed = there - set(names)
+    if column is None:
+        column = "filename" if "filename" in table else "stimulus_id"
+    names = archive.find_images([str(name) for name in table[column]])
+    unnamed = set(archive.images) - set(names)
     if unnamed:
         raise TgsageError(
-            f"{zip_path}: image {min(unnamed)} belongs to no stimulus of {csv_path.name} "
+            f"{archive.path}: image {min(unnamed)} belongs to no stimulus of {csv_path.name} "
             f"({len(unnamed)} such)"
         )
     if len(set(names)) < len(names):

@@ -35,13 +35,14 @@ from numpy.typing import NDArray
 
 from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError
+from ...assembly import make_stimuli
 from ...matlab import Variable, read_variables
 
 if TYPE_CHECKING:
     from .plugin import Cadieu2014Recordings
 
 ANIMALS = "monkeys"
-"""The two animals; their sites are not told apart."""
+"""The two animals: which site is of which one is not published."""
 WINDOW_MS = [70, 170]
 REPEATS = {"multi": 47, "single": 6}
 """Repetitions over which the published responses are averaged."""
@@ -51,7 +52,7 @@ MAX_FILE_BYTES = 2**28
 
 @dataclass(frozen=True)
 class _File:
-    """One .mat file: where messages say it is, its folder in the package, and its two variables."""
+    """One .mat file: its name in messages, its folder in the package, and its two variables."""
 
     where: str
     folder: str
@@ -88,10 +89,10 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     package = root / Path(settings.package).expanduser()
     if not package.exists():
         raise TgsageError(f"{package}: no such zip or folder (tgsage fetch cadieu2014 says where to get it)")
-    chosen = _chosen(settings)
+    keys = _chosen(settings)
     with open_archive(package) as archive:
-        files = {key: _file(archive, *key) for key in chosen}
-        first = files[chosen[0]]
+        files = {key: _file(archive, *key) for key in keys}
+        first = files[keys[0]]
         for file in files.values():
             _check_same_images(file, first)
         images = archive.pictures(_paths(first, archive))
@@ -124,22 +125,14 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
             "repeats_averaged": repeats,
         },
     )
-    training = {f"training_{n}": ("stimulus", column) for n, column in enumerate(first.splits.T, start=1)}
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", stimulus),
-            "category": ("stimulus", first.categories),
-            "filename": ("stimulus", first.images),
-            **training,
-        },
-        attrs={"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier},
-    )
+    training = {f"training_{n}": column for n, column in enumerate(first.splits.T, start=1)}
+    stimuli = make_stimuli(images, stimulus, category=first.categories, filename=first.images, **training)
+    stimuli.attrs = {"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier}
     return assembly, stimuli, str(package)
 
 
 def raw_files(settings: Cadieu2014Recordings, root: Path) -> list[Path]:
-    """The zip; or, of a folder, the .mat files that :func:`read` reads, and all images."""
+    """Return the zip; or, of a folder, the .mat files that :func:`read` reads, and all images."""
     package = root / Path(settings.package).expanduser()
     if not package.is_dir():
         return [package]
@@ -150,26 +143,26 @@ def raw_files(settings: Cadieu2014Recordings, root: Path) -> list[Path]:
 
 
 def _chosen(settings: Cadieu2014Recordings) -> list[tuple[str, str]]:
-    """Region and kind of unit of every file that is read."""
+    """Return region and kind of unit of every file that is read."""
     kinds = ("multi", "single") if settings.units == "both" else (settings.units,)
     return [(region, kind) for region in dict.fromkeys(settings.regions) for kind in kinds]
 
 
 def _mat_files(archive: ImageArchive) -> list[str]:
-    """Paths of the .mat files, at most one folder deep."""
+    """Return the paths of the .mat files, at most one folder deep."""
     return [name for name in archive.files if name.endswith(".mat") and name.count("/") <= 1]
 
 
 def _file(archive: ImageArchive, region: str, kind: str) -> _File:
     wanted = f"NeuralData_{region}_{kind}units.mat"
     names = _mat_files(archive)
-    found = [name for name in names if PurePosixPath(name).name == wanted]
-    if len(found) != 1:
-        there = ", ".join(found or names) or "none"
-        what = "several files" if found else "no file"
+    matches = [name for name in names if PurePosixPath(name).name == wanted]
+    if len(matches) != 1:
+        there = ", ".join(matches or names) or "none"
+        what = "several files" if matches else "no file"
         raise TgsageError(f"{archive.path}: holds {what} {wanted}; its .mat files: {there}")
-    where = str(archive.path / found[0])
-    content = archive.read(found[0], max_bytes=MAX_FILE_BYTES)
+    where = str(archive.path / matches[0])
+    content = archive.read(matches[0], max_bytes=MAX_FILE_BYTES)
     variables = read_variables(content, ("features", "meta"), where)
     features, meta = (_array(variables[name], name, where) for name in ("features", "meta"))
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
@@ -203,7 +196,7 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
     if len(set(images)) < len(images):
         twice = next(name for name in images if images.count(name) > 1)
         raise TgsageError(f"{where}: meta names the image {twice} more than once")
-    folder = PurePosixPath(found[0]).parent.as_posix()
+    folder = PurePosixPath(matches[0]).parent.as_posix()
     return _File(where, folder, features, images, categories, np.asarray(splits, dtype=bool))
 
 
@@ -226,7 +219,7 @@ def _check_same_images(file: _File, first: _File) -> None:
 
 
 def _paths(file: _File, archive: ImageArchive) -> list[str]:
-    """Where the images of ``meta`` are in the package; images that ``meta`` does not name are passed over."""
+    """Return the paths of the images of ``meta`` in the package; other images are ignored."""
     paths = [name if file.folder == "." else f"{file.folder}/{name}" for name in file.images]
     missing = [path for path in paths if path not in archive]
     if missing:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ....archives import open_archive
 from ....errors import TgsageError
+from ...assembly import make_stimuli
 
 if TYPE_CHECKING:
     from .plugin import Cowley2023Recordings
@@ -67,8 +68,8 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     if values.ndim == 2:
         responses, shown, repetition = values, stimulus, np.zeros(len(stimulus), dtype=np.int64)
     else:
-        there = _repetitions(values, path, stimulus)
-        which, repetition = np.nonzero(there)
+        presented = _repetitions(values, path, stimulus)
+        which, repetition = np.nonzero(presented)
         responses, shown = values[:, which, repetition], stimulus[which]
     n = len(values)
     attrs = {
@@ -90,27 +91,19 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         },
         attrs=attrs,
     )
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", stimulus),
-            "category": ("stimulus", np.full(len(stimulus), "")),
-        },
-        attrs={
-            "visual_degrees": settings.visual_degrees,
-            "stimulus_set_identifier": attrs["stimulus_set_identifier"],
-        },
+    stimuli = make_stimuli(images, stimulus).assign_attrs(
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=attrs["stimulus_set_identifier"]
     )
     return assembly, stimuli, str(path)
 
 
 def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     return [_response_file(settings, root), _image_file(settings, root)]
 
 
 def animal(session: str) -> str:
-    """The animal of a session; ``"monkey"`` where the published table has no such session."""
+    """Return the animal of a session, or ``"monkey"`` if the published table lacks the session."""
     return next((name for first, last, name in ANIMALS if first <= session <= last), UNKNOWN_ANIMAL)
 
 
@@ -124,10 +117,12 @@ def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
 
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
     if not path.is_file():
-        there = sorted(item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy"))
+        sessions = sorted(
+            item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy")
+        )
         raise TgsageError(
             f"{path}: no such file; sessions with {settings.responses} responses here: "
-            f"{', '.join(there) or 'none'} (tgsage fetch cowley2023 gets the card's)"
+            f"{', '.join(sessions) or 'none'} (tgsage fetch cowley2023 gets the card's)"
         )
     try:
         # Mapped first: a header that promises more than the file holds fails before memory is taken.
@@ -144,13 +139,13 @@ def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
 
 
 def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list[str]:
-    """Names of the images 1 to n: position in the responses is by number."""
+    """Return the names of the images 1 to n, in the order of the responses."""
     numbers: dict[int, str] = {}
     for name in images:
-        found = re.search(r"(\d+)$", PurePosixPath(name).stem)
-        if found is None:
+        match = re.search(r"(\d+)$", PurePosixPath(name).stem)
+        if match is None:
             raise TgsageError(f"{archive}: image {name} has no number, so its responses are not known")
-        number = int(found.group(1))
+        number = int(match.group(1))
         if number in numbers:
             raise TgsageError(f"{archive}: images {numbers[number]} and {name} have one number")
         numbers[number] = name
@@ -170,18 +165,18 @@ def _numbered(archive: Path, images: list[str], n: int, responses: Path) -> list
 
 
 def _repetitions(values: np.ndarray, path: Path, stimulus: np.ndarray) -> np.ndarray:
-    """Which repetitions there were, (images, repetitions) bool: NaN in all neurons means none."""
+    """Find the repetitions that exist, (images, repetitions) bool; others are NaN in all neurons."""
     empty = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-    there: NDArray[np.bool_] = ~np.all(empty, axis=0)
-    partly = empty & there
+    presented: NDArray[np.bool_] = ~np.all(empty, axis=0)
+    partly = empty & presented
     if partly.any():
         neuron, image, repetition = np.argwhere(partly)[0]
         raise TgsageError(
             f"{path}: the response of neuron {neuron} to {stimulus[image]} is NaN in repetition "
             f"{repetition}, which other neurons have; only a repetition that no neuron has may be NaN"
         )
-    if not there.any(axis=1).all():
+    if not presented.any(axis=1).all():
         raise TgsageError(
-            f"{path}: {stimulus[np.argmin(there.any(axis=1))]} has no repetition at all; leave it out"
+            f"{path}: {stimulus[np.argmin(presented.any(axis=1))]} has no repetition at all; leave it out"
         )
-    return there
+    return presented

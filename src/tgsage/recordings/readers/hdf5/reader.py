@@ -22,13 +22,13 @@ import xarray as xr
 from ....archives import MAX_IMAGE_BYTES
 from ....errors import TgsageError
 from ....hdf5_links import refuse_links
-from ...assembly import text
+from ...assembly import make_stimuli, text
 
 if TYPE_CHECKING:
     from .plugin import Hdf5Recordings
 
 RESERVED = ("images", "stimulus", "y", "x", "rgb")
-"""Names that a column of the stimuli cannot keep; it gets ``_column`` behind its own."""
+"""Names that a column of the stimuli cannot have; ``_column`` is appended to them."""
 REQUIRED = {
     "neuroid": ("neuroid_id", "region"),
     "presentation": ("stimulus_id",),
@@ -44,7 +44,7 @@ def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset
     Parameters
     ----------
     settings
-        The file; visual degrees, where the file's own are not to be taken.
+        The file; visual degrees, to replace those of the file.
     root
         Folder of downloaded data.
 
@@ -84,23 +84,23 @@ def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset
 
 
 def raw_files(settings: Hdf5Recordings, root: Path) -> list[Path]:
-    """The file that :func:`read` reads, whether it exists or not."""
+    """Return the file that :func:`read` reads, whether it exists or not."""
     return [root / Path(settings.file).expanduser()]
 
 
 def _attributes(file: h5py.File, path: Path) -> dict[str, Any]:
-    """The file's attributes that are text, numbers or lists of numbers."""
-    found: dict[str, Any] = {}
+    """Return the attributes of the file: text, numbers or lists of numbers."""
+    attrs: dict[str, Any] = {}
     for name, stored in file.attrs.items():
         value = stored.decode() if isinstance(stored, bytes) else stored
         if not isinstance(value, str | int | float | np.number | np.bool_) and (
             not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub"
         ):
             raise TgsageError(f"{path}: attribute {name} is neither text nor numbers; write it as text")
-        found[str(name)] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if not str(found.get("units", "")).strip():
+        attrs[str(name)] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if not str(attrs.get("units", "")).strip():
         raise TgsageError(f"{path}: has no attribute units; say 'counts', or what else the responses are")
-    return found
+    return attrs
 
 
 def _coordinates(file: h5py.File, responses: np.ndarray, path: Path) -> dict[str, tuple[str, np.ndarray]]:
@@ -112,16 +112,16 @@ def _coordinates(file: h5py.File, responses: np.ndarray, path: Path) -> dict[str
     coords: dict[str, tuple[str, np.ndarray]] = {}
     for dim, length in zip(DIMENSIONS, responses.shape, strict=False):
         for name, values in _columns(_group(file, dim, path), path, REQUIRED[dim]).items():
-            kept = _RENAMED.get(name, name) if dim == "time_bin" else name
+            coord = _RENAMED.get(name, name) if dim == "time_bin" else name
             if values.shape != (length,):
                 raise TgsageError(
                     f"{path}: {dim}/{name} has shape {values.shape}, but responses have {length} along {dim}"
                 )
-            if kept in coords or kept in (*DIMENSIONS, "data"):
+            if coord in coords or coord in (*DIMENSIONS, "data"):
                 raise TgsageError(
                     f"{path}: the column {dim}/{name} has the name of something else; rename it"
                 )
-            coords[kept] = (dim, values)
+            coords[coord] = (dim, values)
     if responses.ndim == 3:
         start, end = (np.asarray(coords[name][1]) for name in ("time_bin_start", "time_bin_end"))
         if start.dtype.kind not in "fiu" or end.dtype.kind not in "fiu" or not (start < end).all():
@@ -151,7 +151,7 @@ def _group(file: h5py.File, name: str, path: Path) -> h5py.Group:
 
 
 def _read(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    """A dataset, text decoded, after a look at what it would take."""
+    """Read a dataset after a check of its size; text is decoded."""
     if name not in group:
         raise TgsageError(f"{path}: has no {name}; this file holds {', '.join(group) or 'nothing'}")
     item = group[name]
@@ -178,15 +178,12 @@ def _stimuli(columns: dict[str, np.ndarray], degrees: Any, identifier: str, path
         )
     if images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
-    coords: dict[str, tuple[str, np.ndarray]] = {}
+    named: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         if values.shape != images.shape[:1]:
             raise TgsageError(f"{path}: stimuli/{name} has shape {values.shape} for {len(images)} images")
-        kept = f"{name}_column" if name in RESERVED else name
-        coords[kept] = ("stimulus", text(values) if name in ("stimulus_id", "category") else values)
-    coords.setdefault("category", ("stimulus", np.full(len(images), "")))
-    return xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords=coords,
-        attrs={"visual_degrees": degrees, "stimulus_set_identifier": identifier},
+        is_text = name in ("stimulus_id", "category")
+        named[f"{name}_column" if name in RESERVED else name] = text(values) if is_text else values
+    return make_stimuli(images, **named).assign_attrs(
+        visual_degrees=degrees, stimulus_set_identifier=identifier
     )

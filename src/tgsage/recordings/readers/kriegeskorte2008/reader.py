@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ....errors import TgsageError
+from ...assembly import make_stimuli
 from ...matlab import Variable, read_variables
 
 if TYPE_CHECKING:
@@ -89,13 +90,13 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
 
 
 def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     names = [MONKEY_FILE] if settings.species == "monkey" else [MONKEY_FILE, HUMAN_FILE]
     return [root / settings.folder / name for name in names]
 
 
 def _load(path: Path, *names: str) -> dict[str, list[dict[str, Variable]]]:
-    """The elements of struct arrays, in C order."""
+    """Read struct arrays; each is the list of its elements in C order."""
     if not path.is_file():
         raise TgsageError(f"{path}: no such file (tgsage fetch kriegeskorte2008 gets it)")
     if path.stat().st_size > MAX_FILE_BYTES:
@@ -168,15 +169,8 @@ def _stimuli(
             )
     labels = [str(_scalar(entry, "category", path)) for entry in entries]
     flags = {name: [bool(_scalar(entry, name, path)) for entry in entries] for name in FLAGS}
-    return xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), np.stack(images))},
-        coords={
-            "stimulus_id": ("stimulus", [f"stimulus_{index:02d}" for index in range(1, len(images) + 1)]),
-            "category": ("stimulus", labels),
-            **{name: ("stimulus", values) for name, values in flags.items()},
-        },
-        attrs={
-            "visual_degrees": settings.visual_degrees or DEGREES[settings.species],
-            "stimulus_set_identifier": "kriegeskorte2008",
-        },
+    names = [f"stimulus_{index:02d}" for index in range(1, len(images) + 1)]
+    return make_stimuli(np.stack(images), names, category=labels, **flags).assign_attrs(
+        visual_degrees=settings.visual_degrees or DEGREES[settings.species],
+        stimulus_set_identifier="kriegeskorte2008",
     )

@@ -1,4 +1,4 @@
-"""Spike counts in bins after every onset, and which windows were observed."""
+"""Counting spikes in bins after every onset, and finding the windows that were observed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def bin_edges(window_ms: tuple[float, float], bin_ms: float | None) -> np.ndarray:
-    """Edges of consecutive bins that fill a window, (bins + 1,) float64, in ms after onset."""
+    """Return the edges of consecutive bins that fill a window, (bins + 1,) float64, in ms after onset."""
     start, end = window_ms
     n = 1 if bin_ms is None else round((end - start) / bin_ms)
     edges = start + (end - start) / n * np.arange(n + 1)
@@ -42,7 +42,7 @@ def count(spikes: Sequence[np.ndarray], onsets: np.ndarray, edges_ms: np.ndarray
 
 
 def covered(intervals: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which windows [start, end] lie inside the union of some intervals.
+    """Find the windows [start, end] that lie inside the union of some intervals.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is wanted from an NWB file, as plain arrays: everything that needs pynwb."""
+"""Reading an NWB file with pynwb into plain arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class NwbContent:
-    """What is wanted from a file, as plain arrays."""
+    """The content of a file as plain arrays."""
 
     identifier: str
     animal: str
@@ -45,7 +45,7 @@ def _pynwb() -> ModuleType:
 
 
 def extract(path: Path, settings: NwbRecordings) -> NwbContent:
-    """Everything that is wanted from a file, in memory; what pynwb objects to is one line."""
+    """Read a file into memory; an exception of pynwb becomes one line."""
     pynwb = _pynwb()
     from hdmf.build import BuildError, ConstructError
 
@@ -119,18 +119,18 @@ def _table(file: Any, path: Path, settings: NwbRecordings) -> Any:
 
 
 def _columns(table: Any) -> dict[str, np.ndarray]:
-    """The columns of one value per row: numbers, truth values and text."""
-    found: dict[str, np.ndarray] = {}
+    """Return the columns with one value per row: numbers, truth values and text."""
+    columns: dict[str, np.ndarray] = {}
     for column in table.columns:
         values = np.asarray(column.data[:])
         # A ragged column is present as its index and as its values; references are objects of the file.
         if column.name not in table.colnames or values.shape != (len(table.id),) or _is_index(column, table):
             continue
         if values.dtype.kind in "fiub":
-            found[column.name] = values
+            columns[column.name] = values
         elif values.dtype.kind in "OSU" and all(isinstance(item, str | bytes) for item in values.tolist()):
-            found[column.name] = text(values.astype(object))
-    return found
+            columns[column.name] = text(values.astype(object))
+    return columns
 
 
 def _is_index(column: Any, table: Any) -> bool:
@@ -139,7 +139,7 @@ def _is_index(column: Any, table: Any) -> bool:
 
 
 def _ragged(column: Any) -> list[np.ndarray]:
-    """The values of every row of a ragged column."""
+    """Return the values of every row of a ragged column."""
     if not hasattr(column, "target"):
         raise ValueError(f"column {column.name} is not indexed")
     ends = np.asarray(column.data[:], dtype=np.int64)
@@ -153,20 +153,20 @@ def _ragged(column: Any) -> list[np.ndarray]:
 def _observed(units: Any, path: Path) -> list[np.ndarray] | None:
     if "obs_intervals" not in units.colnames:
         return None
-    found = [np.asarray(item, float).reshape(-1, 2) for item in _ragged(units["obs_intervals"])]
-    for unit, intervals in zip(text(np.asarray(units.id[:])), found, strict=True):
+    observed = [np.asarray(item, float).reshape(-1, 2) for item in _ragged(units["obs_intervals"])]
+    for unit, intervals in zip(text(np.asarray(units.id[:])), observed, strict=True):
         if not (intervals[:, 0] <= intervals[:, 1]).all():
             raise TgsageError(f"{path}: obs_intervals of unit {unit} have one that ends before it starts")
-    return found
+    return observed
 
 
 def _regions(units: Any, path: Path, settings: NwbRecordings) -> list[set[str]]:
-    """Names of the regions of every unit: one, where all is well."""
+    """Return the names of the regions of every unit; there should be one each."""
     name = settings.region_column
-    own = _columns(units)
-    if name in own:
-        return [{value} for value in text(own[name].astype(object)).tolist()]
-    available = set(own)
+    unit_columns = _columns(units)
+    if name in unit_columns:
+        return [{value} for value in text(unit_columns[name].astype(object)).tolist()]
+    available = set(unit_columns)
     if "electrodes" in units.colnames:
         column = units["electrodes"]
         region = column.target if hasattr(column, "target") else column
@@ -180,7 +180,7 @@ def _regions(units: Any, path: Path, settings: NwbRecordings) -> list[set[str]]:
 
 
 def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings) -> dict[str, np.ndarray]:
-    """The file's own images of the stimuli, (height, width, 3) uint8, in the template's order."""
+    """Return the images of the stimuli in the file, (height, width, 3) uint8, in the template's order."""
     name = settings.image_template
     if name is None:
         return {}
@@ -209,16 +209,16 @@ def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings)
             f"{path}: image_template {name} is a {type(template).__name__}; Images, ImageSeries or "
             "OpticalSeries is expected"
         )
-    found: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     total = 0
     for key in [key for key in data if key in wanted]:
         item = data[key]
         pixels = np.asarray(item[0][item[1]] if isinstance(item, tuple) else item[:])
-        found[key] = _pixels(pixels, f"{path}: image {key} of {name}", settings)
-        total += found[key].size
+        images[key] = _pixels(pixels, f"{path}: image {key} of {name}", settings)
+        total += images[key].size
         if total > MAX_IMAGE_BYTES:
             raise TgsageError(f"{path}: images of {name} are more than {MAX_IMAGE_BYTES >> 30} GiB")
-    return found
+    return images
 
 
 def _pixels(pixels: np.ndarray, where: str, settings: NwbRecordings) -> np.ndarray:

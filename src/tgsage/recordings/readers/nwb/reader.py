@@ -10,7 +10,7 @@ Layout: NWB schema 2.x, https://nwb-schema.readthedocs.io (Units, TimeIntervals,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import xarray as xr
 from ....archives import open_archive
 from ....errors import TgsageError, unknown
 from ....hdf5_links import refuse_links
-from ...assembly import text
+from ...assembly import make_stimuli, text
 from .counting import bin_edges, count, covered
 from .extraction import NwbContent, extract
 
@@ -31,7 +31,7 @@ RESERVED = (
     "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",
     "repetition", "time_bin_start", "time_bin_end",
 )  # fmt: skip
-"""Names of the assembly's own coordinates; a column of that name is not carried over."""
+"""Coordinates of the assembly itself; a column of the same name is dropped."""
 
 
 def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
@@ -42,7 +42,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     settings
         File, table, columns, window, bins, filters, images.
     root
-        Folder of downloaded data; absolute paths in the settings are taken as they are.
+        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
         if name not in shown:
             raise unknown(f"stimulus in leave_out ({path})", name, set(shown.tolist()))
     keep &= ~np.isin(shown, settings.leave_out)
-    chosen = np.flatnonzero(keep)
-    if not len(chosen):
+    rows = np.flatnonzero(keep)
+    if not len(rows):
         raise TgsageError(
             f"{path}: no row of table {settings.table} is left; see presentations and leave_out"
         )
@@ -77,9 +77,9 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
     if not len(sites):
         raise TgsageError(f"{path}: no unit is left of {len(content.unit_ids)}; see units")
 
-    onsets = _onsets(content.columns[settings.start_column], chosen, content, path, settings)
-    sites, inside = _within_observation(content, sites, chosen, onsets, path, settings)
-    chosen, onsets, shown = chosen[inside], onsets[inside], shown[chosen][inside]
+    onsets = _onsets(content.columns[settings.start_column], rows, content, path, settings)
+    sites, inside = _within_observation(content, sites, rows, onsets, path, settings)
+    rows, onsets, shown = rows[inside], onsets[inside], shown[rows][inside]
     edges = bin_edges(settings.window_ms, settings.bin_ms)
     spikes = [_sorted(content, site, path) for site in sites.tolist()]
     counts = count(spikes, onsets, edges)
@@ -113,19 +113,15 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
             "window_ms": [float(value) for value in settings.window_ms],
         },
     )
-    stimuli = xr.Dataset(
-        {"images": (("stimulus", "y", "x", "rgb"), images)},
-        coords={
-            "stimulus_id": ("stimulus", names),
-            "category": ("stimulus", _categories(settings, content, chosen, shown, names, path)),
-        },
-        attrs={"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier},
+    category = _categories(settings, content, rows, shown, names, path)
+    stimuli = make_stimuli(images, names, category=category).assign_attrs(
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=identifier
     )
     return assembly, stimuli, str(path)
 
 
 def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads, whether they exist or not."""
     files = [root / Path(settings.file).expanduser()]
     if settings.images is not None:
         images = root / Path(settings.images).expanduser()
@@ -139,39 +135,39 @@ def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
 def _region(content: NwbContent, site: int, path: Path, settings: NwbRecordings) -> str:
     regions = content.regions[site] - {""}
     if len(regions) != 1:
-        found = f"lies in {' and '.join(sorted(regions))}" if regions else "has no region"
+        problem = f"lies in {' and '.join(sorted(regions))}" if regions else "has no region"
         raise TgsageError(
-            f"{path}: unit {content.unit_ids[site]} {found} (column {settings.region_column}); "
+            f"{path}: unit {content.unit_ids[site]} {problem} (column {settings.region_column}); "
             "filter it out with units, or name another region_column"
         )
     return regions.pop()
 
 
 def _chosen(columns: Mapping[str, np.ndarray], wanted: Mapping[str, Sequence[Any]], where: str) -> np.ndarray:
-    """Which rows have one of the wanted values in each column named, (rows,) bool."""
+    """Find the rows that have one of the wanted values in every column named, (rows,) bool."""
     keep = np.ones(len(next(iter(columns.values()), [])), dtype=bool)
     for name, values in wanted.items():
         if name not in columns:
             raise unknown(f"column ({where})", name, columns)
-        there = text(columns[name].astype(object))
+        present = text(columns[name].astype(object))
         names = text(np.asarray(values, dtype=object))
         for value in names:
-            if value not in there:
-                raise unknown(f"value of column {name} ({where})", str(value), set(there.tolist()))
-        keep &= np.isin(there, names)
+            if value not in present:
+                raise unknown(f"value of column {name} ({where})", str(value), set(present.tolist()))
+        keep &= np.isin(present, names)
     return keep
 
 
 def _onsets(
-    times: np.ndarray, chosen: np.ndarray, content: NwbContent, path: Path, settings: NwbRecordings
+    times: np.ndarray, rows: np.ndarray, content: NwbContent, path: Path, settings: NwbRecordings
 ) -> np.ndarray:
     if times.dtype.kind not in "fiu":
         raise TgsageError(f"{path}: column {settings.start_column} of {settings.table} holds no times")
-    onsets: np.ndarray = times[chosen].astype(np.float64)
+    onsets: np.ndarray = times[rows].astype(np.float64)
     bad = ~np.isfinite(onsets)
     if bad.any():
         raise TgsageError(
-            f"{path}: row {content.rows[chosen[bad.argmax()]]} of {settings.table} has no "
+            f"{path}: row {content.rows[rows[bad.argmax()]]} of {settings.table} has no "
             f"{settings.start_column} ({int(bad.sum())} such); filter them out with presentations"
         )
     return onsets
@@ -185,10 +181,10 @@ def _sorted(content: NwbContent, site: int, path: Path) -> np.ndarray:
 
 
 def _within_observation(
-    content: NwbContent, sites: np.ndarray, chosen: np.ndarray, onsets: np.ndarray, path: Path,
+    content: NwbContent, sites: np.ndarray, rows: np.ndarray, onsets: np.ndarray, path: Path,
     settings: NwbRecordings,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Sites and presentations (indices into ``chosen``) of which every window was observed."""
+    """Find sites and presentations (indices into ``rows``) whose windows were all observed."""
     starts, ends = (onsets + edge / 1000 for edge in settings.window_ms)
     valid = np.ones(len(onsets), dtype=bool)
     for begin, stop in content.invalid:
@@ -198,20 +194,20 @@ def _within_observation(
         for index, site in enumerate(sites):
             observed[index] = covered(content.observed[site], starts, ends)
     low, high = settings.window_ms
-    shown = content.columns[settings.stimulus_column][chosen]
+    shown = content.columns[settings.stimulus_column][rows]
     advice = "set unobserved to drop_presentations or drop_units, or choose another window_ms"
     if settings.unobserved == "error":
         where = f"the window {low:g} to {high:g} ms of row"
         if not valid.all():
             row = int(np.argmin(valid))
             raise TgsageError(
-                f"{path}: {where} {content.rows[chosen[row]]} of {settings.table} (stimulus {shown[row]}) "
+                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
                 f"touches the file's invalid_times ({int((~valid).sum())} such); {advice}"
             )
         if not observed.all():
             site, row = np.argwhere(~observed)[0]
             raise TgsageError(
-                f"{path}: {where} {content.rows[chosen[row]]} of {settings.table} (stimulus {shown[row]}) "
+                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
                 f"lies outside the obs_intervals of unit {content.unit_ids[sites[site]]} "
                 f"({int((~observed).sum())} such); {advice}"
             )
@@ -228,7 +224,7 @@ def _within_observation(
 
 
 def _categories(
-    settings: NwbRecordings, content: NwbContent, chosen: np.ndarray, shown: np.ndarray, names: Sequence[str],
+    settings: NwbRecordings, content: NwbContent, rows: np.ndarray, shown: np.ndarray, names: Sequence[str],
     path: Path,
 ) -> np.ndarray:  # fmt: skip
     if settings.category_column is None:
@@ -236,7 +232,7 @@ def _categories(
     table = pd.DataFrame(
         {
             "stimulus": shown,
-            "category": text(content.columns[settings.category_column][chosen].astype(object)),
+            "category": text(content.columns[settings.category_column][rows].astype(object)),
         }
     ).drop_duplicates()
     twice = table["stimulus"].duplicated()
@@ -253,7 +249,7 @@ def _categories(
 def _images(
     settings: NwbRecordings, root: Path, shown: np.ndarray, template: Mapping[str, np.ndarray], path: Path
 ) -> tuple[np.ndarray, list[str]]:
-    """Images of the stimuli that were shown, and the stimuli in the order of the images."""
+    """Return the images of the stimuli that were shown, and the stimuli in the same order."""
     stimuli = set(shown.tolist())
     if settings.images is None:
         missing = [name for name in dict.fromkeys(shown.tolist()) if name not in template]
@@ -274,17 +270,8 @@ def _images(
         return np.stack([template[name] for name in names]), names
     source = root / Path(settings.images).expanduser()
     with open_archive(source) as archive:
-        available = archive.images
-        fits: dict[str, list[str]] = {}
-        for name in available:
-            for key in {name, PurePosixPath(name).name, PurePosixPath(name).stem}:
-                fits.setdefault(key, []).append(name)
-        for stimulus in dict.fromkeys(shown.tolist()):
-            there = fits.get(stimulus, [])
-            if not there:
-                raise TgsageError(f"{source}: holds no image for stimulus {stimulus} of {path.name}")
-            if len(there) > 1:
-                raise TgsageError(f"{source}: images {' and '.join(there[:2])} both fit stimulus {stimulus}")
-        rank = {name: index for index, name in enumerate(available)}
-        names = sorted(stimuli, key=lambda stimulus: rank[fits[stimulus][0]])
-        return archive.pictures([fits[name][0] for name in names]), names
+        order = list(dict.fromkeys(shown.tolist()))
+        files = dict(zip(order, archive.find_images(order), strict=True))
+        rank = {name: index for index, name in enumerate(archive.images)}
+        names = sorted(order, key=lambda stimulus: rank[files[stimulus]])
+        return archive.pictures([files[name] for name in names]), names

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import h5py
 import numpy as np
 
 from ....errors import TgsageError, unknown
-from ....hdf5_links import refuse_links
-from ... import npz
+from ...array_files import Hdf5File, NpzFile, open_arrays
 from ...published import PIECE, Piece, Published, as_used, checked_labels, split_task
 from ...resizing import resized, squared
 from ...task import Task
@@ -20,6 +17,7 @@ from ...task import Task
 if TYPE_CHECKING:
     from .plugin import ImageArrays
 
+ArrayFile: TypeAlias = "NpzFile | Hdf5File"
 _PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -38,7 +36,7 @@ def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) ->
         raise TgsageError("task.images, task.labels: one has {part} and the other has not; give it to both")
     if by_part and settings.split is not None:
         raise TgsageError("task.split: stands beside arrays per part, which say it already; remove one")
-    with _opened(path) as file:
+    with open_arrays(path) as file:
         parts = _parts(file, settings) if by_part else {"train": (settings.images, settings.labels)}
         images = {part: keys[0] for part, keys in parts.items()}
         labels = {part: file.whole(keys[1]) for part, keys in parts.items()}
@@ -56,100 +54,26 @@ def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) ->
 
 
 def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
-    """The file, whether it exists or not."""
+    """Return the file, whether it exists or not."""
     return [data_root / settings.path]
 
 
-class _Npz:
-    def __init__(self, path: Path):
-        self.path, self.names = path, npz.names(path)
-
-    def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
-        return npz.layout(self.path, name)
-
-    def whole(self, name: str) -> np.ndarray:
-        return npz.whole(self.path, name)
-
-    def pieces(self, name: str) -> Iterator[np.ndarray]:
-        return npz.pieces(self.path, name, PIECE)
-
-
-class _Hdf5:
-    def __init__(self, path: Path, file: h5py.File):
-        self.path, self._file = path, file
-        self.names: list[str] = []
-        with self._reading():
-            file.visititems(self._note)
-
-    def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            self.names.append(name)
-
-    def _dataset(self, name: str) -> h5py.Dataset:
-        name = name.strip("/")
-        if name not in self.names:
-            raise unknown(f"array in {self.path}:", name, self.names)
-        with self._reading():
-            return self._file[name]
-
-    def layout(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
-        found = self._dataset(name)
-        with self._reading():
-            return found.shape or (), found.dtype
-
-    def whole(self, name: str) -> np.ndarray:
-        found = self._dataset(name)
-        if found.nbytes > npz.MAXIMAL_WHOLE_BYTES:
-            raise TgsageError(f"{self.path}: {name} is {found.nbytes} bytes, too many for what it is")
-        with self._reading():
-            text = h5py.check_string_dtype(found.dtype) is not None
-            return np.asarray(found.asstr()[()] if text else found[()])
-
-    def pieces(self, name: str) -> Iterator[np.ndarray]:
-        found = self._dataset(name)
-        for begin in range(0, len(found), PIECE):
-            with self._reading():
-                piece = found[begin : begin + PIECE]
-            yield piece
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise TgsageError(
-                f"{self.path}: cannot be read as HDF5, truncated or damaged ({error})"
-            ) from None
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_Npz | _Hdf5]:
-    if path.suffix == ".npz":
-        yield _Npz(path)
-        return
-    if path.suffix not in (".h5", ".hdf5"):
-        raise TgsageError(f"{path}: is no .npz, .h5 or .hdf5 by its name; name it so")
-    refuse_links(path)
-    with h5py.File(path, "r") as file:
-        yield _Hdf5(path, file)
-
-
-def _parts(file: _Npz | _Hdf5, settings: ImageArrays) -> dict[str, tuple[str, str]]:
-    """Names of the arrays of images and labels, by part."""
-    found: dict[str, tuple[str, str]] = {}
+def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]:
+    """Return the names of the arrays of images and labels, by part."""
+    parts: dict[str, tuple[str, str]] = {}
     for word, part in _PARTS.items():
         images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
         if images in file.names:
-            if part in found:
-                raise TgsageError(f"{file.path}: has {found[part][0]} and {images}; remove one")
-            found[part] = (images, labels)
-    if "train" not in found:
+            if part in parts:
+                raise TgsageError(f"{file.path}: has {parts[part][0]} and {images}; remove one")
+            parts[part] = (images, labels)
+    if "train" not in parts:
         raise unknown(f"array in {file.path}:", settings.images.replace("{part}", "train"), file.names)
-    return found
+    return parts
 
 
-def _checked(file: _Npz | _Hdf5, name: str) -> tuple[int, ...]:
-    """The shape of an array of images."""
+def _checked(file: ArrayFile, name: str) -> tuple[int, ...]:
+    """Check an array of images and return its shape."""
     shape, dtype = file.layout(name)
     what = f"{file.path}: {name} are {dtype} {shape}"
     if dtype.kind == "f":
@@ -168,13 +92,13 @@ def _checked(file: _Npz | _Hdf5, name: str) -> tuple[int, ...]:
 
 
 def _classes(
-    file: _Npz | _Hdf5, settings: ImageArrays, labels: dict[str, np.ndarray], counts: dict[str, int]
+    file: ArrayFile, settings: ImageArrays, labels: dict[str, np.ndarray], counts: dict[str, int]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Names of the classes, and every part's labels counted from 0."""
-    for part, found in labels.items():
-        if found.ndim != 1 or len(found) != counts[part] or found.dtype.kind not in "iuOUS":
+    """Return the names of the classes, and the labels of every part, counted from 0."""
+    for part, given in labels.items():
+        if given.ndim != 1 or len(given) != counts[part] or given.dtype.kind not in "iuOUS":
             raise TgsageError(
-                f"{file.path}: labels are {found.dtype} {found.shape} for {counts[part]} {part} images; "
+                f"{file.path}: labels are {given.dtype} {given.shape} for {counts[part]} {part} images; "
                 "there must be one whole number or text for each"
             )
     if settings.class_names is not None:
@@ -182,31 +106,31 @@ def _classes(
         if len(set(names)) < len(names) or len(names) < 2:
             raise TgsageError(f"{file.path}: {settings.class_names} has {len(names)} names, or one twice")
         return names, {
-            part: checked_labels(found, counts[part], len(names), f"{file.path}, {part}")
-            for part, found in labels.items()
+            part: checked_labels(given, counts[part], len(names), f"{file.path}, {part}")
+            for part, given in labels.items()
         }
     plain = {
-        part: found if found.dtype.kind in "iu" else np.array([_text(label) for label in found])
-        for part, found in labels.items()
+        part: given if given.dtype.kind in "iu" else np.array([_text(label) for label in given])
+        for part, given in labels.items()
     }
     values = np.unique(plain["train"])
     if len(values) < 2:
         raise TgsageError(f"{file.path}: labels tell {len(values)} class apart; a task needs at least 2")
-    for part, found in plain.items():
-        strange = found[~np.isin(found, values)]
+    for part, given in plain.items():
+        strange = given[~np.isin(given, values)]
         if len(strange):
             raise TgsageError(f"{file.path}: {part} images have label {strange[0]}, training images have not")
     return [str(value) for value in values], {
-        part: np.searchsorted(values, found).astype(np.int64) for part, found in plain.items()
+        part: np.searchsorted(values, given).astype(np.int64) for part, given in plain.items()
     }
 
 
-def _rows(file: _Npz | _Hdf5, name: str, n: int) -> dict[str, np.ndarray]:
-    """Which images are of each part."""
-    told = file.whole(name)
-    if told.shape != (n,):
-        raise TgsageError(f"{file.path}: {name} has shape {told.shape} for {n} images")
-    words = [_text(word) for word in told]
+def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
+    """Return the indices of the images of each part."""
+    part_of_image = file.whole(name)
+    if part_of_image.shape != (n,):
+        raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")
+    words = [_text(word) for word in part_of_image]
     strange = [word for word in words if word not in _PARTS]
     if strange:
         raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")
@@ -215,12 +139,12 @@ def _rows(file: _Npz | _Hdf5, name: str, n: int) -> dict[str, np.ndarray]:
 
 
 def _pieces(
-    file: _Npz | _Hdf5, name: str, labels: np.ndarray, rows: np.ndarray, settings: ImageArrays
+    file: ArrayFile, name: str, labels: np.ndarray, rows: np.ndarray, settings: ImageArrays
 ) -> Iterator[Piece]:
     begin = 0
     wanted = np.zeros(len(labels), dtype=bool)
     wanted[rows] = True
-    for piece in file.pieces(name):
+    for piece in file.pieces(name, PIECE):
         keep = np.flatnonzero(wanted[begin : begin + len(piece)])
         if len(keep):
             images = piece[keep]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....errors import TgsageError, nearest
-from ... import npz
+from ...array_files import NpzFile
 from ...pickles import field, read_pickle
 from ...published import PIECE, Piece, Published, checked_labels, split_task
 from ...task import Task
@@ -40,8 +40,8 @@ def read(settings: DownsampledImageNet, data_root: Path, scratch: Path | None = 
     if settings.class_map is not None:
         names = _wnids(folder / settings.class_map)
     if settings.classes is not None:
-        chosen = [_class(name, names, settings.class_map) for name in settings.classes]
-        settings = settings.model_copy(update={"classes": chosen})
+        classes = [_class(name, names, settings.class_map) for name in settings.classes]
+        settings = settings.model_copy(update={"classes": classes})
     sides: dict[int, Path] = {}
     parts = {
         part: (piece for path in paths for piece in _pieces(path, settings.files, len(names), sides))
@@ -51,9 +51,9 @@ def read(settings: DownsampledImageNet, data_root: Path, scratch: Path | None = 
 
 
 def raw_files(settings: DownsampledImageNet, data_root: Path) -> list[Path]:
-    """The files that :func:`read` reads, whether they exist or not."""
-    found = [path for paths in _paths(settings, data_root).values() for path in paths]
-    return found if settings.class_map is None else [*found, data_root / settings.folder / settings.class_map]
+    """Return the files that :func:`read` reads, whether they exist or not."""
+    paths = [path for paths in _paths(settings, data_root).values() for path in paths]
+    return paths if settings.class_map is None else [*paths, data_root / settings.folder / settings.class_map]
 
 
 def _paths(settings: DownsampledImageNet, data_root: Path) -> dict[str, list[Path]]:
@@ -64,9 +64,10 @@ def _paths(settings: DownsampledImageNet, data_root: Path) -> dict[str, list[Pat
 
 def _pieces(path: Path, files: str, n_classes: int, sides: dict[int, Path]) -> Iterator[Piece]:
     if files == "npz":
-        shape, dtype = npz.layout(path, "data")
-        labels = npz.whole(path, "labels")
-        rows = npz.pieces(path, "data", PIECE)
+        arrays = NpzFile(path)
+        shape, dtype = arrays.layout("data")
+        labels = arrays.whole("labels")
+        rows = arrays.pieces("data", PIECE)
     else:
         content = read_pickle(path)
         data, labels = np.asarray(field(content, "data", path)), field(content, "labels", path)
@@ -90,7 +91,7 @@ def _pieces(path: Path, files: str, n_classes: int, sides: dict[int, Path]) -> I
 
 
 def _wnids(path: Path) -> list[str]:
-    """The wnids in the order of the labels, from lines such as ``n02119789 1 kit_fox``."""
+    """Return the wnids in the order of the labels, from lines such as ``n02119789 1 kit_fox``."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -99,19 +100,19 @@ def _wnids(path: Path) -> list[str]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise TgsageError(f"{path}: cannot be read ({error}); download it again") from None
-    found: dict[int, str] = {}
+    wnids: dict[int, str] = {}
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if not fields:
             continue
-        if len(fields) < 2 or not fields[1].isdecimal() or int(fields[1]) in found:
+        if len(fields) < 2 or not fields[1].isdecimal() or int(fields[1]) in wnids:
             raise TgsageError(f"{path}: line {number} is no wnid with a label of its own: {line[:40]!r}")
-        found[int(fields[1])] = fields[0]
-    if set(found) != set(range(1, N_CLASSES + 1)) or len(set(found.values())) != N_CLASSES:
+        wnids[int(fields[1])] = fields[0]
+    if set(wnids) != set(range(1, N_CLASSES + 1)) or len(set(wnids.values())) != N_CLASSES:
         raise TgsageError(
-            f"{path}: has {len(found)} classes, not one wnid for each label from 1 to {N_CLASSES}"
+            f"{path}: has {len(wnids)} classes, not one wnid for each label from 1 to {N_CLASSES}"
         )
-    return [found[label] for label in range(1, N_CLASSES + 1)]
+    return [wnids[label] for label in range(1, N_CLASSES + 1)]
 
 
 def _class(name: str | int, names: list[str], class_map: str | None) -> str:

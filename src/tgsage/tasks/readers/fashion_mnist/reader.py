@@ -26,7 +26,7 @@ IMAGES, LABELS = 0x00000803, 0x00000801
 """Magic numbers: unsigned bytes in three dimensions, and in one."""
 KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
 MAXIMAL_BYTES = 4 * 2**30
-"""What a header may announce."""
+"""Largest size that a header may announce."""
 
 
 def read(settings: FashionMnist, data_root: Path, scratch: Path | None = None) -> Task:
@@ -55,7 +55,7 @@ def read(settings: FashionMnist, data_root: Path, scratch: Path | None = None) -
 
 
 def raw_files(settings: FashionMnist, data_root: Path) -> list[Path]:
-    """The four files: the plain one where it is there, otherwise the packed one, existing or not."""
+    """Return the four files: the plain one if it exists, otherwise the packed one."""
     return [
         _file(data_root / settings.folder, f"{prefix}-{kind}")
         for prefix in _prefixes(settings).values()
@@ -74,10 +74,10 @@ def _file(folder: Path, name: str) -> Path:
 
 def _labels(folder: Path, prefix: str) -> np.ndarray:
     path = _file(folder, f"{prefix}-{KINDS[1]}")
-    found = list(_rows(path, LABELS))
-    if not found:
+    pieces = list(_rows(path, LABELS))
+    if not pieces:
         raise TgsageError(f"{path}: holds no labels; download it again")
-    return np.concatenate(found)
+    return np.concatenate(pieces)
 
 
 def _pieces(
@@ -93,7 +93,7 @@ def _pieces(
 
 
 def _rows(path: Path, magic: int, n: int | None = None) -> Iterator[np.ndarray]:
-    """Yield the content of an idx file a piece at a time; never more of it than its header announces."""
+    """Yield the content of an idx file a piece at a time, and no more than its header announces."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as handle:
             yield from _content(cast(IO[bytes], handle), path, magic, n)
@@ -111,10 +111,10 @@ def _content(handle: IO[bytes], path: Path, magic: int, n: int | None) -> Iterat
     head = handle.read(4 * (1 + dimensions))
     if len(head) < 4 * (1 + dimensions):
         _truncated(path)
-    found, *shape = struct.unpack(f">{1 + dimensions}I", head)
-    if found != magic:
+    found_magic, *shape = struct.unpack(f">{1 + dimensions}I", head)
+    if found_magic != magic:
         raise TgsageError(
-            f"{path}: begins with {found:#010x} and not with {magic:#010x}; is it the right file?"
+            f"{path}: begins with {found_magic:#010x} and not with {magic:#010x}; is it the right file?"
         )
     row = shape[1] * shape[2] if dimensions == 3 else 1
     if dimensions == 3 and (shape[1] != shape[2] or not row):

@@ -36,44 +36,44 @@ def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) ->
         that the training images lack, or more images are asked for than there are.
     """
     with open_archive(data_root / settings.path) as tree:
-        found = _found(tree)
-        names = sorted({name for _, name in found.get("train", [])})
-        if "train" in found and len(names) < 2:
+        by_part = _found(tree)
+        names = sorted({name for _, name in by_part.get("train", [])})
+        if "train" in by_part and len(names) < 2:
             raise TgsageError(
                 f"{tree.path}: has training images of {len(names)} class; a task needs at least 2"
             )
         number = {name: index for index, name in enumerate(names)}
         parts = {}
-        for part, images in as_used(found, settings, str(tree.path)).items():
+        for part, images in as_used(by_part, settings, str(tree.path)).items():
             for image, name in images:
                 if name not in number:
                     raise TgsageError(
                         f"{tree.path}: {image} is of class {name!r}, of which train/ has no image"
                     )
-            kept = [
+            wanted = [
                 (image, number[name])
                 for image, name in images
                 if settings.classes is None or name in settings.classes
             ]
-            parts[part] = _pieces(tree, kept, settings)
+            parts[part] = _pieces(tree, wanted, settings)
         published = Published("image_folder", str(tree.path), names, parts, settings.simulated)
         return split_task(published, settings, scratch)
 
 
 def raw_files(settings: ImageFolder, data_root: Path) -> list[Path]:
-    """The zip, or all files of the folder."""
+    """Return the zip, or all files of the folder."""
     return list_files(data_root / settings.path)
 
 
 def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
-    """Images and the names of their classes, by part."""
+    """Return the images and the names of their classes, by part."""
     images = [name for name in tree.files if is_image(name)]
     if not images:
         raise TgsageError(f"{tree.path}: holds no images")
     root = _root(images)
     depth = {name.removeprefix(root).count("/") for name in images}
     has_parts = all(name.removeprefix(root).split("/")[0] in _PARTS for name in images) and 1 not in depth
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_part: dict[str, list[tuple[str, str]]] = {}
     for image in images:
         *above, _ = image.removeprefix(root).split("/")
         if len(above) != 1 + has_parts:
@@ -81,7 +81,7 @@ def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
                 f"{tree.path}: {image} is not where images are, <class>/<image>, or <part>/<class>/<image> "
                 f"with parts {', '.join(_PARTS)}"
             )
-        found.setdefault(_PARTS[above[0]] if has_parts else "train", []).append((image, above[-1]))
+        by_part.setdefault(_PARTS[above[0]] if has_parts else "train", []).append((image, above[-1]))
     both = {name.removeprefix(root).split("/")[0] for name in images} & {"val", "validation"}
     if has_parts and len(both) > 1:
         raise TgsageError(f"{tree.path}: has both val and validation; remove one")
@@ -90,11 +90,11 @@ def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
         inside = f"{folder}/".startswith(root) and folder.removeprefix(root).count("/") == has_parts
         if inside and f"{folder}/" != root and folder not in holders:
             raise TgsageError(f"{tree.path}: {folder} holds no images; remove it, or put some there")
-    return found
+    return by_part
 
 
 def _root(images: list[str]) -> str:
-    """The one folder in which all class folders lie, as zips have it, with its slash."""
+    """Return the top folder that holds all class folders, with its slash, as zips have one."""
     first = {name.split("/")[0] for name in images}
     lies_deep = all(name.count("/") >= 2 for name in images)
     return f"{first.pop()}/" if len(first) == 1 and lies_deep and not first & set(_PARTS) else ""

@@ -42,10 +42,10 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
             )
         names = wnids if settings.class_names == "wnid" else _words(tree, f"{root}words.txt", wnids)
         number = {wnid: index for index, wnid in enumerate(wnids)}
-        kept = [settings.classes is None or name in settings.classes for name in names]
+        is_wanted = [settings.classes is None or name in settings.classes for name in names]
         parts = {
-            part: _pieces(tree, [(name, label) for name, label in found if kept[label]])
-            for part, found in (
+            part: _pieces(tree, [(name, label) for name, label in labelled if is_wanted[label]])
+            for part, labelled in (
                 ("train", _train(tree, root, number)),
                 ("test", _validation(tree, root, number)),
             )
@@ -54,46 +54,46 @@ def read(settings: TinyImageNet, data_root: Path, scratch: Path | None = None) -
 
 
 def raw_files(settings: TinyImageNet, data_root: Path) -> list[Path]:
-    """The zip, or all files of the folder."""
+    """Return the zip, or all files of the folder."""
     return list_files(data_root / settings.path)
 
 
 def _root(tree: ImageArchive) -> str:
-    """What precedes ``wnids.txt``: nothing, or the folder in which zips have it."""
-    found = [name for name in tree.files if PurePosixPath(name).name == "wnids.txt" and name.count("/") < 2]
-    if len(found) != 1:
-        raise TgsageError(f"{tree.path}: has {len(found)} files wnids.txt; is it Tiny ImageNet as published?")
-    return found[0].removesuffix("wnids.txt")
+    """Return what precedes ``wnids.txt``: nothing, or the top folder of a zip."""
+    lists = [name for name in tree.files if PurePosixPath(name).name == "wnids.txt" and name.count("/") < 2]
+    if len(lists) != 1:
+        raise TgsageError(f"{tree.path}: has {len(lists)} files wnids.txt; is it Tiny ImageNet as published?")
+    return lists[0].removesuffix("wnids.txt")
 
 
 def _words(tree: ImageArchive, file: str, wnids: list[str]) -> list[str]:
-    told = dict(line.split("\t", 1) for line in tree.lines(file) if "\t" in line)
-    missing = [wnid for wnid in wnids if not told.get(wnid, "").strip()]
+    words = dict(line.split("\t", 1) for line in tree.lines(file) if "\t" in line)
+    missing = [wnid for wnid in wnids if not words.get(wnid, "").strip()]
     if missing:
         raise TgsageError(f"{tree.path}: {file} has no words for {missing[0]}; set task.class_names to wnid")
-    first = [told[wnid].split(",")[0].strip() for wnid in wnids]
+    first = [words[wnid].split(",")[0].strip() for wnid in wnids]
     return [
         f"{word} ({wnid})" if first.count(word) > 1 else word for word, wnid in zip(first, wnids, strict=True)
     ]
 
 
 def _train(tree: ImageArchive, root: str, number: dict[str, int]) -> _Labelled:
-    found: _Labelled = []
+    labelled: _Labelled = []
     for name in tree.files:
         parts = name.removeprefix(root).split("/")
         if len(parts) == 4 and parts[0] == "train" and parts[2] == "images" and is_image(name):
             if parts[1] not in number:
                 raise TgsageError(f"{tree.path}: {name} is of class {parts[1]}, which {root}wnids.txt lacks")
-            found.append((name, number[parts[1]]))
-    labels = {label for _, label in found}
+            labelled.append((name, number[parts[1]]))
+    labels = {label for _, label in labelled}
     for wnid in (wnid for wnid, label in number.items() if label not in labels):
         raise TgsageError(f"{tree.path}: has no images in {root}train/{wnid}/images")
-    return found
+    return labelled
 
 
 def _validation(tree: ImageArchive, root: str, number: dict[str, int]) -> _Labelled:
     file, folder = f"{root}val/val_annotations.txt", f"{root}val/images/"
-    found: dict[str, int] = {}
+    labels: dict[str, int] = {}
     for count, line in enumerate(tree.lines(file), start=1):
         fields = line.split("\t")
         if len(fields) < 2:
@@ -105,13 +105,13 @@ def _validation(tree: ImageArchive, root: str, number: dict[str, int]) -> _Label
             raise TgsageError(
                 f"{tree.path}: {file}, line {count}: {fields[1]} is no class of {root}wnids.txt"
             )
-        if image in found:
+        if image in labels:
             raise TgsageError(f"{tree.path}: {file}, line {count}: {fields[0]} has a line already")
-        found[image] = number[fields[1]]
+        labels[image] = number[fields[1]]
     for name in tree.files:
-        if name.startswith(folder) and is_image(name) and name not in found:
+        if name.startswith(folder) and is_image(name) and name not in labels:
             raise TgsageError(f"{tree.path}: {name} has no line in {file}")
-    return sorted(found.items())
+    return sorted(labels.items())
 
 
 def _pieces(tree: ImageArchive, images: _Labelled) -> Iterator[Piece]:

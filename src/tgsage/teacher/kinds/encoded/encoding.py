@@ -223,17 +223,17 @@ def pls(components: Sequence[int]) -> Model:
             weights.append(weight)
             loadings.append(loading)
             answers.append(answer)
-        found = [y.new_zeros((len(components), len(other), y.shape[1])) + level for other in others]
+        predictions = [y.new_zeros((len(components), len(other), y.shape[1])) + level for other in others]
         if not weights:
-            return found
+            return predictions
         w, p, q = torch.stack(weights, 1), torch.stack(loadings, 1), torch.stack(answers)
         # PᵀW is upper triangular: the first k rotations are those of a model of k components.
         rotation = w @ torch.linalg.inv(torch.triu(p.T @ w))
-        for made, other in zip(found, others, strict=True):
+        for prediction, other in zip(predictions, others, strict=True):
             scores = (other - middle) @ rotation
             for row, n in enumerate(components):
-                made[row] += scores[:, :n] @ q[:n]
-        return found
+                prediction[row] += scores[:, :n] @ q[:n]
+        return predictions
 
     return predict
 
@@ -321,8 +321,8 @@ def cross_validate(
     held_out = torch.empty_like(y)
     fold_layers = []
     for number in range(n_folds):
-        own = y[_others(rows, {number})]
-        total = (own - own.mean(0)).square().sum(0)
+        rest = y[_others(rows, {number})]
+        total = (rest - rest.mean(0)).square().sum(0)
         layer, candidate = _choose({name: inner[name][number] for name in features}, total, choose_per)
         predicted = held[layer][number][candidate, :, torch.arange(y.shape[1])].T
         held_out[rows[number]] = predicted * scale + level
@@ -334,9 +334,9 @@ def cross_validate(
     }
     layer, candidate = _choose(outer, torch.full((y.shape[1],), float(len(y)), dtype=y.dtype), choose_per)
     # A fold in which a site never varied tells nothing of it.
-    known = np.isfinite(correlations)
-    sums = np.where(known, correlations, 0).sum(0)
-    predictivity = sums / np.maximum(known.sum(0), 1)
+    defined = np.isfinite(correlations)
+    sums = np.where(defined, correlations, 0).sum(0)
+    predictivity = sums / np.maximum(defined.sum(0), 1)
     return Fitted(layer, candidate.numpy(), predictivity, tuple(fold_layers), held_out.numpy())
 
 
@@ -360,8 +360,8 @@ def predict(
     """
     y = torch.from_numpy(np.ascontiguousarray(responses, np.float64))
     level, scale = y.mean(0), y.std(0, correction=0)
-    made = model(features, (y - level) / scale, others)[0]
-    chosen = made[torch.from_numpy(np.asarray(candidate)), :, torch.arange(y.shape[1])].T
+    predictions = model(features, (y - level) / scale, others)[0]
+    chosen = predictions[torch.from_numpy(np.asarray(candidate)), :, torch.arange(y.shape[1])].T
     return (chosen * scale + level).numpy()
 
 
@@ -392,8 +392,8 @@ def pearson(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
     flat = lengths[0] <= 1e-12 * np.maximum(np.abs(predicted).max(0), 1e-300) * np.sqrt(len(a))
     silent = lengths[1] <= 1e-12 * np.maximum(np.abs(measured).max(0), 1e-300) * np.sqrt(len(b))
     product = np.where(flat | silent, 1, lengths[0] * lengths[1])
-    found = np.where(flat, 0.0, (a * b).sum(0) / product)
-    return np.where(silent, np.nan, found)
+    r = np.where(flat, 0.0, (a * b).sum(0) / product)
+    return np.where(silent, np.nan, r)
 
 
 def _others(rows: Sequence[torch.Tensor], left_out: set[int]) -> torch.Tensor:
@@ -401,7 +401,7 @@ def _others(rows: Sequence[torch.Tensor], left_out: set[int]) -> torch.Tensor:
 
 
 def _choose(losses: Mapping[str, Any], total: torch.Tensor, choose_per: str) -> tuple[str, torch.Tensor]:
-    """The layer whose median site is explained best, and each site's candidate there."""
+    """Return the layer whose median site is explained best, and each site's candidate there."""
     best: tuple[float, str, torch.Tensor] | None = None
     for layer, loss in losses.items():
         share = loss / total

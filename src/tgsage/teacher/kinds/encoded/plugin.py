@@ -110,7 +110,7 @@ class EncodedTeacher(RecordedTargets):
         """Raise if a data set has no responses."""
         super().check(name, config)
         for target, where in self.targets.items():
-            if config.rdm_only(where.recordings):
+            if config.recordings[where.recordings].rdm_only:
                 raise ValueError(
                     f"teachers.{name}.targets.{target}.recordings: {where.recordings!r} publishes an RDM "
                     "only, to which no encoding model can be fitted; name a data set with responses"

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ....errors import TgsageError, unknown
-from ....recordings.assembly import responses, stimulus_codes, stimulus_means
+from ....recordings.assembly import means_by_code, responses, stimulus_codes
 from ....store import seed_from
 
 
@@ -78,26 +78,24 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
     data = responses(assembly)
     index, _ = stimulus_codes(assembly)
     counts = np.bincount(index)
-    means_of_all = stimulus_means(assembly).values.T
-    made = np.empty_like(data)
+    noise_data = np.empty_like(data)
     regions = assembly["region"].values.astype(str)
     for region in np.unique(regions):
         sites = np.flatnonzero(regions == region)
         rng = np.random.default_rng(seed_from("noise recordings", seed, region))
-        own = data[:, sites]
-        # In C order: sums over stimuli depend on it in their last digits.
-        means = np.ascontiguousarray(means_of_all[:, sites])
+        recorded = data[:, sites]
+        means = means_by_code(recorded, index)
         degrees = len(index) - len(counts)
-        residual = own - means[index]
+        residual = recorded - means[index]
         noise = residual.T @ residual / degrees if degrees else np.zeros((len(sites), len(sites)))
         signal = np.cov(means, rowvar=False) - noise * np.mean(1 / counts)
         drawn = means.mean(axis=0) + _exact(rng, len(counts), len(sites)) @ _root(signal).T
-        made[:, sites] = drawn[index]
+        noise_data[:, sites] = drawn[index]
         if degrees:
-            made[:, sites] += rng.standard_normal(own.shape) @ _root(noise).T
+            noise_data[:, sites] += rng.standard_normal(recorded.shape) @ _root(noise).T
     template = assembly.isel(time_bin=0, drop=True) if "time_bin" in assembly.dims else assembly
     template = template.transpose("neuroid", "presentation")
-    return template.copy(data=made.T).assign_attrs(simulated=1)
+    return template.copy(data=noise_data.T).assign_attrs(simulated=1)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import xarray as xr
 from .... import plugins
 from ....errors import TgsageError, unknown
 from ....rdm import category_means, n_stimuli, rdm, subset
-from ....recordings.assembly import responses, stimulus_codes, stimulus_means
+from ....recordings.assembly import means_by_code, responses, stimulus_codes
 from ....store import seed_from
 from ....tasks import image_hashes
 from ...ceilings import animal_bounds, measurement_ceiling, noise_ceiling
@@ -122,7 +122,7 @@ def make(
     recordings = context.loaded(settings.datasets({}))
     side = task.resolution if resolution is None and task is not None else resolution
     forbidden = task_pictures(task)
-    split_of_picture: dict[str, str] = {}
+    part_of_picture: dict[str, str] = {}
     datasets: dict[str, _Dataset] = {}
     groups: dict[str, xr.Dataset] = {}
     for target_name, where in settings.targets.items():
@@ -131,7 +131,7 @@ def make(
             raise unknown(f"recordings of {what}:", where.recordings, context.recordings)
         if where.recordings not in datasets:
             datasets[where.recordings] = _prepared(
-                *recordings[where.recordings], where.recordings, settings, side, forbidden, split_of_picture
+                *recordings[where.recordings], where.recordings, settings, side, forbidden, part_of_picture
             )
         dataset = datasets[where.recordings]
         if isinstance(dataset.source, xr.Dataset):
@@ -197,7 +197,7 @@ def _prepared(
     settings: RecordedTeacher,
     side: int | None,
     forbidden: Mapping[str, str],
-    split_of_picture: dict[str, str],
+    part_of_picture: dict[str, str],
 ) -> _Dataset:
     """Order, show, categorise and split the stimuli of a data set."""
     where = f"recordings {name!r}"
@@ -227,7 +227,9 @@ def _prepared(
         pictures = image_hashes(images)
         for candidate in (pictures, image_hashes(raw)):
             refuse_shared(candidate, forbidden, ids, where)
-    split = assign_splits(category, settings.splits, where=where, pictures=pictures, known=split_of_picture)
+    split = assign_splits(
+        category, settings.splits, where=where, pictures=pictures, part_of_picture=part_of_picture
+    )
     return _Dataset(source, Stimuli(ids, category, split, images), shown)
 
 
@@ -315,8 +317,7 @@ def _patterns(
     """Return mean responses (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
     sites = site_names(assembly)
     refuse_not_finite(data, sites, stimuli.stimulus_id[index], what)
-    # In C order: sums over stimuli depend on it in their last digits.
-    means = np.ascontiguousarray(stimulus_means(assembly).values.T)
+    means = means_by_code(data, index)
     refuse_constant(means if settings.zscore else data, sites, what)
     if settings.metric == "poisson" and (settings.zscore or (data < 0).any()):
         raise TgsageError(
