@@ -108,6 +108,13 @@ def test_every_example_can_be_planned(path, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_one_rule_trains_and_one_scores(searched):
+    """So that a profile can say what all of these jobs may use."""
+    rules = searched[0].snakemake("--list-rules").split()
+    assert {"train", "score", "promote"} <= set(rules)
+    assert not [name for name in rules if re.search(r"\d|train_|score_", name)]
+
+
 @pytest.mark.parametrize(
     "change",
     [

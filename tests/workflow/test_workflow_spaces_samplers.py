@@ -158,19 +158,22 @@ def test_plugins_in_files(workspace):
 
 MISTAKES = {
     "an override that changes the choices": (
-        lambda s: s["finalists"].update(space={"blocks": 3}),
+        lambda c: c["search"]["finalists"].update(space={"blocks": 3}),
         "search.finalists.space: blocks: changes the choices",
     ),
     "an unknown override": (
-        lambda s: s["final"].update(space={"widht": 8}),
+        lambda c: c["search"]["final"].update(space={"widht": 8}),
         "search.final.space: unknown override of space cell 'widht' (did you mean 'width'?)",
     ),
+    "no file of plugins": (lambda c: c.update(plugins=["nope.py"]), "plugins: nope.py: no such file"),
     "an unknown space": (
-        lambda s: s.update(space={"name": "cel"}),
+        lambda c: c["search"].update(space={"name": "cel"}),
         "search.space.name: unknown value 'cel' (did you mean 'cell'?)",
     ),
     "no file of the guidance": (
-        lambda s: s["arms"]["monkey"].update(guidance={"name": "calibrated", "fitted": "nope.json"}),
+        lambda c: c["search"]["arms"]["monkey"].update(
+            guidance={"name": "calibrated", "fitted": "nope.json"}
+        ),
         "search.arms.monkey.guidance: nope.json: no such file",
     ),
 }
@@ -181,7 +184,7 @@ MISTAKES = {
 def test_what_is_missing_is_told_before_anything_runs(workspace, mistake):
     change, words = MISTAKES[mistake]
     config = copy.deepcopy(TINY)
-    change(config["search"])
+    change(config)
     workspace.write_config(config)
     output = workspace.snakemake("-n", "search_with_monkey_teacher", fails=True)
     assert words in output and "Traceback (most recent call last)" not in output

@@ -279,10 +279,6 @@ def stage_space(stage):
         raise WorkflowError(f"search.{stage}.space: {error}") from None
 
 
-# A mistake there is told before anything runs.
-MATURE_SPACES = [stage_space(stage) for stage in (FINALISTS, FINAL)]
-
-
 def stage_packs(stage):
     """Positions, among a stage's proposals, of the candidates of each pack."""
     if stage in (FINALISTS, FINAL):

@@ -80,9 +80,9 @@ def score_candidate(
         ``status`` ("ok", "failed", "invalid", "timeout"), ``reason``, ``candidate``, ``store_key``,
         those of the scoring (:meth:`Scoring.attributes`), ``teacher``, ``teacher_digest``, ``simulated``,
         ``n_probes``, and ``validation_seen``: 1 if the recipe trained on the validation images, whose
-        accuracy is then no estimate of anything. A candidate that failed or timed out has no checkpoints. It is ``invalid``
-        if some target has no layer with a finite similarity. With an observed teacher the same of its targets
-        under names with ``observed_`` before them, on the dimension ``observed`` (see
+        accuracy is then no estimate of anything. A candidate that failed or timed out has no checkpoints. It
+        is ``invalid`` if some target has no layer with a finite similarity. With an observed teacher the same
+        of its targets under names with ``observed_`` before them, on the dimension ``observed`` (see
         :func:`tgsage.runs.rsa.observed_part`), and attributes ``observed_teacher`` and ``observed_digest``.
 
     Raises
