@@ -10,10 +10,10 @@ import pytest
 import scipy.stats
 import torch
 
-from tgsage.runs.settings import CompareMethod
 from tgsage.errors import TgsageError
 from tgsage.rdm import METHODS, compare, comparison, rdm, subset
 from tgsage.rdm.ranks import average_ranks, inversions
+from tgsage.runs.settings import CompareMethod
 
 
 def slow(a: np.ndarray, b: np.ndarray, method: str) -> float:

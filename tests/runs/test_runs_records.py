@@ -6,11 +6,10 @@ import json
 
 import pytest
 
-from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import records
-from tgsage.runs.settings import SearchSettings, read_settings, write_settings
+from tgsage.runs.settings import Scoring, SearchSettings, read_settings, write_settings
 from tgsage.samplers.random.plugin import RandomSampler
 
 SETTINGS = SearchSettings(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.rsa import undefined_target
+from tgsage.runs.settings import Scoring
 
 NAN = float("nan")
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
-from tgsage.runs.settings import Measuring
+from tgsage.runs.settings import Measuring, Scoring
 from tgsage.runs.stage_calls import call_stage
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import xarray as xr
 from scoring_fakes import easy_task, group, make_teacher
 
 from tgsage import scoring, spaces
-from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
+from tgsage.runs.settings import Scoring
 from tgsage.store import Store
 from tgsage.training import ensure_trained, evaluate
 from tgsage.training.settings import Recipe

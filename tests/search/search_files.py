@@ -9,12 +9,11 @@ import numpy as np
 import xarray as xr
 
 from tgsage import spaces
-from tgsage.runs.settings import Scoring
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import PackFolder, StageFolder
 from tgsage.runs.records import Proposal, read_proposals, write_trainings
 from tgsage.runs.rsa import as_observed
-from tgsage.runs.settings import Maturing, Measuring, SearchIdentity
+from tgsage.runs.settings import Maturing, Measuring, Scoring, SearchIdentity
 from tgsage.spaces.cell.plugin import CellSpace
 
 SPACE = CellSpace(name="cell", blocks=2, width=4, reductions=1)

@@ -18,14 +18,13 @@ from search_files import (
 )
 
 from tgsage import search, spaces
-from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import finalists, ledger, profiles
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import SearchFolder, StageFolder
 from tgsage.runs.records import read_proposals, read_trainings
-from tgsage.runs.settings import Proposing, SearchSettings, write_settings
+from tgsage.runs.settings import Proposing, Scoring, SearchSettings, write_settings
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.search.collect import read_measured, tabulate

@@ -112,7 +112,7 @@ def test_stimuli_shown_once_drop_out_or_leave_no_ceiling() -> None:
 
 
 def test_category_form_is_the_ceiling_of_the_category_rdm() -> None:
-    data, shown, counts = presentations()
+    data, shown, _counts = presentations()
     labels = np.array([f"c{stimulus % 6}" for stimulus in range(24)])
     found = noise_ceiling(data, shown, {"all": np.arange(24)}, categories=labels, n_splits=2, seed=1)["all"]
     values = []

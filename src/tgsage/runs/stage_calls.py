@@ -21,7 +21,7 @@ def call_stage(call: str, values: Mapping[str, Any]) -> set[str]:
     call
         ``"module:function"``.
     values
-        Files, lists of files, numbers, and settings as :meth:`tgsage.settings.Section.plain` gives them. A
+        Files, lists of files, numbers, and settings as :meth:`tgsage.plugins.Section.plain` gives them. A
         mapping becomes the settings class that the parameter's annotation names. A list becomes its first
         item, or None if it is empty, unless the annotation asks for a sequence.
 
