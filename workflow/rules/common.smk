@@ -70,7 +70,7 @@ wildcard_constraints:
 
 @functools.cache
 def code_of_modules(call, modules):
-    return stage_digest(call, *modules)
+    return stage_digest(call, modules=modules)
 
 
 def code(call, *settings, figures_of=None):
@@ -186,6 +186,12 @@ def guidance_files(wildcards):
                 f"search.arms.{wildcards.arm}.guidance: {file}: no such file in {Path.cwd()}"
             )
     return files
+
+
+def judging(wildcards):
+    """Plugins that judge: the arm's guidance and, to read the architectures in its files, the space."""
+    guidance = SEARCH.arms[wildcards.arm].guidance
+    return [guidance, SEARCH.space] if guidance.files() else [guidance]
 
 
 # Settings that stages are given: each group holds what one stage reads, so that a change runs that stage again.

@@ -141,9 +141,7 @@ rule promote:
         rung=lambda w: int(w.rung),
         measuring=measuring,
         guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
-        code=lambda w: code(
-            "tgsage.search.halving:promote", SEARCH.arms[w.arm].guidance
-        ),
+        code=lambda w: code("tgsage.search.halving:promote", *judging(w)),
     message:
         "Choose who goes on to rung {wildcards.rung} of round {wildcards.round}, {wildcards.arm}, "
         "seed {wildcards.seed}"
@@ -172,9 +170,7 @@ rule collect:
         call="tgsage.search.collect:collect_round",
         measuring=measuring,
         guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
-        code=lambda w: code(
-            "tgsage.search.collect:collect_round", SEARCH.arms[w.arm].guidance
-        ),
+        code=lambda w: code("tgsage.search.collect:collect_round", *judging(w)),
     message:
         "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:

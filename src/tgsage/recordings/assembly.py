@@ -190,9 +190,12 @@ def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
             if np.array_equal(values[first][codes], values):
                 coords[str(name)] = ("stimulus", values[first])
     return xr.DataArray(
-        np.ascontiguousarray(means.T), dims=("neuroid", "stimulus"), coords=coords, name="data",
+        np.ascontiguousarray(means.T),
+        dims=("neuroid", "stimulus"),
+        coords=coords,
+        name="data",
         attrs=dict(assembly.attrs),
-    )  # fmt: skip
+    )
 
 
 def means_by_code(values: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -139,9 +139,13 @@ def save_stimuli(stimuli: xr.Dataset, path: str | os.PathLike[str]) -> None:
     images = stimuli["images"].values
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset(
-            "images", data=images, chunks=(1, *images.shape[1:]), compression="gzip", compression_opts=4,
+            "images",
+            data=images,
+            chunks=(1, *images.shape[1:]),
+            compression="gzip",
+            compression_opts=4,
             fletcher32=True,
-        )  # fmt: skip
+        )
         for name, column in stimuli.variables.items():
             if name == "images" or column.dims != ("stimulus",):
                 continue

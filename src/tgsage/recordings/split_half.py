@@ -84,9 +84,12 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
         corrected = 2 * r / (1 + r)
     coords = {str(name): coord for name, coord in assembly.coords.items() if coord.dims == ("neuroid",)}
     return xr.DataArray(
-        corrected, dims="neuroid", coords=coords, name="reliability",
+        corrected,
+        dims="neuroid",
+        coords=coords,
+        name="reliability",
         attrs={"n_splits": n_splits, "seed": seed, "correction": "Spearman-Brown"},
-    )  # fmt: skip
+    )
 
 
 def check_repeated(assembly: xr.DataArray, counts: np.ndarray) -> None:

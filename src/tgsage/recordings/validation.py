@@ -13,9 +13,12 @@ from .assembly import PRESENTATION_COORDS, SITE_COORDS, stimulus_means, units, u
 
 
 def validate(
-    assembly: xr.DataArray, stimuli: xr.Dataset | None = None, *, where: str = "recordings",
+    assembly: xr.DataArray,
+    stimuli: xr.Dataset | None = None,
+    *,
+    where: str = "recordings",
     constant: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Check an assembly, its stimuli, and that they belong together.
 
     NaN and infinite responses are errors. Negative responses are errors where the responses are counts

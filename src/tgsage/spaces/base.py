@@ -264,7 +264,8 @@ class Space(ABC):
         -------
         dict
             ``nodes`` (``id``, ``cell``, ``kind``: input, block or output, ``label``) and ``edges``
-            (``source``, ``target``, ``cell``, ``operation``).
+            (``source``, ``target``, ``cell``, ``operation``, and optionally ``label``: what the operation is
+            called).
         """
         texts = [f"{name}\n{value}" for name, value in self.canonical(arch).choices]
         names = ["image", *(f"choice {index + 1}" for index in range(len(texts))), "output"]

@@ -42,7 +42,9 @@ def is_infrastructure(module: str) -> bool:
     return len(parts) == 1 or parts[1] in INFRASTRUCTURE or parts[-1] in DECLARATIONS
 
 
-def stage_digest(*stages: str, settings: Iterable[Any] = (), root: Path | None = None) -> str:
+def stage_digest(
+    *stages: str, settings: Iterable[Any] = (), modules: Iterable[str] = (), root: Path | None = None
+) -> str:
     """Digest the code that decides what a stage computes, so that a workflow can see when it changed.
 
     Parameters
@@ -52,6 +54,8 @@ def stage_digest(*stages: str, settings: Iterable[Any] = (), root: Path | None =
         ``"tgsage.search.propose:propose_round"``.
     settings
         Settings of plugins that the stage uses; nested ones count, too.
+    modules
+        Full names of further modules, e.g. those that :func:`plugin_modules` returns.
     root
         The package's folder, where it is not the one that is running.
 
@@ -65,8 +69,8 @@ def stage_digest(*stages: str, settings: Iterable[Any] = (), root: Path | None =
     ModuleNotFoundError
         If there is no such module.
     """
-    modules = [_full_name(stage) for stage in stages] + sorted(set(plugin_modules(settings)))
-    found = closure(*modules, root=root)
+    names = [_full_name(stage) for stage in stages] + sorted({*plugin_modules(settings), *modules})
+    found = closure(*names, root=root)
     return digest(sorted((module.label, module.tree_digest) for module in found.values()))[:16]
 
 

@@ -49,8 +49,17 @@ def read_pickle(path: Path) -> dict[str, Any]:
         raise TgsageError(
             f"{path}: no such file; put the published python version there, or point TGSAGE_DATA to it"
         ) from None
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-            pickle.UnpicklingError, MemoryError) as error:  # fmt: skip
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        pickle.UnpicklingError,
+        MemoryError,
+    ) as error:
         reason = str(error) or type(error).__name__
         raise TgsageError(
             f"{path}: is truncated or not what was published ({reason}); download it again"

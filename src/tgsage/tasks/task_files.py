@@ -104,8 +104,9 @@ def _content(
     file: h5py.File, handle: BinaryIO, where: str, mapped_bytes: int
 ) -> tuple[dict[str, Part], dict[str, Any], bool]:
     """Return the parts, the attributes, and whether images are memory-mapped."""
-    missing = [f"{part}/{name}" for part in PARTS for name in ("images", "labels")
-               if f"{part}/{name}" not in file]  # fmt: skip
+    missing = [
+        f"{part}/{name}" for part in PARTS for name in ("images", "labels") if f"{part}/{name}" not in file
+    ]
     missing += [name for name in ("name", "classes", "simulated", "digest") if name not in file.attrs]
     if missing:
         raise TgsageError(f"{where}: lacks {missing[0]}, so it is no task file; delete it and run again")

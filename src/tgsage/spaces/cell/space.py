@@ -16,6 +16,17 @@ from .blocks import OPERATIONS, Block, least_equivalent, unused_blocks
 if TYPE_CHECKING:
     from .plugin import CellSpace as Settings
 
+LABELS = {
+    "sep_3x3": "separable\n3×3",
+    "sep_5x5": "separable\n5×5",
+    "sep_7x7": "separable\n7×7",
+    "conv_1x7_7x1": "1×7 then\n7×1",
+    "dil_3x3": "dilated\n3×3",
+    "avg_pool_3x3": "avg pool\n3×3",
+    "max_pool_3x3": "max pool\n3×3",
+}
+"""What a drawing calls the operations."""
+
 CELL_INPUTS = ("h-2", "h-1")
 """Output of the cell before the last, and of the last."""
 
@@ -144,8 +155,9 @@ class CellSpace(Space):
         dict
             ``nodes``: ``id``, ``cell`` (normal or reduction), ``kind`` (input, block, output), ``label``, and
             for blocks ``block`` (1, 2, ...) and ``operations`` (two). ``edges``: ``source``, ``target``,
-            ``cell``, ``operation`` (of a block's side, or ``concat`` into the output). If the reduction cell
-            is searched apart, there are two graphs, with the ids ``normal.*`` and ``reduction.*``.
+            ``cell``, ``operation`` (of a block's side, with a ``label``, or ``concat`` into the output). If
+            the reduction cell is searched apart, there are two graphs, with the ids ``normal.*`` and
+            ``reduction.*``.
         """
         nodes: list[dict[str, Any]] = []
         edges: list[dict[str, Any]] = []
@@ -172,6 +184,7 @@ class CellSpace(Space):
                             "target": names[2 + index],
                             "cell": cell,
                             "operation": operation,
+                            "label": LABELS.get(operation, operation),
                         }
                     )
             output = f"{prefix}output"

@@ -48,16 +48,6 @@ ADD = 0.085
 LANE, GAP, ROW = 0.06, 0.16, 0.42
 INPUT = 1.15
 
-OPERATIONS = {
-    "sep_3x3": "separable\n3×3",
-    "sep_5x5": "separable\n5×5",
-    "sep_7x7": "separable\n7×7",
-    "conv_1x7_7x1": "1×7 then\n7×1",
-    "dil_3x3": "dilated\n3×3",
-    "avg_pool_3x3": "avg pool\n3×3",
-    "max_pool_3x3": "max pool\n3×3",
-}
-
 TINTS = {
     "sep": "#d6e6f2",
     "conv": "#e3dcf0",
@@ -100,8 +90,8 @@ class Node:
     layer: int
     width: float
     label: str = ""
-    operations: list[tuple[str, str]] = field(default_factory=list)
-    """Of a block: (source, operation) of both sides, from left to right."""
+    operations: list[tuple[str, str, str]] = field(default_factory=list)
+    """Of a block: (source, operation, label) of both sides, from left to right."""
     x: float = 0.0
 
 
@@ -130,7 +120,7 @@ def cell(graph: Graph, *, title: str = "") -> Figure:
     ----------
     graph
         As from ``space.graph(arch)``: ``nodes`` (id, cell, kind: input, block or output, label; operations of
-        blocks) and ``edges`` (source, target, cell, operation).
+        blocks) and ``edges`` (source, target, cell, operation, and optionally its label).
     title
         Above the drawing, e.g. the candidate's key.
 
@@ -185,9 +175,11 @@ def place(
         Nodes by name, lanes included; and the edges.
     """
     kinds = {str(node["id"]): str(node["kind"]) for node in nodes}
-    incoming: dict[str, list[tuple[str, str]]] = {name: [] for name in kinds}
+    incoming: dict[str, list[tuple[str, str, str]]] = {name: [] for name in kinds}
     for edge in edges:
-        incoming[str(edge["target"])].append((str(edge["source"]), str(edge["operation"])))
+        operation = str(edge["operation"])
+        label = str(edge.get("label", operation.replace("_", " ", 1).replace("_", "\n")))
+        incoming[str(edge["target"])].append((str(edge["source"]), operation, label))
     layers = _layers(kinds, incoming)
     placed: dict[str, Node] = {}
     for node in nodes:
@@ -197,7 +189,7 @@ def place(
         placed[name] = Node(name, kind, layers[name], width, str(node.get("label", name)), operations)
     drawn = []
     for name, sources in incoming.items():
-        for side, (source, _) in enumerate(sources):
+        for side, (source, *_) in enumerate(sources):
             between = range(layers[source] + 1, layers[name])
             lanes = {level: f"{source}>{name}.{side}@{level}" for level in between}
             placed |= {lane: Node(lane, "lane", level, LANE) for level, lane in lanes.items()}
@@ -209,13 +201,13 @@ def place(
     return placed, drawn
 
 
-def _layers(kinds: Mapping[str, str], incoming: Mapping[str, list[tuple[str, str]]]) -> dict[str, int]:
+def _layers(kinds: Mapping[str, str], incoming: Mapping[str, list[tuple[str, str, str]]]) -> dict[str, int]:
     """Return each node's layer: the longest path from an input; outputs are below everything else."""
     layers: dict[str, int] = {}
 
     def depth(name: str) -> int:
         if name not in layers:
-            above = [depth(source) for source, _ in incoming[name]]
+            above = [depth(source) for source, *_ in incoming[name]]
             layers[name] = 0 if kinds[name] == "input" else 1 + max(above, default=0)
         return layers[name]
 
@@ -392,9 +384,8 @@ def _box(panel: Axes, x: float, top: float, size: tuple[float, float], text: str
 def _block(panel: Axes, node: Node, top: float, bottom: float, colour: str) -> None:
     middle = bottom + ADD
     grey = "#9a9a9a"
-    for side, (_, operation) in enumerate(node.operations):
+    for side, (_, operation, label) in enumerate(node.operations):
         x = node.x + (side - 0.5) * (BOX + BETWEEN)
-        label = OPERATIONS.get(operation, operation.replace("_", " ", 1).replace("_", "\n"))
         tint = TINTS.get(operation.split("_")[0], "#f4f4f4")
         _box(panel, x, top, (BOX, HEIGHT), label, facecolor=tint, edgecolor=grey, linewidth=0.7)
         x_line, y_line = [x, x, node.x], [top - HEIGHT, middle, middle]

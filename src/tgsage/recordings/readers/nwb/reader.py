@@ -181,9 +181,13 @@ def _sorted(content: NwbContent, site: int, path: Path) -> np.ndarray:
 
 
 def _within_observation(
-    content: NwbContent, sites: np.ndarray, rows: np.ndarray, onsets: np.ndarray, path: Path,
+    content: NwbContent,
+    sites: np.ndarray,
+    rows: np.ndarray,
+    onsets: np.ndarray,
+    path: Path,
     settings: NwbRecordings,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """Find sites and presentations (indices into ``rows``) whose windows were all observed."""
     starts, ends = (onsets + edge / 1000 for edge in settings.window_ms)
     valid = np.ones(len(onsets), dtype=bool)
@@ -224,9 +228,13 @@ def _within_observation(
 
 
 def _categories(
-    settings: NwbRecordings, content: NwbContent, rows: np.ndarray, shown: np.ndarray, names: Sequence[str],
+    settings: NwbRecordings,
+    content: NwbContent,
+    rows: np.ndarray,
+    shown: np.ndarray,
+    names: Sequence[str],
     path: Path,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     if settings.category_column is None:
         return np.full(len(names), "")
     table = pd.DataFrame(
