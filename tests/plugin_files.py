@@ -13,16 +13,16 @@ from tgsage.config import run
 def registered(*files: str) -> Iterator[None]:
     """Register the plugins in these files, and forget them afterwards."""
     plugins.every("space")
-    before = {kind: dict(names) for kind, names in plugins._REGISTRY.items()}
+    before = {kind: dict(names) for kind, names in registry._REGISTRY.items()}
     schema = run.RunConfig.__pydantic_core_schema__
     try:
         plugins.load_files(files)
         yield
     finally:
         for kind, names in before.items():
-            plugins._REGISTRY[kind].clear()
-            plugins._REGISTRY[kind].update(names)
-        plugins._FILES.clear()
+            registry._REGISTRY[kind].clear()
+            registry._REGISTRY[kind].update(names)
+        registry._FILES.clear()
         plugins._rebuild_choices()
         if run.RunConfig.__pydantic_core_schema__ is not schema:
             run._rebuild(run.RunConfig)

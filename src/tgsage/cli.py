@@ -136,7 +136,8 @@ def _status_lines(standing: Standing) -> list[Any]:
     from rich.table import Table
 
     counts = ", ".join(f"{number} {status}" for status, number in standing["counts"].items()) or "none yet"
-    title = f"{standing['arm']}, seed {standing['seed']}: {standing['done']} of {standing['total']} candidates ({counts})"
+    title = f"{standing['arm']}, seed {standing['seed']}: "
+    title += f"{standing['done']} of {standing['total']} candidates ({counts})"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     targets = [name for name in standing["table"].columns if name.startswith("tg_")]
     for name in ("rank", "candidate", "round", "slot", "accuracy", "TG", *targets, "score", "parameters"):

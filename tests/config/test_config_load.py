@@ -11,7 +11,7 @@ import yaml
 from tgsage import plugins
 from tgsage.config import load
 from tgsage.errors import TgsageError
-from tgsage.settings import Section
+from tgsage.plugins import Section
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))

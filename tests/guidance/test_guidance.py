@@ -13,9 +13,8 @@ from tgsage import guidance, plugins
 from tgsage.config.search import Arm
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
-from tgsage.guidance.settings import GuidanceSource
+from tgsage.plugins import Section
 from tgsage.runs import ledger
-from tgsage.settings import Section, section
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_wrong_settings_are_one_line(case):
 def test_plain_values_come_back_as_the_same_settings(values):
     arm = Arm(teacher="monkey", guidance=values)
     assert isinstance(arm.guidance, Section)
-    assert section(GuidanceSource, arm.guidance.plain()) == arm.guidance
+    assert plugins.settings("guidance", arm.guidance.plain()) == arm.guidance
 
 
 def test_an_arm_has_the_papers_score_by_default():

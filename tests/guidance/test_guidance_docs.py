@@ -11,9 +11,7 @@ from guidance_tables import made_up, mature_of
 
 from tgsage import guidance, plugins
 from tgsage.config.search import Arm
-from tgsage.guidance.settings import GuidanceSource
 from tgsage.runs import ledger, profiles
-from tgsage.settings import section
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "guidance.md").read_text(encoding="utf-8")
 SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.S)]
@@ -22,7 +20,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: str(snippet["guidance"]))
 def test_every_snippet_is_a_guidance(snippet):
-    settings = section(GuidanceSource, snippet["guidance"])
+    settings = plugins.settings("guidance", snippet["guidance"])
     assert settings.name == snippet["guidance"]["name"]
     arm = Arm.model_validate({"teacher": "monkey", **snippet})
     assert arm.guidance == settings

@@ -17,6 +17,7 @@ from scipy.stats import binomtest, rankdata, spearmanr
 
 from tgsage import plots, spaces, tasks
 from tgsage import teacher as teachers
+from tgsage.plugins import checked
 from tgsage.runs import finalists as finalists_table
 from tgsage.runs import ledger as tables
 from tgsage.runs import rdms as rdms_file
@@ -24,7 +25,6 @@ from tgsage.runs import records
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import RunFolder, SearchFolder
 from tgsage.runs.settings import SearchSettings, write_settings
-from tgsage.settings import checked
 from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")

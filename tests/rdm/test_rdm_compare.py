@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from tgsage.config.scoring import CompareMethod
+from tgsage.runs.settings import CompareMethod
 from tgsage.errors import TgsageError
 from tgsage.rdm import METHODS, compare, comparison, rdm, subset
 from tgsage.rdm.ranks import average_ranks, inversions

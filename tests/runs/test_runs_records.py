@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import records

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.rsa import undefined_target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs.settings import Measuring

@@ -12,7 +12,7 @@ import xarray as xr
 from scoring_fakes import easy_task, group, make_teacher
 
 from tgsage import scoring, spaces
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
 from tgsage.store import Store

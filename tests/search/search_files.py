@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from tgsage import spaces
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import PackFolder, StageFolder
 from tgsage.runs.records import Proposal, read_proposals, write_trainings

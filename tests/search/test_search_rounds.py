@@ -18,7 +18,7 @@ from search_files import (
 )
 
 from tgsage import search, spaces
-from tgsage.config.scoring import Scoring
+from tgsage.runs.settings import Scoring
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import finalists, ledger, profiles

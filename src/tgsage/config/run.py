@@ -11,12 +11,11 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from ..errors import TgsageError, nearest
-from ..plugins import TAGS, Choice, alternatives, load_files
+from ..plugins import TAGS, Choice, Field, Section, alternatives, load_files, refuse_unknown
 from ..recordings.settings import RecordingsSettings
-from ..settings import Field, Section, refuse_unknown
+from ..runs.settings import Scoring
 from ..tasks.settings import TaskSettings
 from ..teacher.settings import TeacherSettings
-from .scoring import Scoring
 from .search import Search
 
 MAXIMAL_ROUNDS = 100
@@ -69,7 +68,12 @@ class RunConfig(Section):
                 name = getattr(settings, field)
                 if name is not None:
                     refuse_unknown("teacher", f"search.arms.{arm}.{field}", name, self.teachers)
-            settings.guidance.check(arm, self)
+            settings.guidance.check(
+                arm,
+                teacher=settings.teacher,
+                observe=settings.observe,
+                keeps_untrained=self.search.premature.checkpoints[0] == 0,
+            )
             if settings.observe is not None and settings.observe == settings.teacher:
                 raise ValueError(
                     f"search.arms.{arm}.observe: {settings.observe!r} is the teacher already; name another "
@@ -93,6 +97,11 @@ class RunConfig(Section):
     def folder(self) -> str:
         """``<results>/<run>``."""
         return f"{self.results}/{self.run}"
+
+    @property
+    def layers_are_chosen(self) -> bool:
+        """Whether layers are chosen on stimuli that do not reward."""
+        return self.scoring.chooses_elsewhere
 
     def rdm_only(self, dataset: str) -> bool:
         """Whether the data set publishes RDMs and no responses."""

@@ -9,9 +9,9 @@ from pydantic import field_validator
 
 from ..guidance.paper.plugin import PPlusTg
 from ..guidance.settings import GuidanceSource
+from ..plugins import Field, Section
 from ..samplers.settings import SamplerSource
 from ..samplers.tpe.plugin import TpeSampler
-from ..settings import Field, Section
 from ..spaces.settings import SpaceSource
 from ..training.settings import Recipe
 

@@ -39,6 +39,11 @@ def column(ledger: pd.DataFrame, name: str) -> pd.Series:
     return ledger[name].astype("float64")
 
 
+def targets(ledger: pd.DataFrame) -> list[str]:
+    """Return the names of the teacher's targets in the order of the ledger's columns."""
+    return [name.removeprefix("tg_") for name in ledger.columns if name.startswith("tg_")]
+
+
 def accuracy(ledger: pd.DataFrame) -> pd.Series:
     """Return P, fractions in [0, 1].
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
-from ..plugins import Choice, Plugin
-from ..settings import Field
-
-if TYPE_CHECKING:
-    from ..config.run import RunConfig
+from ..plugins import Choice, Field, Plugin
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -36,9 +32,19 @@ class GuidanceSettings(Plugin):
         """Return the files that the guidance reads, as the configuration names them."""
         return []
 
-    def check(self, arm: str, config: RunConfig) -> None:
-        """Raise a ValueError if an arm of the configuration lacks what the guidance needs."""
-        if self.needs_teacher and config.search.arms[arm].teacher is None:
+    def check(self, arm: str, *, teacher: str | None, observe: str | None, keeps_untrained: bool) -> None:  # noqa: ARG002
+        """Raise a ValueError if an arm of the configuration lacks what the guidance needs.
+
+        Parameters
+        ----------
+        arm
+            Name of the arm.
+        teacher, observe
+            Names of its teachers.
+        keeps_untrained
+            Whether candidates are also measured before they are trained.
+        """
+        if self.needs_teacher and teacher is None:
             raise ValueError(
                 f"search.arms.{arm}: guidance {self.plugin_name()!r} needs a teacher; name one or choose "
                 "p_only"

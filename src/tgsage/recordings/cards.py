@@ -12,8 +12,7 @@ import yaml
 from pydantic import ValidationError, field_validator
 
 from ..errors import TgsageError, unknown
-from ..plugins import Choice
-from ..settings import Field, Section
+from ..plugins import Choice, Field, Section
 from .assembly_files import read_assembly, read_stimuli
 from .make_recordings import make_published_rdm, read
 from .places import card_files, data_root

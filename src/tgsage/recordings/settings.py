@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..plugins import Plugin
-from ..settings import Field, Section
+from ..plugins import Field, Plugin, Section
 
 
 class Selection(Section):

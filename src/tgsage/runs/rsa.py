@@ -21,7 +21,7 @@ from .rdms import check_version
 from .records import PathLike
 
 if TYPE_CHECKING:
-    from ..config.scoring import Scoring
+    from .settings import Scoring
 
 VERSION = 2
 

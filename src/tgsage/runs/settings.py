@@ -5,13 +5,11 @@ A stage gets only the group that it reads, so that a change runs again what depe
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from ..config.scoring import Scoring
 from ..guidance.settings import GuidanceSettings
-from ..plugins import Choice, load_files
+from ..plugins import Choice, Field, Section, checked, load_files
 from ..samplers.settings import SamplerSettings
-from ..settings import Section, checked
 from ..spaces.settings import SpaceSettings
 from ..training.settings import Recipe
 from .records import PathLike, read_record, write_record
@@ -20,6 +18,29 @@ __all__ = [
     "GuidanceSettings", "Maturing", "Measuring", "Proposing", "Recipe", "SamplerSettings", "Scoring",
     "SearchIdentity", "SearchSettings", "SpaceSettings", "read_settings", "write_settings",
 ]  # fmt: skip
+
+
+CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
+
+
+class Scoring(Section):
+    """How a candidate is compared with a teacher."""
+
+    compare: CompareMethod = "spearman"
+    """Correlation of two RDMs: the paper's example is Pearson's, the field reports Spearman's."""
+    layer_choice: Literal["same", "split"] = "same"
+    """``same``: the layer is chosen where the reward is taken (the paper); ``split``: on other images."""
+    batch_size: int = Field(default=256, ge=1)
+    """Images at a time."""
+
+    @property
+    def chooses_elsewhere(self) -> bool:
+        """Whether layers are chosen on other stimuli than those that reward."""
+        return self.layer_choice == "split"
+
+    def attributes(self) -> dict[str, str]:
+        """Return what a scored file says of the method."""
+        return {"method": self.compare, "layer_choice": self.layer_choice}
 
 
 class SearchIdentity(Section):

@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..plugins import Plugin, every
+from ..plugins import Plugin, Section, checked, every
 from ..plugins import settings as plugin_settings
-from ..settings import Section, checked
 from . import settings as _settings_of_a_search  # noqa: F401 - known by their names from then on
 
 

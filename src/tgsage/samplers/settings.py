@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from ..plugins import Choice, Plugin
-from ..settings import Field
+from ..plugins import Choice, Field, Plugin
 
 
 class SamplerSettings(Plugin):

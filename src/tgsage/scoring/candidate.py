@@ -21,7 +21,7 @@ from ..training.settings import Recipe
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
-    from ..config.scoring import Scoring
+    from ..runs.settings import Scoring
     from ..spaces import Space
     from ..tasks import Task
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from ..errors import unknown
-from ..plugins import Choice, Plugin
-from ..settings import checked
+from ..plugins import Choice, Plugin, checked
 
 
 class SpaceSettings(Plugin):

@@ -3,6 +3,7 @@ from .atomic import replacing_folder as replacing_folder
 from .atomic import write_json as write_json
 from .atomic import write_text as write_text
 from .code import stage_digest as stage_digest
+from .contents import data_root as data_root
 from .entries import Store as Store
 from .entries import Usage as Usage
 from .hashing import digest as digest

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ..plugins import Plugin
-from ..settings import Field
+from ..plugins import Field, Plugin
 
 
 class TaskSettings(Plugin):

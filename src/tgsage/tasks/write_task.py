@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .. import recordings, tasks
+from .. import tasks
+from ..store import data_root
 
 if TYPE_CHECKING:
     from .settings import TaskSettings
@@ -13,4 +14,4 @@ if TYPE_CHECKING:
 
 def write_task(task: str | os.PathLike[str], *, settings: TaskSettings, data: str | None) -> None:
     """Make a task, and write its file; ``data`` is the configured data folder."""
-    tasks.write(settings, recordings.data_root(data), task)
+    tasks.write(settings, data_root(data), task)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from pydantic import model_validator
 
-from ..plugins import Plugin
-from ..settings import Field, Section, refuse_unknown
+from ..plugins import Field, Plugin, Section, refuse_unknown
 
 if TYPE_CHECKING:
-    from ..config.run import RunConfig
+    from ..recordings.settings import RecordingsSettings
 
 RdmMetric = Literal["correlation", "sqeuclidean", "cosine", "crossnobis", "poisson"]
 
@@ -73,6 +72,22 @@ class CifarResNet(Section):
     """Passes over the task's training images, where there is no checkpoint."""
 
 
+class Surroundings(Protocol):
+    """What of a run's configuration a teacher is checked against."""
+
+    @property
+    def recordings(self) -> Mapping[str, RecordingsSettings]:
+        """Data sets by name."""
+
+    @property
+    def teachers(self) -> Mapping[str, TeacherSettings]:
+        """All teachers by name."""
+
+    @property
+    def layers_are_chosen(self) -> bool:
+        """Whether layers are chosen on stimuli that do not reward."""
+
+
 class TeacherSettings(Plugin):
     """A kind of teacher.
 
@@ -115,15 +130,15 @@ class TeacherSettings(Plugin):
         """Return the names of the data sets that the teacher is made of, :attr:`original` left aside."""
         return []
 
-    def check(self, name: str, config: RunConfig) -> None:
+    def check(self, name: str, run: Surroundings) -> None:
         """Check the settings against the rest of the configuration.
 
         Parameters
         ----------
         name
             Of the teacher.
-        config
-            The run.
+        run
+            The rest of the configuration.
 
         Raises
         ------
@@ -131,7 +146,7 @@ class TeacherSettings(Plugin):
             With one line that names the key and what to do.
         """
         splits = getattr(self, "splits", None)
-        if config.scoring.chooses_elsewhere and splits is not None and splits.choose == 0:
+        if run.layers_are_chosen and splits is not None and splits.choose == 0:
             raise ValueError(
                 f"teachers.{name}.splits.choose: is 0, but scoring.layer_choice is 'split'; give the choice "
                 "of layers a share of the stimuli"
@@ -152,14 +167,14 @@ class RecordedTargets(TeacherSettings):
         """Return the data sets of the targets, each once."""
         return list(dict.fromkeys(target.recordings for target in self.targets.values()))
 
-    def check(self, name: str, config: RunConfig) -> None:
+    def check(self, name: str, run: Surroundings) -> None:
         """Raise if there are no targets, or a data set is not configured."""
-        super().check(name, config)
+        super().check(name, run)
         if not self.targets:
             raise ValueError(f"teachers.{name}.targets: name at least one target")
         for target, where in self.targets.items():
             key = f"teachers.{name}.targets.{target}.recordings"
-            refuse_unknown("data set", key, where.recordings, config.recordings)
+            refuse_unknown("data set", key, where.recordings, run.recordings)
 
 
 class ControlSettings(TeacherSettings):
@@ -175,9 +190,9 @@ class ControlSettings(TeacherSettings):
         """Name of the teacher that is controlled for."""
         return self.of
 
-    def check(self, name: str, config: RunConfig) -> None:
+    def check(self, name: str, run: Surroundings) -> None:
         """Raise if there is no such teacher, or it is itself a control."""
-        super().check(name, config)
-        refuse_unknown("teacher", f"teachers.{name}.of", self.of, config.teachers)
-        if config.teachers[self.of].is_control:
+        super().check(name, run)
+        refuse_unknown("teacher", f"teachers.{name}.of", self.of, run.teachers)
+        if run.teachers[self.of].is_control:
             raise ValueError(f"teachers.{name}.of: {self.of!r} is itself a control; name the original")

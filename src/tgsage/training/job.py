@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import plugins, spaces, tasks
 from ..errors import TgsageError
-from ..settings import checked
+from ..plugins import checked
 from ..store import Store
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from ..settings import Field, Section
+from ..plugins import Field, Section
 
 
 class Recipe(Section):

@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from ...plugins import register
+from ...plugins import Field, register
 from ...recordings.settings import RecordingsSettings
-from ...settings import Field
 
 
 @register

@@ -13,7 +13,7 @@ import xarray as xr
 from pydantic import model_validator
 
 from ...errors import TgsageError, nearest
-from ...settings import Field, Section, checked
+from ...plugins import Field, Section, checked
 from ...store import write_json
 from ..columns import is_ok
 from .features import GROUPS, feature_names, feature_table

@@ -9,8 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import TgsageError
-from ...runs.ledger import targets as ledger_targets
-from ..columns import Array, Scorer, column, combined, needed, of_ok, over_targets
+from ..columns import Array, Scorer, column, combined, needed, of_ok, over_targets, targets
 
 if TYPE_CHECKING:
     from .plugin import CeiledGuidance
@@ -59,10 +58,10 @@ def make(settings: CeiledGuidance) -> Scorer:
     def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
         profiles = needed(profiles, "ceiled")
         names = [str(name) for name in profiles["target"].values]
-        if set(names) != set(ledger_targets(ledger)):
+        if set(names) != set(targets(ledger)):
             raise TgsageError(
                 f"guidance ceiled: the profiles have the targets {', '.join(names)} and the ledger "
-                f"{', '.join(ledger_targets(ledger)) or 'none'}; collect the round again"
+                f"{', '.join(targets(ledger)) or 'none'}; collect the round again"
             )
         shares = np.stack([column(ledger, f"tg_{name}").to_numpy() for name in names], axis=1)
         shares = shares / divisors(profiles, settings)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from ...plugins import register
-from ...settings import Field
+from ...plugins import Field, register
 from ..settings import GuidanceSettings, Weight
-
-if TYPE_CHECKING:
-    from ...config.run import RunConfig
 
 
 @register
@@ -32,10 +28,10 @@ class PPlusTg(GuidanceSettings):
     """Give TG the mean and standard deviation, over the candidates so far, of the TG of the teacher that the
     arm observes: for the shuffled control, so that alpha means the same as in the arm it controls."""
 
-    def check(self, arm: str, config: RunConfig) -> None:
+    def check(self, arm: str, *, teacher: str | None, observe: str | None, keeps_untrained: bool) -> None:
         """Raise a ValueError if the arm lacks a teacher, or the one whose variance is to be matched."""
-        super().check(arm, config)
-        if self.match_variance and config.search.arms[arm].observe is None:
+        super().check(arm, teacher=teacher, observe=observe, keeps_untrained=keeps_untrained)
+        if self.match_variance and observe is None:
             raise ValueError(
                 f"search.arms.{arm}: guidance.match_variance needs the teacher whose TG is to be matched; "
                 "name it under observe"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from ...plugins import register
-from ...settings import Field
+from ...plugins import Field, register
 from ..settings import GuidanceSettings, Weight
-
-if TYPE_CHECKING:
-    from ...config.run import RunConfig
 
 
 @register
@@ -41,10 +37,10 @@ class ProfileGuidance(GuidanceSettings):
         """Whether the scores are made from profiles."""
         return True
 
-    def check(self, arm: str, config: RunConfig) -> None:
+    def check(self, arm: str, *, teacher: str | None, observe: str | None, keeps_untrained: bool) -> None:
         """Raise a ValueError if the arm lacks a teacher, or untrained networks that 'gain' compares with."""
-        super().check(arm, config)
-        if self.reading == "gain" and config.search.premature.checkpoints[0]:
+        super().check(arm, teacher=teacher, observe=observe, keeps_untrained=keeps_untrained)
+        if self.reading == "gain" and not keeps_untrained:
             raise ValueError(
                 f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; add 0 to "
                 "search.premature.checkpoints"

@@ -6,8 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from ...plugins import register
-from ...settings import Field
+from ...plugins import Field, register
 from ..settings import SpaceSettings
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from ....plugins import register
-from ....settings import Field, Section
-from ...settings import CifarResNet, Geometry, RecordedTargets, Splits
-
-if TYPE_CHECKING:
-    from ....config.run import RunConfig
+from ....plugins import Field, Section, register
+from ...settings import CifarResNet, Geometry, RecordedTargets, Splits, Surroundings
 
 
 class ResNetFeatures(CifarResNet):
@@ -106,11 +102,11 @@ class EncodedTeacher(RecordedTargets):
     threads: int = Field(default=1, ge=1)
     """CPU threads."""
 
-    def check(self, name: str, config: RunConfig) -> None:
+    def check(self, name: str, run: Surroundings) -> None:
         """Raise if a data set has no responses."""
-        super().check(name, config)
+        super().check(name, run)
         for target, where in self.targets.items():
-            if config.recordings[where.recordings].rdm_only:
+            if run.recordings[where.recordings].rdm_only:
                 raise ValueError(
                     f"teachers.{name}.targets.{target}.recordings: {where.recordings!r} publishes an RDM "
                     "only, to which no encoding model can be fitted; name a data set with responses"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from ....plugins import register
-from ....settings import Field
-from ...settings import ControlSettings, TeacherSettings
+from ....plugins import Field, register
+from ...settings import ControlSettings, Surroundings, TeacherSettings
 from ..encoded.plugin import EncodedTeacher
-
-if TYPE_CHECKING:
-    from ....config.run import RunConfig
 
 
 @register
@@ -33,10 +29,10 @@ class EncodedControl(ControlSettings):
         """Return the data sets of the encoded teacher."""
         return teachers[self.of].datasets(teachers)
 
-    def check(self, name: str, config: RunConfig) -> None:
+    def check(self, name: str, run: Surroundings) -> None:
         """Raise if the original is not an encoded teacher."""
-        super().check(name, config)
-        original = config.teachers[self.of]
+        super().check(name, run)
+        original = run.teachers[self.of]
         if not isinstance(original, EncodedTeacher):
             raise ValueError(
                 f"teachers.{name}.of: {self.of!r} is of kind {original.kind!r}; name a teacher of kind "

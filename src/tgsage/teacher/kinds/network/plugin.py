@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ....plugins import register
-from ....settings import Field
+from ....plugins import Field, register
 from ...settings import CifarResNet, RdmMetric, Splits, TeacherSettings
 
 

@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
 
-from ....plugins import register
-from ....settings import Field
+from ....plugins import Field, register
 from ...settings import Splits, TeacherSettings
 
 

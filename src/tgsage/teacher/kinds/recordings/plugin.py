@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ....plugins import register
-from ....settings import Field
+from ....plugins import Field, register
 from ...settings import Geometry, RdmMetric, RecordedTargets, Splits
 
 

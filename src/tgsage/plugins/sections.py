@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import TgsageError, nearest
+from ..errors import TgsageError, nearest
 
-__all__ = ["Field", "Later", "Section", "checked", "refuse_unknown", "section"]
+__all__ = ["Field", "Later", "Section", "checked", "refuse_unknown"]
 
 _LATER = "added_after_the_first_release"
 
@@ -50,19 +50,6 @@ class Section(BaseModel):
 SectionType = TypeVar("SectionType", bound=Section)
 
 
-def section(kind: Any, plain: Mapping[str, Any]) -> Any:
-    """Return the settings object of a (discriminated union of a) section type.
-
-    Parameters
-    ----------
-    kind
-        A section class, or a union of them.
-    plain
-        What :meth:`Section.plain` gave.
-    """
-    return TypeAdapter(kind).validate_python(dict(plain))
-
-
 def refuse_unknown(what: str, key: str, name: str, names: Collection[str]) -> None:
     """Raise a ValueError if a name that stands under ``key`` is not among ``names``."""
     if name not in names:
@@ -70,14 +57,6 @@ def refuse_unknown(what: str, key: str, name: str, names: Collection[str]) -> No
             f"{key}: no {what} is called {name!r}{nearest(name, names)}; there are: "
             f"{', '.join(sorted(names)) or 'none'}"
         )
-
-
-def given(settings: Section | Mapping[str, Any] | str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of settings given as an object, a mapping or a name, with options put over them."""
-    if isinstance(settings, str):
-        return {"name": settings, **options}
-    plain = settings.plain() if isinstance(settings, Section) else dict(settings)
-    return {**plain, **options}
 
 
 def checked(where: str, kind: type[SectionType], values: Mapping[str, Any]) -> SectionType:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -31,9 +32,8 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from .errors import TgsageError, unknown
-from .settings import Section, checked
-from .store.hashing import digest
+from ..errors import TgsageError, unknown
+from .sections import Section, checked
 
 GROUP = "tgsage.plugins"
 """Group of entry points: each names a module that registers plugins."""
@@ -269,7 +269,7 @@ def loaded_files() -> tuple[str, ...]:
 def _run_file(file: str, text: str) -> None:
     """Run a file as a module whose name is made from its text, so that two versions never mix."""
     path = Path(file).absolute()
-    name = f"tgsage_plugin_{digest(str(path), text)[:16]}"
+    name = "tgsage_plugin_" + hashlib.sha256(f"{path} {text}".encode()).hexdigest()[:16]
     try:
         code = compile(ast.parse(text), str(path), "exec")
     except (SyntaxError, ValueError) as error:
@@ -315,7 +315,7 @@ def _lines(error: BaseException, path: str) -> Iterator[int]:
 @functools.cache
 def _discover() -> None:
     """Import every ``plugin.py`` of this package and what installed packages name as entry points."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     for path in sorted(root.glob("**/plugin.py")):
         importlib.import_module(".".join((root.name, *path.relative_to(root).with_suffix("").parts)))
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
