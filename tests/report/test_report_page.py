@@ -17,6 +17,7 @@ import pytest
 from helpers import made_up_run
 from tgsage import report
 from tgsage.errors import TgsageError
+from tgsage.runs.layout import RunFolder
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "col"}
 
@@ -131,11 +132,23 @@ def test_the_page_is_the_same_each_time(reported_run):
     assert "by accuracy alone" in pages[0] or "searches for a network" in pages[0]
 
 
-def test_write_is_whole(reported_run, tmp_path):
+def test_written_from_its_files_a_page_is_the_same_and_whole(reported_run, tmp_path):
     path = tmp_path / "page.html"
-    with pytest.raises(TgsageError):
-        report.write(path, run_folder=reported_run, arms=["absent"], task=reported_run / "task/rendered.h5")
+    run = RunFolder(str(reported_run))
+    files = {
+        **{name: [file] for name, file in run.search("monkey", 0).finished().items()},
+        "search_figures": [run.search_figures("monkey", 0)],
+        "teacher_figures": [run.teacher_figures("monkey")],
+        "task": reported_run / "task/rendered.h5",
+        "title": "Teacher-guided architecture search",
+    }
+    with pytest.raises(TgsageError, match=r"unknown teacher of .*'monkey'"):
+        report.write(path, **files)
     assert list(tmp_path.iterdir()) == []
+    report.write(path, teachers=[run.teacher("monkey")], **files)
+    assert path.read_text(encoding="utf-8") == build(reported_run, ["monkey"])
+    with pytest.raises(TgsageError, match=r"report\.arms: is empty"):
+        report.write(path, **{name: [] for name in files if name not in ("task", "title")}, title="", task="")
 
 
 @pytest.fixture
@@ -156,7 +169,7 @@ def test_errors_name_the_file(copy):
         file["candidate_0"].teacher_digest = "0" * 64
     refused(copy, ["monkey"], r"monkey\.nc: is not the teacher that scored")
     (copy / "teachers/monkey.nc").unlink()
-    refused(copy, ["monkey"], r"unknown teacher of .*'monkey'")
+    refused(copy, ["monkey"], r"teachers/monkey\.nc: no such file")
     (copy / "search/monkey/seed_0/ledger.csv").unlink()
     refused(copy, ["monkey"], "no search has ended there")
     (copy / "search/none/seed_1/final/pack_0/training.json").write_text("[")

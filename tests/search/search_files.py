@@ -31,7 +31,7 @@ def training_and_rsa(
     *,
     examples: int = 512,
     observed: bool = False,
-    processor: str | None = None,
+    processor: dict[str, Any] | None = None,
     rsa: np.ndarray | None = None,
 ) -> tuple[dict[str, Any], xr.Dataset]:
     """What became of one candidate; its numbers are drawn from its key."""

@@ -231,14 +231,18 @@ def test_files_of_an_earlier_run_are_not_counted(searched):
 
 
 def test_a_ledger_says_which_processors_its_candidates_were_trained_on(tmp_path, capsys):
-    for number, processor in enumerate(("AMD EPYC family 25", "AMD EPYC family 26 AVX-512")):
+    for number, instructions in enumerate((["avx2"], ["avx2", "avx512f"])):
+        processor = {
+            "vendor": "AuthenticAMD", "family": str(25 + number), "model": "1", "name": "AMD EPYC",
+            "instructions": instructions, "torch": "AVX2", "gpu": None,
+        }  # fmt: skip
         _propose(tmp_path, number)
         measure_all(tmp_path / f"round_{number}", processor=processor)
         assert capsys.readouterr().err == ""
         _collect(tmp_path, number)
     table = ledger.read(tmp_path / "round_1" / "ledger.csv")
-    assert ledger.processors(table) == ["AMD EPYC family 25", "AMD EPYC family 26 AVX-512"]
-    assert "several kinds: AMD EPYC family 25; AMD EPYC family 26 AVX-512" in capsys.readouterr().err
+    assert ledger.processors(table) == ["AMD EPYC family 25, AVX2", "AMD EPYC family 26, AVX-512"]
+    assert "several kinds: AMD EPYC family 25, AVX2; AMD EPYC family 26, AVX-512" in capsys.readouterr().err
 
 
 def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):

@@ -370,15 +370,6 @@ def page_teachers(wildcards):
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def page_figures(wildcards):
-    teachers = [RUN.teacher_figures(name) for name in page_teachers(wildcards)]
-    arms = PAGES[wildcards.page]
-    return [
-        *expand(RUN.search_figures("{arm}", "{seed}"), arm=arms, seed=SEARCH.seeds),
-        *teachers,
-    ]
-
-
 def template_digest():
     """Digest of the page's template, which is no module."""
     import tgsage.report

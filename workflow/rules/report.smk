@@ -34,8 +34,13 @@ rule arm_figures:
 rule page:
     input:
         unpack(page_searches),
+        search_figures=lambda w: expand(
+            RUN.search_figures("{arm}", "{seed}"), arm=PAGES[w.page], seed=SEARCH.seeds
+        ),
         teachers=lambda w: [RUN.teacher(name) for name in page_teachers(w)],
-        figures=page_figures,
+        teacher_figures=lambda w: [
+            RUN.teacher_figures(name) for name in page_teachers(w)
+        ],
         comparison=lambda w: [RUN.comparison] if w.page == "comparison" else [],
         task=TASK,
     output:
@@ -53,8 +58,6 @@ rule page:
         mem_mb=2000,
     params:
         call="tgsage.report.page:write",
-        run_folder=RUN.path,
-        arms=lambda w: PAGES[w.page],
         title=CONFIG.report.title,
         code=[
             code("tgsage.report.page:write", figures_of=["comparison"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,6 @@ import xarray as xr
 from .. import __version__
 from ..errors import TgsageError, unknown
 from ..runs import ledger as ledger_table
-from ..runs.layout import RunFolder
 from ..runs.search_files import SearchFiles
 from ..statistics import finite_or_none, over_ceiling, spearman, wilson
 from ..studies.similarity import ceilings, inferred_alpha, similarity_intervals
@@ -285,8 +283,10 @@ def whole(value: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def read_teachers(run: RunFolder, searches: Sequence[SearchFiles]) -> dict[str, xr.DataTree]:
-    """Read each teacher that guided a search or was observed, by name.
+def read_teachers(
+    teacher_files: Mapping[str, str], searches: Sequence[SearchFiles]
+) -> dict[str, xr.DataTree]:
+    """Read each teacher that guided a search or was observed, by name, from its file.
 
     Raises
     ------
@@ -298,10 +298,9 @@ def read_teachers(run: RunFolder, searches: Sequence[SearchFiles]) -> dict[str, 
         name = files.settings.measured_with
         if name is None:
             continue
-        path = Path(run.teacher(name))
-        if not path.exists():
-            present = [file.stem for file in path.parent.glob("*.nc")]
-            raise unknown(f"teacher of {files.folder}:", name, present)
+        if name not in teacher_files:
+            raise unknown(f"teacher of {files.folder}:", name, teacher_files)
+        path = teacher_files[name]
         if name not in teachers:
             teachers[name] = load_teacher(path)
         scored_with = str(files.rsa.attrs.get("teacher_digest", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -57,7 +57,26 @@ def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task
     """
     run = RunFolder(os.fspath(run_folder))
     searches = _searches(run, arms)
-    teachers = numbers.read_teachers(run, searches)
+    names = list(dict.fromkeys(one.settings.measured_with for one in searches))
+    return _page(
+        title,
+        task,
+        searches,
+        {name: run.teacher(name) for name in names if name is not None},
+        [run.search_figures(one.arm, one.seed) for one in searches],
+        {name: run.teacher_figures(name) for name in names if name is not None},
+    )
+
+
+def _page(
+    title: str,
+    task: PathLike,
+    searches: Sequence[search_files.SearchFiles],
+    teacher_files: Mapping[str, str],
+    search_figures: Sequence[PathLike],
+    teacher_figures: Mapping[str, str],
+) -> str:
+    teachers = numbers.read_teachers(teacher_files, searches)
     page = numbers.page(title, tasks.load(task), searches, teachers)
     comparison: list[gallery.Picture] = []
     if len(searches) > 1:
@@ -65,26 +84,62 @@ def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task
         mark = words.SIMULATED if simulated["recordings"] else words.RENDERED if simulated["images"] else ""
         data = plots.ComparisonData(searches, page["task"]["n_validation"], mark)
         comparison = [gallery.picture(drawing) for drawing in plots.drawings(data) if drawing.on_page]
-    shown = {number: searches[number] for number in page["shown"]}
     template = _environment().get_template(TEMPLATE)
     return template.render(
         page=page,
         best=page["searches"][page["best"]],
         several=len(searches) > 1,
         comparison=comparison,
-        of_searches={
-            number: _on_page(run.search_figures(files.arm, files.seed)) for number, files in shown.items()
-        },
-        of_teachers={name: _on_page(run.teacher_figures(name)) for name in teachers},
+        of_searches={number: _on_page(search_figures[number]) for number in page["shown"]},
+        of_teachers={name: _on_page(teacher_figures[name]) for name in teachers},
         numbers=_embedded(page),
     )
 
 
-def write(
-    page: PathLike, *, run_folder: PathLike, arms: Sequence[str], title: str = TITLE, task: PathLike
+def write(  # noqa: PLR0913 - the files of several searches
+    page: PathLike,
+    *,
+    title: str,
+    task: PathLike,
+    settings: Sequence[PathLike],
+    ledger: Sequence[PathLike],
+    finalists: Sequence[PathLike],
+    final: Sequence[PathLike],
+    training: Sequence[PathLike],
+    rsa: Sequence[PathLike],
+    rdms: Sequence[PathLike],
+    search_figures: Sequence[PathLike],
+    teachers: Sequence[PathLike] = (),
+    teacher_figures: Sequence[PathLike] = (),
 ) -> None:
-    """Write the page of :func:`build`, whole or not at all."""
-    write_text(page, build(run_folder, arms, title, task=task))
+    """Write the page of :func:`build`, whole or not at all.
+
+    Parameters
+    ----------
+    page
+        The file to write.
+    title, task
+        As in :func:`build`.
+    settings, ledger, finalists, final, training, rsa, rdms
+        Files of the searches to show (:meth:`tgsage.runs.layout.SearchFolder.finished`), all in one order.
+    search_figures
+        The folders of their figures.
+    teachers, teacher_figures
+        The teachers that guided or were observed, and the folders of their figures.
+
+    Raises
+    ------
+    TgsageError
+        If there is no search to show, or a file is missing or broken.
+    """
+    if not settings:
+        raise TgsageError("report.arms: is empty; name at least one arm")
+    names = ("settings", "ledger", "finalists", "final", "training", "rsa", "rdms")
+    files = zip(settings, ledger, finalists, final, training, rsa, rdms, strict=True)
+    searches = [search_files.read_files(**dict(zip(names, of_one, strict=True))) for of_one in files]
+    teacher_files = {Path(file).stem: os.fspath(file) for file in teachers}
+    figures = {Path(folder).name: os.fspath(folder) for folder in teacher_figures}
+    write_text(page, _page(title, task, searches, teacher_files, search_figures, figures))
 
 
 def _searches(run: RunFolder, arms: Sequence[str]) -> list[search_files.SearchFiles]:
@@ -101,7 +156,7 @@ def _searches(run: RunFolder, arms: Sequence[str]) -> list[search_files.SearchFi
     return searches
 
 
-def _on_page(folder: str) -> list[gallery.Picture]:
+def _on_page(folder: PathLike) -> list[gallery.Picture]:
     """Return the figures of a folder that a page shows."""
     return [picture for picture in gallery.read(folder) if picture.on_page]
 

@@ -64,7 +64,8 @@ class Training(TypedDict):
     checkpoints: list[dict[str, Any]]
     store_key: str | None
     device: str | None
-    processor: NotRequired[str | None]
+    processor: NotRequired[dict[str, Any] | None]
+    """What it was trained on: :func:`tgsage.store.processor.processor`."""
     recipe: dict[str, Any]
 
 

@@ -15,6 +15,7 @@ from ..runs import ledger as ledger_table
 from ..runs import profiles as profile_files
 from ..runs import rsa as rsa_file
 from ..runs.records import PathLike, Training, read_proposals, read_trainings
+from ..store.processor import processor_words
 
 if TYPE_CHECKING:
     from ..runs.settings import GuidanceSettings, Measuring, Scoring
@@ -38,7 +39,8 @@ def measurement(training: Training, rsa: xr.Dataset, scoring: Scoring) -> dict[s
     """
     record: Mapping[str, Any] = training
     row = {column: record[name] for column, name in _OF_A_TRAINING.items()}
-    row["processor"] = record.get("processor")
+    facts = training.get("processor")
+    row["processor"] = None if facts is None else processor_words(facts)
     if record["status"] == "ok":
         row["status"] = rsa.attrs["status"]
         row["accuracy"] = float(rsa["accuracy"][-1])
