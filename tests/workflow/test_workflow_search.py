@@ -152,7 +152,7 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     assert "Nothing to be done" in again.snakemake("search_with_monkey_teacher")
     before = again.store_events()
     loop = (again.folder / "src/tgsage/training/loop.py").read_text()
-    indent, loss = re.search(r"^( +)(.*)\.backward\(\)$", loop, flags=re.M).groups()
+    indent, loss = re.search(r"^( +)(\w+)\.backward\(\)", loop, flags=re.M).groups()
     halved = f"{indent}({loss} * 0.5).backward()"
     again.edit("src/tgsage/training/loop.py", f"{indent}{loss}.backward()", halved)
     again.snakemake(f"{TARGET}/round_0/ledger.csv")
