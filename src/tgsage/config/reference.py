@@ -76,7 +76,13 @@ def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     name = getattr(annotation, "__name__", str(annotation))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{name}](#{name.lower()})"
-    return {"str": "text", "int": "integer", "float": "number", "bool": "true / false"}.get(name, name)
+    return {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "true / false",
+        "Any": "any value",
+    }.get(name, name)
 
 
 def _default(field: Any) -> str:
