@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec
 
 import matplotlib.style
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
-from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -39,6 +37,8 @@ PALETTE = {
 """Colours that stay apart for colour-blind readers (Okabe and Ito 2008), in order of use."""
 
 COLOURS = tuple(PALETTE.values())
+USUAL = {"monkey": "blue", "network": "green", "none": "black", "shuffled": "vermillion", "random": "purple"}
+"""Colours of usual arms, the same in every figure."""
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 """Line styles of arms in order: lines that lie on each other stay visible."""
@@ -118,10 +118,8 @@ def _style() -> AbstractContextManager[None]:
 
 def new(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
-    layout = ConstrainedLayoutEngine()
-    figure = Figure(figsize=(width, height), layout=layout)
-    layout.set(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
-    return figure
+    layout = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
@@ -135,8 +133,7 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
     mark
         What of the figure is simulated, encoded or a control.
     """
-    text = " ".join(sentence for sentence in sentences if sentence)
-    if text:
+    if text := " ".join(filter(None, sentences)):
         columns = int(figure.get_figwidth() * 18.5)
         # Wrapped by hand: the constrained layout does not see matplotlib's own wrapping.
         figure.supxlabel(
@@ -203,23 +200,10 @@ def whole_numbers(axis: Axis, **options: Any) -> None:
     locator.set_params(integer=True, **options)
 
 
-def no_outline(bar: Colorbar) -> None:
-    """Remove the frame of a colour bar."""
-    outline: Artist = bar.outline
-    outline.set_visible(False)
-
-
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each name: usual arms keep theirs in every figure, others take what is left."""
-    usual = {
-        "monkey": "blue",
-        "network": "green",
-        "none": "black",
-        "shuffled": "vermillion",
-        "random": "purple",
-    }
+    """Return a colour for each name: usual arms have theirs, others what is left."""
     names = list(names)
-    colours = {name: PALETTE[usual[name]] for name in names if name in usual}
+    colours = {name: PALETTE[USUAL[name]] for name in names if name in USUAL}
     left = [colour for colour in COLOURS if colour not in colours.values()]
     for number, name in enumerate(name for name in names if name not in colours):
         colours[name] = left[number % len(left)]
@@ -244,19 +228,10 @@ def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all.
-
-    Returns
-    -------
-    tuple
-        The two paths.
-    """
-    paths = Path(f"{os.fspath(stem)}.svg"), Path(f"{os.fspath(stem)}.png")
-    first = svg(figure)
-    # Both files have the layout of the first, which is not computed again.
-    figure.set_layout_engine("none")
-    for path, content in zip(paths, (first, png(figure)), strict=True):
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    return paths
+def save(figure: Figure, stem: str | os.PathLike[str]) -> None:
+    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all."""
+    for ending, render in (("svg", svg), ("png", png)):
+        with replacing(Path(f"{os.fspath(stem)}.{ending}")) as temporary:
+            temporary.write_bytes(render(figure))
+        # Both files have the layout of the first, which is not computed again.
+        figure.set_layout_engine("none")

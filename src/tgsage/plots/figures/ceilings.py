@@ -11,11 +11,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....statistics import Correlation, format_number, share_in_words, share_of_ceiling
-from ....studies.similarity import ceilings as ceilings_of
-from ... import style, words
-from ...data import SearchData, TeacherData
-from ...style import Drawing
+from ...statistics import Correlation, format_number, share_in_words, share_of_ceiling
+from ...studies.similarity import ceilings as ceilings_of
+from .. import style, words
+from ..data import SearchData, TeacherData
+from ..style import Drawing
 
 PART_COLOURS = {
     "choose": style.PALETTE["sky"],

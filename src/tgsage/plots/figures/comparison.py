@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....statistics import running_best, wilson_of_accuracy
-from ....studies.similarity import inferred_alpha
-from ... import style, words
-from ...data import ComparisonData
-from ...style import Drawing
+from ...statistics import running_best, wilson_of_accuracy
+from ...studies.similarity import inferred_alpha
+from .. import style, words
+from ..data import ComparisonData
+from ..style import Drawing
 
 LETTERS_BELOW = 27
 """Letters of the tick labels that have room below the panel of mature networks."""

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ....statistics import running_best, wilson_of_accuracy
-from ....studies.similarity import inferred_alpha
-from ... import style, words
-from ...data import SearchData
-from ...style import Drawing
+from ...statistics import running_best, wilson_of_accuracy
+from ...studies.similarity import inferred_alpha
+from .. import style, words
+from ..data import SearchData
+from ..style import Drawing
 
 AXIS_NAMES = {"accuracy": "P\nvalidation accuracy", "tg": "TG\nmean RDM correlation"}
 

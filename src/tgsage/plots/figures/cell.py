@@ -33,10 +33,10 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from ....errors import TgsageError
-from ... import style
-from ...data import SearchData
-from ...style import Drawing
+from ...errors import TgsageError
+from .. import style
+from ..data import SearchData
+from ..style import Drawing
 
 Graph = Mapping[str, Sequence[Mapping[str, Any]]]
 """As from ``space.graph(architecture)``."""

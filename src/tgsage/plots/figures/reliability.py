@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .... import recordings
-from ....errors import TgsageError
-from ....statistics import format_number
-from ... import style, words
-from ...data import TeacherData
-from ...style import Drawing
+from ... import recordings
+from ...errors import TgsageError
+from ...statistics import format_number
+from .. import style, words
+from ..data import TeacherData
+from ..style import Drawing
 
 LINE = 0.15
 """Height of a line of text, as a share of a panel."""

@@ -12,11 +12,11 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ....statistics import format_number, spearman, wilson_of_accuracy
-from ....studies.similarity import inferred_alpha
-from ... import style, words
-from ...data import SearchData
-from ...style import Drawing
+from ...statistics import format_number, spearman, wilson_of_accuracy
+from ...studies.similarity import inferred_alpha
+from .. import style, words
+from ..data import SearchData
+from ..style import Drawing
 
 
 def p_against_tg_drawings(data: SearchData) -> list[Drawing]:
@@ -143,7 +143,7 @@ def _colour_bar(figure: Figure, points: PathCollection, rounds: NDArray[np.int64
     bar = figure.colorbar(points, ax=figure.axes[0], ticks=rounds[::step].tolist(), pad=pad, aspect=30)
     bar.set_label("round")
     bar.ax.tick_params(length=0)
-    style.no_outline(bar)
+    bar.outline.set_visible(False)
 
 
 def _equal_scores(panel: Axes, alpha: float | None) -> bool:

@@ -15,12 +15,12 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-from ....statistics import format_number
-from ....studies.similarity import aligned_rdm
-from ....teacher import targets_of
-from ... import style, words
-from ...data import SearchData, TeacherData
-from ...style import Drawing
+from ...statistics import format_number
+from ...studies.similarity import aligned_rdm
+from ...teacher import targets_of
+from .. import style, words
+from ..data import SearchData, TeacherData
+from ..style import Drawing
 
 MAX_LABELS = 12
 """Categories that get a label each beside an RDM."""
@@ -184,7 +184,7 @@ def rdms(
     metrics = {words.metric(target) for target in teacher.values()}
     metric = metrics.pop() if len(metrics) == 1 else ""
     bar.set_label("rank of dissimilarity" + (f"\n({metric})" if metric else ""), labelpad=2)
-    style.no_outline(bar)
+    bar.outline.set_visible(False)
     footnote = [
         _orders(teacher, orders),
         "Colours are ranks within each matrix (ties averaged), so they show order, not size.",

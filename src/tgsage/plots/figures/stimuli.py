@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from ....errors import TgsageError
-from ....statistics import classical_mds, format_number, stress
-from ... import style
-from ...data import TeacherData
-from ...style import Drawing
+from ...errors import TgsageError
+from ...statistics import classical_mds, format_number, stress
+from .. import style
+from ..data import TeacherData
+from ..style import Drawing
 
 MAX_CATEGORIES = 12
 """Categories up to which stimuli have the colours of their categories."""
