@@ -21,10 +21,9 @@ MIN_POINTS = 5
 
 def finite_or_none(value: Any) -> float | None:
     """Return a number as JSON may hold it: None for what is missing, text, or not finite."""
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str) or not math.isfinite(value):
         return None
-    value = float(value)
-    return value if math.isfinite(value) else None
+    return float(value)
 
 
 def format_number(value: float, digits: int = 2) -> str:
@@ -224,14 +223,11 @@ def over_ceiling(value: float | None, ceiling: float | None) -> float | None:
 
     None where the similarity or the bound is missing or not finite, or where the bound is not positive.
     """
-    if value is None or not np.isfinite(value) or ceiling is None or not np.isfinite(ceiling) or ceiling <= 0:
-        return None
-    return float(value) / float(ceiling)
+    value, ceiling = finite_or_none(value), finite_or_none(ceiling)
+    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling
 
 
-def share_of_ceiling(
-    value: float | None, lower: float | None, upper: float | None
-) -> tuple[float, float] | None:
+def share_of_ceiling(value: float | None, *bounds: float | None) -> tuple[float, float] | None:
     """Return a similarity as a fraction of the upper and of the lower bound of its noise ceiling.
 
     The score of the true model lies between the bounds, so the result is a range, the smaller fraction first.
@@ -244,7 +240,7 @@ def share_of_ceiling(
         None where the similarity is not known or no known bound is positive. Where only one bound is, both
         fractions are of that bound.
     """
-    shares = [share for bound in (lower, upper) if (share := over_ceiling(value, bound)) is not None]
+    shares = [share for bound in bounds if (share := over_ceiling(value, bound)) is not None]
     return (min(shares), max(shares)) if shares else None
 
 

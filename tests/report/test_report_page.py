@@ -153,7 +153,7 @@ def test_errors_name_the_file(copy):
     (copy / "teachers/monkey.nc").unlink()
     refused(copy, ["monkey"], r"teachers/monkey\.nc: no such file")
     (copy / "search/monkey/seed_0/ledger.csv").unlink()
-    refused(copy, ["monkey"], r"ledger\.csv: missing")
+    refused(copy, ["monkey"], r"ledger\.csv: no such ledger")
     (copy / "search/none/seed_1/final/pack_0/training.json").write_text("[")
     refused(copy, ["none"], r"training\.json: not valid JSON")
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...runs.search_files import SearchFiles
 from ...statistics import running_best, wilson_of_accuracy
 from ...studies.similarity import inferred_alpha
 from .. import style, words
@@ -23,20 +24,19 @@ LETTERS_BELOW = 27
 
 def comparison_drawings(data: ComparisonData) -> list[Drawing]:
     """Draw the comparison of the arms."""
+    arms: dict[str, list[SearchFiles]] = {}
+    for search in data.searches:
+        arms.setdefault(search.arm, []).append(search)
     tests = {
         arm: [
-            {
-                "accuracy": search.final["test"]["accuracy"],
-                "low": search.final["test"]["interval"][0],
-                "high": search.final["test"]["interval"][1],
-            }
-            for search in searches
+            dict(zip(("accuracy", "low", "high"), (test["accuracy"], *test["interval"]), strict=True))
+            for test in (search.final["test"] for search in searches)
         ]
-        for arm, searches in data.by_arm.items()
+        for arm, searches in arms.items()
     }
     figure = comparison(
-        {arm: [search.ledger for search in searches] for arm, searches in data.by_arm.items()},
-        {arm: [search.finalists for search in searches] for arm, searches in data.by_arm.items()},
+        {arm: [search.ledger for search in searches] for arm, searches in arms.items()},
+        {arm: [search.finalists for search in searches] for arm, searches in arms.items()},
         tests=tests,
         n_validation=data.n_validation,
         chance=data.searches[0].final["chance"],

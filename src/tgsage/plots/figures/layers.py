@@ -47,10 +47,11 @@ def layers_drawings(data: SearchData) -> list[Drawing]:
     if not data.targets:
         return []
     bounds = {name: ceilings_of(target) for name, target in data.targets.items()}
+    present = {part for target in data.targets.values() for part in target["split"].values.astype(str)}
     shared: dict[str, Any] = {
-        "chosen": data.layers,
-        "parts": data.parts,
-        "method": data.method,
+        "chosen": {name: scored["layer"] for name, scored in data.search.final["similarity"].items()},
+        "parts": [part for part in PART_WORDS if part in present],
+        "method": data.search.settings.scoring.compare,
         "mark": data.mark,
     }
     scores = "; ".join(f"{name} {text}" for name, text in data.similarities().items())

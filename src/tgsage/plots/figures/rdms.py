@@ -78,15 +78,9 @@ class StimulusOrder:
 
 
 def order_of_stimuli(target: xr.Dataset) -> StimulusOrder:
-    """Return in which order to draw an RDM's stimuli.
+    """Return the stimuli of a teacher's group by category.
 
-    Stimuli are ordered by category. Without categories they are ordered as the leaves of an average-linkage
-    tree of the teacher's RDM.
-
-    Parameters
-    ----------
-    target
-        A group of a teacher: ``rdm`` (pair), ``stimulus_id`` and ``category`` (stimulus).
+    Without categories they are ordered as the leaves of an average-linkage tree of the RDM.
     """
     n = target.sizes["stimulus"]
     category = target["category"].values.astype(str) if "category" in target else np.full(n, "")
@@ -220,8 +214,8 @@ def _sizes_of_dissimilarities(teacher: Mapping[str, xr.Dataset]) -> str:
     """Return the median dissimilarity of each target, which ranks do not show."""
     texts = []
     for name, target in teacher.items():
-        low, middle, high = np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95])
-        texts.append(f"{name} {format_number(middle)} ({format_number(low)} to {format_number(high)})")
+        low, middle, high = map(format_number, np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95]))
+        texts.append(f"{name} {middle} ({low} to {high})")
     return f"Median dissimilarity (5 to 95 %): {', '.join(texts)}."
 
 
