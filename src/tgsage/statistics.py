@@ -17,6 +17,8 @@ from .store import seed_from
 
 MIN_POINTS = 5
 """Fewest points for which a bootstrap interval is given."""
+INTERVAL = [(1 - 0.95) / 2, (1 + 0.95) / 2]
+"""Quantiles between which a bootstrap interval lies."""
 
 
 def finite_or_none(value: Any) -> float | None:
@@ -56,19 +58,17 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def wilson_of_accuracy(accuracy: ArrayLike, n: int, level: float = 0.95) -> NDArray[np.float64]:
+def wilson_of_accuracy(accuracy: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return the Wilson intervals (2, k) of accuracies (k,), each measured on n images; NaN stays NaN."""
     bounds = [
-        wilson(round(value * n), n, level) if np.isfinite(value) else (np.nan, np.nan)
+        wilson(round(value * n), n) if np.isfinite(value) else (np.nan, np.nan)
         for value in np.asarray(accuracy, dtype=float).ravel()
     ]
     return np.array(bounds, dtype=float).reshape(-1, 2).T
 
 
-def spearman(
-    x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> Correlation:
-    """Return Spearman's correlation with a percentile bootstrap interval over the points (Efron 1979).
+def spearman(x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Correlation:
+    """Return Spearman's correlation with a 95 % percentile bootstrap interval over the points (Efron 1979).
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ def spearman(
     rng = np.random.default_rng(seed_from("plots.statistics.spearman", seed))
     drawn = rng.integers(n, size=(resamples, n))
     values = _pearson(rankdata(first[drawn], axis=1), rankdata(second[drawn], axis=1))
-    return _with_interval(value, values, level, n)
+    return _with_interval(value, values, n)
 
 
-def _with_interval(value: float, resampled: NDArray[np.float64], level: float, n: int) -> Correlation:
+def _with_interval(value: float, resampled: NDArray[np.float64], n: int) -> Correlation:
     """Add the percentile interval of resampled correlations; resamples without a correlation are left out."""
     resampled = resampled[np.isfinite(resampled)]
     if not len(resampled):
         return Correlation(value, np.nan, np.nan, n)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, INTERVAL)
     return Correlation(value, float(low), float(high), n)
 
 
@@ -121,7 +121,6 @@ def rdm_similarity(
     *,
     method: str = "spearman",
     resamples: int = 400,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Correlation:
     """Return the correlation of two RDMs with a bootstrap interval over stimuli.
@@ -159,7 +158,7 @@ def rdm_similarity(
         apart = left != right
         pairs = left[apart], right[apart]
         values[sample] = _pearson(rank(first[pairs]), rank(second[pairs]))
-    return _with_interval(value, values, level, n)
+    return _with_interval(value, values, n)
 
 
 def running_best(values: ArrayLike) -> NDArray[np.float64]:

@@ -125,14 +125,14 @@ class TeacherData:
         """The teacher's name."""
         return str(self.teacher.attrs.get("teacher", "teacher"))
 
-    @cached_property
+    @property
     def mark(self) -> str:
-        """What stands above the figures: what is simulated, predicted or a control."""
+        """As in :class:`SearchData`."""
         return str(self.teacher.attrs["mark"])
 
     @property
     def mark_in_caption(self) -> str:
-        """The mark as it stands in a caption, in brackets."""
+        """The mark in brackets."""
         return f" ({words.in_sentence(self.mark)})" if self.mark else ""
 
     @cached_property

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import textwrap
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -47,43 +45,32 @@ WIDTH = 7.2
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
-    "font.size": 8,
+    **dict.fromkeys(("font.size", "axes.labelsize"), 8),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7.5),
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.7),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
+    **dict.fromkeys(("figure.facecolor", "savefig.facecolor"), "white"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
     "legend.handletextpad": 0.4,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "hatch.linewidth": 0.5,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
     "image.interpolation": "nearest",
     "svg.fonttype": "path",
     "svg.hashsalt": "tgsage",
     "path.simplify": True,
 }
 
+# A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
+styled = matplotlib.style.context(["default", STYLE])
+"""Makes a function draw under the package's style, and leaves matplotlib's settings as they were."""
+
 LEGEND: Final = "outside upper right"
 """Where the legends of whole figures are."""
-
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
@@ -100,22 +87,6 @@ class Drawing:
     """Whether the run's page shows it."""
 
 
-def styled(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Make a function draw under the package's style and leave matplotlib's settings as they were."""
-
-    @functools.wraps(function)
-    def with_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
-        with _style():
-            return function(*args, **kwargs)
-
-    return with_style
-
-
-def _style() -> AbstractContextManager[None]:
-    # A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
-    return matplotlib.style.context(["default", STYLE])
-
-
 def new(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
     layout = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
@@ -128,8 +99,7 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
     Parameters
     ----------
     sentences
-        What a reader needs beside the axes: n, the meaning of intervals, order, scale. Empty ones are left
-        out.
+        What stands below: n, the meaning of intervals, order, scale. Empty ones are left out.
     mark
         What of the figure is simulated, encoded or a control.
     """
@@ -169,15 +139,7 @@ def note(
     coordinates: Any = "data",
     **look: Any,
 ) -> None:
-    """Write grey text beside a point; it may stand outside the axes.
-
-    Parameters
-    ----------
-    at
-        The point, in ``coordinates`` of :meth:`matplotlib.axes.Axes.annotate`.
-    offset
-        From the point to the text, in printer's points.
-    """
+    """Write grey text beside a point, ``offset`` in printer's points; it may stand outside the axes."""
     look = {"fontsize": 7, "color": GREY, "va": "center", "annotation_clip": False, **look}
     panel.annotate(text, at, xycoords=coordinates, xytext=offset, textcoords="offset points", **look)
 
@@ -220,11 +182,11 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
     return _rendered(figure, "png", dpi=dpi)
 
 
+@styled
 def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
     metadata = {"Date": None, "Creator": "tgsage"} if kind == "svg" else {"Software": None}
     buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return buffer.getvalue()
 
 

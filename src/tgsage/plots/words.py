@@ -80,7 +80,7 @@ def in_sentence(text: str) -> str:
 def search_mark(simulated: bool, teacher: Mapping[Hashable, Any] | None) -> str:
     """Return what stands above a search's figures: what is simulated, predicted or a control.
 
-    ``simulated`` says whether its task or its teacher is; ``teacher`` has the attributes of the latter's file.
+    ``simulated`` says whether its task or its teacher is, ``teacher`` has its file's attributes.
     """
     mark = "" if teacher is None else str(teacher["mark"])
     if not simulated or (teacher is not None and teacher["simulated"]):

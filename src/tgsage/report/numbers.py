@@ -76,15 +76,11 @@ def teacher(name: str, tree: xr.DataTree) -> Numbers:
     attributes = tree.attrs
     return {
         "name": name,
-        "kind": str(attributes["kind"]),
-        "words": str(attributes["words"]),
+        **{one: str(attributes[one]) for one in ("kind", "words")},
         # A teacher that was made of another one, or from data with something taken away.
         "is_control": bool(attributes["of"] or attributes["control"]),
-        "simulated": bool(attributes["simulated"]),
-        "simulated_recordings": bool(attributes["simulated_recordings"]),
-        "rdm": str(attributes["rdm"]),
-        "metric": str(attributes["metric"]),
-        "digest": str(attributes["digest"]),
+        **{one: bool(attributes[one]) for one in ("simulated", "simulated_recordings")},
+        **{one: str(attributes[one]) for one in ("rdm", "metric", "digest")},
         "targets": {target: _target(node.to_dataset()) for target, node in tree.children.items()},
     }
 
@@ -142,9 +138,7 @@ def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = Non
         "similarity": _similarity(files, tree),
         "observed": final["observed"],
         "p_tg_correlation": {
-            "value": finite_or_none(correlation.value),
-            "low": finite_or_none(correlation.low),
-            "high": finite_or_none(correlation.high),
+            **{name: finite_or_none(getattr(correlation, name)) for name in ("value", "low", "high")},
             "n": correlation.n,
         },
         "best_premature_accuracy": finite_or_none(ok["accuracy"].max()),
@@ -177,8 +171,7 @@ def leaderboard(ledger: pd.DataFrame, targets: Sequence[str], top: int = TOP) ->
         {
             "rank": rank,
             "candidate": row["candidate"],
-            "round": int(row["round"]),
-            "slot": int(row["slot"]),
+            **{name: int(row[name]) for name in ("round", "slot")},
             **{name: finite_or_none(row[name]) for name in ("accuracy", "tg", "score")},
             "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
             **{name: whole(row[name]) for name in ("parameters", "flops")},
@@ -194,8 +187,7 @@ def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) ->
         {
             "rank": int(row["rank"]),
             "candidate": row["candidate"],
-            "round": int(row["round"]),
-            "slot": int(row["slot"]),
+            **{name: int(row[name]) for name in ("round", "slot")},
             "status": row["status"],
             **{name: finite_or_none(row[name]) for name in measured},
             "interval": list(wilson(round(row["accuracy"] * n_validation), n_validation))

@@ -112,10 +112,8 @@ def ceilings(
         Target to {"reward": value, "report": value}: a network's similarity, drawn as diamonds.
     intervals
         Target to the interval of its similarity on report images: drawn as a line through the diamond.
-    method
-        How RDMs were compared, for the axis.
-    mark
-        Stands above the figure, e.g. what is simulated.
+    method, mark
+        As for :func:`tgsage.plots.layers`.
     """
     parts = list(dict.fromkeys(part for target in targets.values() for part in ceilings_of(target)))
     rows = _rows(targets, parts, similarity, intervals or {})

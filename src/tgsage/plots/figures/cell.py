@@ -175,9 +175,14 @@ def place(
             placed |= {lane: Node(lane, "lane", level, LANE) for level, lane in lanes.items()}
             drawn.append(Edge(source, name, side if kinds[name] == "block" else 0, list(lanes.values())))
     _arrange(placed, drawn)
-    for node_ in placed.values():
-        if node_.kind == "block" and len(node_.operations) == 2:
-            _uncross_sides(node_, placed, drawn)
+    # The side whose line comes from further left belongs on the left.
+    for block in (one for one in placed.values() if len(one.operations) == 2):
+        entering = [one for one in drawn if one.target == block.name]
+        start = {one.side: placed[one.path[-2]].x for one in entering}
+        if start[0] > start[1]:
+            block.operations = block.operations[::-1]
+            for one in entering:
+                one.side = 1 - one.side
     return placed, drawn
 
 
@@ -234,16 +239,6 @@ def _ordered(
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return best
-
-
-def _uncross_sides(block: Node, placed: Mapping[str, Node], edges: Sequence[Edge]) -> None:
-    """Put the side whose line comes from further left on the left."""
-    entering = [edge for edge in edges if edge.target == block.name]
-    start = {edge.side: placed[edge.path[-2]].x for edge in entering}
-    if start[0] > start[1]:
-        block.operations = block.operations[::-1]
-        for edge in entering:
-            edge.side = 1 - edge.side
 
 
 def _crossings(rows: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
@@ -315,14 +310,9 @@ def _draw(panel: Axes, placed: Mapping[str, Node], edges: Sequence[Edge]) -> Non
 
 
 def _ends(placed: Mapping[str, Node], edges: Sequence[Edge]) -> dict[int, float]:
-    """Return where the edges into an output end: side by side in the order from which they come.
-
-    The keys are the positions of the edges.
-    """
+    """Return where each edge (by number) into an output ends, side by side and from left to right."""
     ends: dict[int, float] = {}
-    for node in placed.values():
-        if node.kind != "output":
-            continue
+    for node in (one for one in placed.values() if one.kind == "output"):
         entering = [number for number, edge in enumerate(edges) if edge.target == node.name]
         entering.sort(key=lambda number: placed[edges[number].path[-2]].x)
         step = min(0.2, (node.width - 0.2) / max(len(entering) - 1, 1))
@@ -347,7 +337,6 @@ def _curve(panel: Axes, points: Sequence[tuple[float, float]], colour: str) -> N
 
 
 def _box(panel: Axes, x: float, top: float, size: tuple[float, float], text: str, **look: Any) -> None:
-    """Draw a box with text; ``size`` is width and height."""
     width, height = size
     rounded = "round,pad=0,rounding_size=0.05"
     corner = (x - width / 2, top - height)

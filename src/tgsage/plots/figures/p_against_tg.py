@@ -136,7 +136,10 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
         return False
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     corners = [y + alpha * x for x in (left, right) for y in (bottom, top)]
-    step = _round_step((max(corners) - min(corners)) / 9)
+    # The next 1, 2 or 5 times a power of ten.
+    ninth = (max(corners) - min(corners)) / 9
+    multiples = np.array([1, 2, 5, 10]) * 10.0 ** np.floor(np.log10(ninth))
+    step = float(multiples[multiples >= ninth * 0.999][0])
     digits = max(1, -int(np.floor(np.log10(step))))
     for score in np.arange(np.ceil(min(corners) / step), np.floor(max(corners) / step) + 1) * step:
         at_left, at_right = score - alpha * left, score - alpha * right
@@ -152,9 +155,3 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     return True
-
-
-def _round_step(step: float) -> float:
-    """Return the next 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** np.floor(np.log10(step))
-    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999))

@@ -71,11 +71,6 @@ class StimulusOrder:
     """(category, first, last + 1) in that order; empty where categories are unknown."""
     name: str
 
-    @property
-    def categories(self) -> list[str]:
-        """Names of the categories in order."""
-        return [category for category, _, _ in self.spans]
-
 
 def order_of_stimuli(target: xr.Dataset) -> StimulusOrder:
     """Return the stimuli of a teacher's group by category.
@@ -145,14 +140,11 @@ def rdms(
         Stands above the figure, e.g. what is simulated.
     """
     orders = {name: order_of_stimuli(target) for name, target in teacher.items()}
-    first = next(iter(orders.values())).categories
-    # Categories that are not those beside the first column stand below their own.
-    below = {
-        name
-        for name, order in orders.items()
-        if order.categories != first and len(order.categories) <= MAX_LABELS
-    }
-    longest = max((len(category) for name in below for category in orders[name].categories), default=0)
+    categories = {name: [category for category, *_ in order.spans] for name, order in orders.items()}
+    first = next(iter(categories.values()))
+    # Categories that are not those beside the first column stand below their column.
+    below = {name: names for name, names in categories.items() if names != first and len(names) <= MAX_LABELS}
+    longest = max((len(category) for names in below.values() for category in names), default=0)
     rows, side = (1 if network is None else 2), min(2.1, (style.WIDTH - 1.75) / len(teacher))
     figure = style.new(
         (side + 0.28) * rows + (0.42 if scores else 0.0) + 0.052 * longest + 0.6,
