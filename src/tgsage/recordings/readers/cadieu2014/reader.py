@@ -88,7 +88,7 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     """
     package = root / Path(settings.package).expanduser()
     if not package.exists():
-        raise TgsageError(f"{package}: no such zip or folder (tgsage fetch cadieu2014 says where to get it)")
+        raise TgsageError(f"{package}: no such file or folder (tgsage fetch cadieu2014 says where to get it)")
     keys = _chosen(settings)
     with open_archive(package) as archive:
         files = {key: _file(archive, *key) for key in keys}
