@@ -27,8 +27,6 @@ from ..rendering import CATEGORIES, render
 if TYPE_CHECKING:
     from .plugin import SimulatedRecordings
 
-__all__ = ["AREAS", "VentralStream", "responses", "train_ventral_stream"]
-
 # Area: kernel, channels, whether its output is max-pooled before the next area.
 _LAYOUT = {
     "V1": (7, 16, True),
@@ -68,23 +66,14 @@ class VentralStream(nn.Module):
         self.readout = nn.Linear(before, len(CATEGORIES))
 
     def areas(self, grey: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the responses of every area, before pooling.
+        """Return the responses (n, channels, side', side') of every area, before it is pooled.
 
-        Parameters
-        ----------
-        grey
-            Standardised grey images (n, 1, side, side).
-
-        Returns
-        -------
-        dict
-            Area -> responses (n, channels, side', side').
+        ``grey`` are standardised grey images (n, 1, side, side).
         """
         maps = {}
         signal = grey
         for area, stage in self.stages.items():
-            signal = stage(signal)
-            maps[area] = signal
+            maps[area] = signal = stage(signal)
             if _LAYOUT[area][2]:
                 signal = functional.max_pool2d(signal, 2)
         return maps

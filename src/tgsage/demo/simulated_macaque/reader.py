@@ -22,8 +22,6 @@ from .network import responses, train_ventral_stream
 if TYPE_CHECKING:
     from .plugin import SimulatedRecordings
 
-__all__ = ["read"]
-
 REFERENCE = 512
 """Images that set the range of every site: the first that the network learnt from."""
 UNITS_PER_SITE = 8
@@ -41,11 +39,6 @@ BASELINE = (0.05, 0.35)
 def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Record from the simulated macaque.
 
-    Parameters
-    ----------
-    settings
-        Seeds, stimuli, sites, repetitions, and how long its network learns.
-
     Returns
     -------
     assembly
@@ -57,7 +50,7 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
         ``images`` uint8 (stimulus, y, x, rgb) from the rendering's stream ``"teacher"``, with ``stimulus_id``
         and the scenes' columns on stimulus; attrs ``visual_degrees``, ``simulated`` = 1.
     where
-        What messages about them call them.
+        The name of the recordings in messages.
 
     Raises
     ------
@@ -129,22 +122,11 @@ def _stimuli(settings: SimulatedRecordings) -> xr.Dataset:
 
 
 def _drive(maps: np.ndarray, region: str, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the drive (sites, images) of random sparse mixtures of an area's units.
+    """Return the drive (sites, images) of random sparse mixtures of an area's (images, channels, side, side).
 
     A site listens to :data:`UNITS_PER_SITE` channels, most with a positive weight, through a Gaussian window
     on the visual field. The window's standard deviation is a tenth of the field's side in V1, V2 and V4, and
     a quarter in pIT. Sites in aIT, whose receptive fields are large, see the whole field alike.
-
-    Parameters
-    ----------
-    maps
-        float64 (images, channels, side, side).
-    region
-        An area of the network.
-    number
-        Number of sites.
-    rng
-        Draws channels, weights and windows.
     """
     _, channels, side, _ = maps.shape
     places = (np.arange(side) + 0.5) / side
@@ -163,23 +145,9 @@ def _drive(maps: np.ndarray, region: str, number: int, rng: np.random.Generator)
 def _rates(
     drive: np.ndarray, n_reference: int, rng: np.random.Generator, settings: SimulatedRecordings
 ) -> np.ndarray:
-    """Turn the drive of sites into rates.
+    """Turn the drive (sites, images) into rates (sites, stimuli), in spikes per second.
 
-    Parameters
-    ----------
-    drive
-        (sites, images). Its first ``n_reference`` images set each site's range; the others are the stimuli.
-    n_reference
-        Number of those images.
-    rng
-        Draws mean rate, gain, threshold and baseline of each site.
-    settings
-        Median rate and tuning.
-
-    Returns
-    -------
-    ndarray
-        (sites, stimuli), in spikes per second.
+    The first ``n_reference`` images set each site's range; the others are the stimuli.
     """
     number = len(drive)
     usual = drive[:, :n_reference]

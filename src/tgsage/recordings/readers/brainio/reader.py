@@ -29,13 +29,6 @@ CATEGORY_COLUMNS = ("category", "category_name", "object_name")
 def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a package.
 
-    Parameters
-    ----------
-    settings
-        The three files, the column that names the images, visual degrees.
-    root
-        Folder of downloaded data; absolute paths in the settings are used as they are.
-
     Returns
     -------
     tuple
@@ -74,7 +67,7 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
 
 
 def raw_files(settings: BrainIORecordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     named = (settings.assembly, settings.stimuli_csv, settings.stimuli_zip)
     return [root / Path(name).expanduser() for name in named]
 

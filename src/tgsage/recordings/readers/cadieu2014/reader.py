@@ -65,13 +65,6 @@ class _File:
 def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read the package.
 
-    Parameters
-    ----------
-    settings
-        Zip or folder, units, regions, visual degrees.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple

@@ -38,13 +38,6 @@ AVERAGED_REPEATS = {
 def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read one session.
 
-    Parameters
-    ----------
-    settings
-        Session, ``averaged`` or ``raw``, folder, visual degrees.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple
@@ -98,7 +91,7 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
 
 
 def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     return [_response_file(settings, root), _image_file(settings, root)]
 
 

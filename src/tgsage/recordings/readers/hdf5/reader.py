@@ -41,13 +41,6 @@ _RENAMED = {"start": "time_bin_start", "end": "time_bin_end"}
 def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a file.
 
-    Parameters
-    ----------
-    settings
-        The file; visual degrees, to replace those of the file.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple

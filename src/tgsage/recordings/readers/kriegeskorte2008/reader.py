@@ -35,13 +35,6 @@ FLAGS = ("human", "face", "animal", "natural")
 def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, xr.Dataset, str]:
     """Read the RDMs of one species.
 
-    Parameters
-    ----------
-    settings
-        Species, folder, visual degrees.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple
@@ -90,7 +83,7 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
 
 
 def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     names = [MONKEY_FILE] if settings.species == "monkey" else [MONKEY_FILE, HUMAN_FILE]
     return [root / settings.folder / name for name in names]
 

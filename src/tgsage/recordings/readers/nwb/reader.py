@@ -37,13 +37,6 @@ RESERVED = (
 def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a file and count its spikes.
 
-    Parameters
-    ----------
-    settings
-        File, table, columns, window, bins, filters, images.
-    root
-        Folder of downloaded data; absolute paths in the settings are used as they are.
-
     Returns
     -------
     tuple
@@ -121,7 +114,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
 
 
 def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     files = [root / Path(settings.file).expanduser()]
     if settings.images is not None:
         images = root / Path(settings.images).expanduser()
