@@ -458,7 +458,7 @@ def _folder_entries(path: Path) -> Iterator[_Entry]:
         for name in (*inner, *names):
             place = Path(folder, name)
             inner_path = place.relative_to(path).as_posix()
-            yield _Entry(inner_path, name in inner, None, functools.partial(place.open, "rb"))
+            yield _Entry(inner_path, name in inner, None, functools.partial(io.FileIO, place))
 
 
 def _is_ignored(name: str) -> bool:

@@ -96,12 +96,7 @@ def card_names() -> list[str]:
 
 
 def card(name: str) -> Card:
-    """Read the card of a published data set.
-
-    Parameters
-    ----------
-    name
-        One of :func:`card_names`.
+    """Read the card of a published data set, one of :func:`card_names`.
 
     Raises
     ------
@@ -166,20 +161,13 @@ def load_stimuli(path_or_card: str | os.PathLike[str]) -> xr.Dataset:
     named = _named(path_or_card)
     if named is None:
         return read_stimuli(path_or_card)
-    if named.source.rdm_only:
-        return make_published_rdm(named.source)[1]
-    return read(named.source)[1]
+    return (make_published_rdm if named.source.rdm_only else read)(named.source)[1]
 
 
 def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, str]:
     """Compare downloaded files with the digests on a card.
 
-    Parameters
-    ----------
-    name
-        Of the card.
-    root
-        Folder of downloaded data, as for :func:`data_root`.
+    ``root`` is the folder of downloaded data, as for :func:`data_root`.
 
     Returns
     -------
@@ -197,8 +185,7 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
         elif expected is None:
             states[file.path] = "unknown"
         else:
-            algorithm, digest = expected
-            states[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
+            states[file.path] = "matches" if file_digest(path, expected[0]) == expected[1] else "differs"
     return states
 
 

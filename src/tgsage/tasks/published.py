@@ -40,8 +40,7 @@ class Published:
     classes
         Names of all classes.
     parts
-        Pieces of the published parts ``train`` (always), ``validation`` and ``test``. Pieces are taken once,
-        in order; those of a part may differ in size.
+        Pieces of the parts ``train`` (always), ``validation`` and ``test``, each taken once and in order.
     simulated
         Whether the images were made up.
     """
@@ -93,61 +92,43 @@ def split_task(published: Published, settings: TaskSettings, scratch: Path | Non
                     f"({len(missing)} such of {len(names)}); name in task.classes those that have"
                 )
     wanted = {"validation": settings.n_validation, "test": settings.n_test}
-    split_off = {part: n for part, n in wanted.items() if part not in pools}
-    for part, n in split_off.items():
-        if n is None:
-            raise TgsageError(
-                f"task.n_{part}: {published.where} has no {part} images; say how many to split off the "
-                "training images"
-            )
+    split_off: dict[str, int] = {}
+    for part, n in wanted.items():
+        if part not in pools:
+            if n is None:
+                raise TgsageError(
+                    f"task.n_{part}: {published.where} has no {part} images; say how many to split off the "
+                    "training images"
+                )
+            split_off[part] = n
     pool = pools["train"]
-    n_train = settings.n_train or len(pool) - sum(n or 0 for n in split_off.values())
+    n_train = settings.n_train or len(pool) - sum(split_off.values())
     if n_train < 1:
         keys = " and ".join(f"task.n_{part}" for part in split_off)
-        numbers = " and ".join(str(n) for n in split_off.values())
+        numbers = " and ".join(map(str, split_off.values()))
         raise TgsageError(f"{keys}: {numbers} leaves no training image of {len(pool)}; lower it")
-    sizes = [n_train, *(n or 0 for n in split_off.values())]
+    sizes = [n_train, *split_off.values()]
     drawn = stratified(pool.labels, sizes, settings.seed, f"{published.where}, training images")
-    made = {
-        part: _part(pool, index, scratch) for part, index in zip(("train", *split_off), drawn, strict=True)
-    }
-    for part in ("validation", "test"):
+    made = {part: _part(pool, i, scratch) for part, i in zip(("train", *split_off), drawn, strict=True)}
+    for part, n in wanted.items():
         if part in pools:
             index = np.arange(len(pools[part]))
-            if (n := wanted[part]) is not None:
+            if n is not None:
                 where = f"{published.where}, {part} images"
                 index = stratified(pools[part].labels, [n], settings.seed, where)[0]
             made[part] = _part(pools[part], index, scratch)
-    return Task(
-        name=published.name,
-        train=made["train"],
-        validation=made["validation"],
-        test=made["test"],
-        classes=tuple(names),
-        simulated=published.simulated,
-    )
+    return Task(published.name, classes=tuple(names), simulated=published.simulated, **made)
 
 
 def checked_labels(
     labels: Any, n_images: int, n_classes: int, where: Path | str, first: int = 0
 ) -> np.ndarray:
-    """Return labels as int64 (n,) that count from 0.
-
-    Parameters
-    ----------
-    labels
-        As published.
-    n_images, n_classes
-        How many there should be, and of how many classes.
-    where
-        What the message begins with.
-    first
-        The first class's published label.
+    """Return published labels, of which the first class has ``first``, as int64 (n,) that count from 0.
 
     Raises
     ------
     TgsageError
-        If they are not whole numbers, one per image, each of a class.
+        If they are not whole numbers, one per image, each of a class; the message begins with ``where``.
     """
     try:
         values = np.asarray(labels)
@@ -196,7 +177,6 @@ def _gathered(
     elif file is None:
         images = np.concatenate(kept)
     else:
-        file.flush()
         images = np.memmap(file, np.uint8, "r", shape=shape)
     return Part(images, np.concatenate([np.empty(0, np.int64), *labels])), hashes
 

@@ -10,15 +10,8 @@ def squared(pixels: np.ndarray, fit: str, padding: int) -> np.ndarray:
     """Make an image (height, width, 3) square.
 
     Where the difference is odd, one more pixel is cut off, or padded, at the bottom or on the right.
-
-    Parameters
-    ----------
-    pixels
-        uint8.
-    fit
-        ``crop`` takes the square in its middle, ``pad`` puts it in the middle of a square.
-    padding
-        Grey value around padded images.
+    ``fit`` "crop" takes the square in its middle, "pad" puts it in the middle of a square of the grey value
+    ``padding``.
     """
     height, width = pixels.shape[:2]
     if height == width:
@@ -36,11 +29,5 @@ def resized(images: np.ndarray, side: int) -> np.ndarray:
     """Return uint8 (n, side, side, 3): the images as they are, or resampled with anti-aliasing."""
     if images.shape[1:3] == (side, side):
         return images
-    return np.stack(
-        [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX)) for image in images]
-        if side < images.shape[1]
-        else [
-            np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
-            for image in images
-        ]
-    )
+    method = Image.Resampling.BOX if side < images.shape[1] else Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(image).resize((side, side), method)) for image in images])

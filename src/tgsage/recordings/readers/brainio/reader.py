@@ -41,10 +41,8 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     TgsageError
         If a file is missing, damaged, or does not fit the others.
     """
-    path = root / Path(settings.assembly).expanduser()
+    path, csv_path, zip_path = raw_files(settings, root)
     assembly = read_assembly(path)
-    csv_path = root / Path(settings.stimuli_csv).expanduser()
-    zip_path = root / Path(settings.stimuli_zip).expanduser()
     table = _table(csv_path)
     with open_archive(zip_path) as archive:
         names = _names(table, archive, settings.image_column, csv_path)

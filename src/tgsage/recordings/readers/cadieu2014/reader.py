@@ -25,9 +25,8 @@ tests read a stand-in of this structure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -41,6 +40,7 @@ from ...matlab import Variable, read_variables
 if TYPE_CHECKING:
     from .plugin import Cadieu2014Recordings
 
+IDENTIFIER = {"stimulus_set_identifier": "cadieu2014"}
 ANIMALS = "monkeys"
 """The two animals: which site is of which one is not published."""
 WINDOW_MS = [70, 170]
@@ -50,8 +50,7 @@ MAX_FILE_BYTES = 2**28
 """Size of one .mat file; the largest published one has about 2.6 million bytes of numbers."""
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """One .mat file: its name in messages, its folder in the package, and its two variables."""
 
     where: str
@@ -99,7 +98,6 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     repeats: int | str = " and ".join(f"{n} ({kind}-unit)" for kind, n in REPEATS.items())
     if settings.units != "both":
         repeats = REPEATS[settings.units]
-    identifier = "cadieu2014"
     assembly = xr.DataArray(
         np.concatenate(responses),
         dims=("neuroid", "presentation"),
@@ -111,16 +109,11 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
             "stimulus_id": ("presentation", stimulus),
             "repetition": ("presentation", np.zeros(len(stimulus), dtype=np.int64)),
         },
-        attrs={
-            "stimulus_set_identifier": identifier,
-            "units": "rates",
-            "window_ms": WINDOW_MS,
-            "repeats_averaged": repeats,
-        },
+        attrs=IDENTIFIER | {"units": "rates", "window_ms": WINDOW_MS, "repeats_averaged": repeats},
     )
     training = {f"training_{n}": column for n, column in enumerate(first.splits.T, start=1)}
     stimuli = make_stimuli(images, stimulus, category=first.categories, filename=first.images, **training)
-    stimuli.attrs = {"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier}
+    stimuli.attrs = {"visual_degrees": settings.visual_degrees, **IDENTIFIER}
     return assembly, stimuli, str(package)
 
 
@@ -164,11 +157,9 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
             "(images, sites)"
         )
     if meta.dtype.kind != "U" or len(meta) != len(features):
-        rows = (
-            f"text of {len(meta)} rows" if meta.dtype.kind == "U" else f"{meta.dtype} of shape {meta.shape}"
-        )
         raise TgsageError(
-            f"{where}: meta is {rows}; expected is text, a row for each of {len(features)} images"
+            f"{where}: meta is {meta.dtype} of shape {meta.shape}; expected is text, a row for each of "
+            f"{len(features)} images"
         )
     images, categories = [], []
     splits: list[list[bool]] = []

@@ -64,12 +64,8 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         presented = _repetitions(values, path, stimulus)
         which, repetition = np.nonzero(presented)
         responses, shown = values[:, which, repetition], stimulus[which]
-    n = len(values)
-    attrs = {
-        "stimulus_set_identifier": f"cowley2023.{settings.session}",
-        "units": "counts",
-        "bin_ms": 100.0,
-    }
+    n, identifier = len(values), f"cowley2023.{settings.session}"
+    attrs = {"stimulus_set_identifier": identifier, "units": "counts", "bin_ms": 100.0}
     if settings.responses == "averaged":
         attrs["repeats_averaged"] = AVERAGED_REPEATS.get(settings.session, "several")
     assembly = xr.DataArray(
@@ -85,7 +81,7 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         attrs=attrs,
     )
     stimuli = make_stimuli(images, stimulus).assign_attrs(
-        visual_degrees=settings.visual_degrees, stimulus_set_identifier=attrs["stimulus_set_identifier"]
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=identifier
     )
     return assembly, stimuli, str(path)
 
@@ -111,7 +107,7 @@ def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
     if not path.is_file():
         sessions = sorted(
-            item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy")
+            file.stem.removeprefix("responses_") for file in path.parent.glob("responses_*.npy")
         )
         raise TgsageError(
             f"{path}: no such file; sessions with {settings.responses} responses here: "

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .plugin import NwbRecordings
 
 RESERVED = (
-    "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",
-    "repetition", "time_bin_start", "time_bin_end",
-)  # fmt: skip
+    *("neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id"),
+    *("repetition", "time_bin_start", "time_bin_end"),
+)
 """Coordinates of the assembly itself; a column of the same name is dropped."""
 
 
@@ -230,12 +230,8 @@ def _categories(
 ) -> np.ndarray:
     if settings.category_column is None:
         return np.full(len(names), "")
-    table = pd.DataFrame(
-        {
-            "stimulus": shown,
-            "category": text(content.columns[settings.category_column][rows].astype(object)),
-        }
-    ).drop_duplicates()
+    category = text(content.columns[settings.category_column][rows].astype(object))
+    table = pd.DataFrame({"stimulus": shown, "category": category}).drop_duplicates()
     twice = table["stimulus"].duplicated()
     if twice.any():
         name = table["stimulus"][twice].iloc[0]

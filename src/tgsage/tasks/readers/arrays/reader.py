@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ....errors import TgsageError, unknown
 from ...array_files import Hdf5File, NpzFile, open_arrays
+from ...pickles import as_text
 from ...published import PIECE, Piece, Published, as_used, checked_labels, split_task
 from ...resizing import resized, squared
 from ...task import Task
@@ -102,7 +103,7 @@ def _classes(
                 "there must be one whole number or text for each"
             )
     if settings.class_names is not None:
-        names = [_text(name) for name in file.whole(settings.class_names).ravel()]
+        names = [as_text(name) for name in file.whole(settings.class_names).ravel()]
         if len(set(names)) < len(names) or len(names) < 2:
             raise TgsageError(f"{file.path}: {settings.class_names} has {len(names)} names, or one twice")
         return names, {
@@ -110,7 +111,7 @@ def _classes(
             for part, given in labels.items()
         }
     plain = {
-        part: given if given.dtype.kind in "iu" else np.array([_text(label) for label in given])
+        part: given if given.dtype.kind in "iu" else np.array([as_text(label) for label in given])
         for part, given in labels.items()
     }
     values = np.unique(plain["train"])
@@ -130,7 +131,7 @@ def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
     part_of_image = file.whole(name)
     if part_of_image.shape != (n,):
         raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")
-    words = [_text(word) for word in part_of_image]
+    words = [as_text(word) for word in part_of_image]
     strange = [word for word in words if word not in _PARTS]
     if strange:
         raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")
@@ -154,7 +155,3 @@ def _pieces(
                 images = np.stack([squared(image, settings.fit, settings.padding) for image in images])
             yield resized(images, settings.resolution), labels[begin + keep]
         begin += len(piece)
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
