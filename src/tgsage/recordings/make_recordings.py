@@ -11,11 +11,11 @@ import numpy as np
 import xarray as xr
 
 from .. import plugins
-from ..errors import TgsageError, unknown
+from ..errors import TgsageError
 from .assembly import standardise, units
 from .assembly_files import save, save_published_rdm, save_stimuli
 from .places import data_root as find_data_root
-from .selection import select
+from .selection import of_animals, select
 from .validation import validate, validate_published_rdm
 
 if TYPE_CHECKING:
@@ -135,11 +135,8 @@ def make_published_rdm(
             raise TgsageError(f"selection.{key}: cannot be applied, {name} publishes RDMs and no responses")
     published, stimuli, where = source.load().read(source, find_data_root(data_root))
     if selection.animals is not None:
-        names = published["animal"].values
-        for animal in selection.animals:
-            if animal not in names:
-                raise unknown("animal", animal, set(names.tolist()))
-        published = published.isel(measurement=np.flatnonzero(np.isin(names, selection.animals)))
+        measurements = of_animals(published["animal"].values, selection.animals)
+        published = published.isel(measurement=measurements)
         published.attrs["n_animals"] = len(set(selection.animals))
     published = published.assign_attrs(simulated=int(source.simulated))
     stimuli = stimuli.assign_attrs(simulated=int(source.simulated))

@@ -23,6 +23,8 @@ Piece = tuple[np.ndarray, np.ndarray]
 
 Images = TypeVar("Images")
 
+PART_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+"""Names that sources have for the parts."""
 PIECE = 1024
 """Number of images that readers decode at a time."""
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
-from .task import Part
 
 
 def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) -> list[np.ndarray]:
@@ -90,18 +89,3 @@ def renumbering(names: Sequence[str], wanted: Sequence[str] | None, key: str) ->
             raise unknown("class", name, names)
         renumber[list(names).index(name)] = number
     return renumber
-
-
-def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None, key: str) -> Part:
-    """Keep the images of some classes, with labels counted in the order of ``wanted``.
-
-    Raises
-    ------
-    TgsageError
-        If a wanted class does not exist, is named twice, or is the only one.
-    """
-    if wanted is None:
-        return part
-    labels = renumbering(names, wanted, key)[part.labels]
-    keep = labels >= 0
-    return Part(part.images[keep], labels[keep].astype(np.int64))

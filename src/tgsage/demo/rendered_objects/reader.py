@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...tasks.split import keep_classes
+import numpy as np
+
+from ...tasks.split import renumbering
 from ...tasks.task import PARTS, Part, Task
 from ..rendering import CATEGORIES, render
 
@@ -37,5 +39,6 @@ def _part(settings: RenderedObjects, stream: str, n: int) -> Part:
         seed=settings.seed,
         stream=stream,
     )
-    part = keep_classes(Part(rendered.images, rendered.category), CATEGORIES, wanted, "task.classes")
-    return Part(part.images[:n], part.labels[:n])
+    labels = renumbering(CATEGORIES, wanted, "task.classes")[rendered.category]
+    keep = np.flatnonzero(labels >= 0)[:n]
+    return Part(rendered.images[keep], labels[keep])

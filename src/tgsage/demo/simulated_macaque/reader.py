@@ -8,6 +8,7 @@ that comes from it says ``simulated = 1``.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,24 +87,14 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
 def _stimuli(settings: SimulatedRecordings) -> xr.Dataset:
     """Render the stimuli: half of them (in whole blocks of 8) vary moderately, the others widely."""
     n_medium = settings.n_stimuli // 16 * 8
+    rendered = functools.partial(render, resolution=settings.resolution, seed=settings.seed, stream="teacher")
     halves = [
-        render(
-            number,
-            resolution=settings.resolution,
-            variation=variation,
-            seed=settings.seed,
-            stream="teacher",
-            first=first,
-        )
-        for variation, first, number in (
-            ("medium", 0, n_medium),
-            ("high", n_medium, settings.n_stimuli - n_medium),
-        )
+        rendered(n_medium, variation="medium"),
+        rendered(settings.n_stimuli - n_medium, variation="high", first=n_medium),
     ]
     images = np.concatenate([half.images for half in halves])
-    columns = {
-        name: np.concatenate([half.columns()[name] for half in halves]) for name in halves[0].columns()
-    }
+    tables = [half.columns() for half in halves]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     columns["category"] = np.array(CATEGORIES)[columns["category"]]
     names = {"x": "position_x", "y": "position_y"}
     stimulus_id = np.array([f"simulated_{index:05d}" for index in range(settings.n_stimuli)])
@@ -197,9 +188,5 @@ def _spikes(
             "time_bin_end": ("time_bin", np.array([end])),
         },
         name="data",
-        attrs={
-            "stimulus_set_identifier": stimuli.attrs["identifier"],
-            "simulated": 1,
-            "units": "counts",
-        },
+        attrs={"stimulus_set_identifier": stimuli.attrs["identifier"], "simulated": 1, "units": "counts"},
     )

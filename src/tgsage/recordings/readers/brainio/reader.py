@@ -17,6 +17,7 @@ from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError, unknown
 from ...assembly import make_stimuli, text
 from ...assembly_files import read_assembly
+from ...validation import first_duplicate
 
 if TYPE_CHECKING:
     from .plugin import BrainIORecordings
@@ -87,9 +88,8 @@ def _table(path: Path) -> pd.DataFrame:
         raise TgsageError(f"{path}: names no stimuli")
     if table["stimulus_id"].isna().any():
         raise TgsageError(f"{path}: row {int(table['stimulus_id'].isna().argmax()) + 2} has no stimulus_id")
-    twice = table["stimulus_id"][table["stimulus_id"].duplicated()]
-    if not twice.empty:
-        raise TgsageError(f"{path}: stimulus_id {twice.iloc[0]} occurs more than once")
+    if (twice := first_duplicate(table["stimulus_id"])) is not None:
+        raise TgsageError(f"{path}: stimulus_id {twice} occurs more than once")
     return table
 
 
@@ -106,7 +106,6 @@ def _names(table: pd.DataFrame, archive: ImageArchive, column: str | None, csv_p
             f"{archive.path}: image {min(unnamed)} belongs to no stimulus of {csv_path.name} "
             f"({len(unnamed)} such)"
         )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if (twice := first_duplicate(names)) is not None:
         raise TgsageError(f"{csv_path}: several stimuli name the image {twice}")
     return names

@@ -36,6 +36,7 @@ from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError
 from ...assembly import make_stimuli
 from ...matlab import Variable, read_variables
+from ...validation import first_duplicate
 
 if TYPE_CHECKING:
     from .plugin import Cadieu2014Recordings
@@ -177,8 +178,7 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
         images.append(parts[0])
         categories.append(parts[1])
         splits.append([part == "1" for part in parts[2:]])
-    if len(set(images)) < len(images):
-        twice = next(name for name in images if images.count(name) > 1)
+    if (twice := first_duplicate(images)) is not None:
         raise TgsageError(f"{where}: meta names the image {twice} more than once")
     folder = PurePosixPath(matches[0]).parent.as_posix()
     return _File(where, folder, features, images, categories, np.asarray(splits, dtype=bool))

@@ -20,7 +20,7 @@ def bin_edges(window_ms: tuple[float, float], bin_ms: float | None) -> np.ndarra
 def count(spikes: Sequence[np.ndarray], onsets: np.ndarray, edges_ms: np.ndarray) -> np.ndarray:
     """Count spikes in bins after every onset, (unit, presentation, bin) int32.
 
-    Spike times of every unit ascend and are in seconds, as onsets (presentation,) are; windows may overlap. The
+    Each unit's spike times ascend and are in seconds, as onsets (presentation,) are; windows may overlap. The
     edges, (bins + 1,), ascend and are in ms after onset. A bin holds its left edge and not its right one.
     """
     edges = onsets[:, None] + edges_ms / 1000

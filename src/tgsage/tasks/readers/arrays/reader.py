@@ -11,7 +11,7 @@ import numpy as np
 from ....errors import TgsageError, unknown
 from ...array_files import Hdf5File, NpzFile, open_arrays
 from ...pickles import as_text
-from ...published import PIECE, Piece, Published, as_used, checked_labels, split_task
+from ...published import PART_NAMES, PIECE, Piece, Published, as_used, checked_labels, split_task
 from ...resizing import resized, squared
 from ...task import Task
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .plugin import ImageArrays
 
 ArrayFile: TypeAlias = "NpzFile | Hdf5File"
-_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
 def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) -> Task:
@@ -62,7 +61,7 @@ def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
 def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]:
     """Return the names of the arrays of images and labels, by part."""
     parts: dict[str, tuple[str, str]] = {}
-    for word, part in _PARTS.items():
+    for word, part in PART_NAMES.items():
         images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
         if images in file.names:
             if part in parts:
@@ -132,10 +131,10 @@ def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
     if part_of_image.shape != (n,):
         raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")
     words = [as_text(word) for word in part_of_image]
-    strange = [word for word in words if word not in _PARTS]
+    strange = [word for word in words if word not in PART_NAMES]
     if strange:
-        raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")
-    parts = np.array([_PARTS[word] for word in words])
+        raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(PART_NAMES)}")
+    parts = np.array([PART_NAMES[word] for word in words])
     return {str(part): np.flatnonzero(parts == part) for part in np.unique(parts)}
 
 
