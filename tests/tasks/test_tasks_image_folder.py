@@ -9,8 +9,8 @@ from task_stand_ins import encoded, folder_files, noise, write_tree
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
+from tgsage.tasks.published import squared
 from tgsage.tasks.readers.image_folder.plugin import ImageFolder
-from tgsage.tasks.resizing import squared
 
 PARTS = ("train", "val", "test")
 

@@ -10,8 +10,8 @@ from task_stand_ins import WNIDS, encoded, noise, tiny_files, write_tree
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
+from tgsage.tasks.published import resized
 from tgsage.tasks.readers.tiny_imagenet.plugin import TinyImageNet
-from tgsage.tasks.resizing import resized
 
 
 def settings(**changes):

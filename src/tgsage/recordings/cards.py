@@ -19,12 +19,6 @@ from .places import card_files, data_root
 from .settings import RecordingsSettings
 
 
-def is_inside(name: str) -> bool:
-    """Whether a relative path with slashes stays below the folder that it starts from."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or set(name) & set("\\:"))
-
-
 class CardFile(Section):
     """One file of a data set."""
 
@@ -47,8 +41,10 @@ class CardFile(Section):
     @field_validator("path", "unpack")
     @classmethod
     def _inside(cls, path: str | None) -> str | None:
-        if path is not None and not is_inside(path):
-            raise ValueError(f"must lie under the data folder, not {path!r}")
+        if path is not None:
+            inner = PurePosixPath(path)
+            if not inner.parts or inner.is_absolute() or ".." in inner.parts or set(path) & set("\\:"):
+                raise ValueError(f"must lie under the data folder, not {path!r}")
         return path
 
 

@@ -85,7 +85,12 @@ def fetch(
     """
     named = card(card_name)
     folder = data_root(root)
-    wanted = _wanted(named, files)
+    paths = [file.path for file in named.files]
+    chosen = paths if files is None else list(files)
+    for name in chosen:
+        if name not in paths:
+            raise unknown(f"file of card {named.name}", name, paths)
+    wanted = [file for file in named.files if file.path in chosen]
     states = {file.path: _state(file, folder, named, allow_unverified) for file in wanted}
     if set(states.values()) == {"no address"}:
         raise TgsageError(f"card {named.name}: has no address to download from; {named.obtain}")
@@ -117,15 +122,6 @@ def address(file: CardFile) -> str:
     parts = urllib.parse.urlsplit(file.url)
     query = [*urllib.parse.parse_qsl(parts.query), ("versionId", file.version_id)]
     return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(query)))
-
-
-def _wanted(named: Card, files: Iterable[str] | None) -> list[CardFile]:
-    by_path = {file.path: file for file in named.files}
-    for name in files or ():
-        if name not in by_path:
-            raise unknown(f"file of card {named.name}", name, by_path)
-    chosen = set(by_path if files is None else files)
-    return [file for file in named.files if file.path in chosen]
 
 
 def _state(file: CardFile, folder: Path, named: Card, allow_unverified: bool) -> str:

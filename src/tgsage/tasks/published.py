@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
+from PIL import Image
 
 from ..errors import TgsageError
-from .resizing import resized
 from .split import renumbering, stratified
 from .task import PARTS, Part, Subset, Task, image_hashes
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Piece = tuple[np.ndarray, np.ndarray]
 """uint8 (n, side, side, 3) and int (n,): images with labels counted in the order of all classes."""
 
-Images = TypeVar("Images")
+Content = TypeVar("Content")
 
 PART_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 """Names that sources have for the parts."""
@@ -150,6 +150,33 @@ def checked_labels(
     return values.astype(np.int64) - first
 
 
+def squared(pixels: np.ndarray, fit: str, padding: int) -> np.ndarray:
+    """Make an image (height, width, 3) square.
+
+    Where the difference is odd, one more pixel is cut off, or padded, at the bottom or on the right.
+    ``fit`` "crop" takes the square in its middle, "pad" puts it in the middle of a square of the grey value
+    ``padding``.
+    """
+    height, width = pixels.shape[:2]
+    if height == width:
+        return pixels
+    side = min(height, width) if fit == "crop" else max(height, width)
+    top, left = abs(height - side) // 2, abs(width - side) // 2
+    if fit == "crop":
+        return pixels[top : top + side, left : left + side]
+    whole = np.full((side, side, 3), padding, np.uint8)
+    whole[top : top + height, left : left + width] = pixels
+    return whole
+
+
+def resized(images: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 (n, side, side, 3): the images as they are, or resampled with anti-aliasing."""
+    if images.shape[1:3] == (side, side):
+        return images
+    method = Image.Resampling.BOX if side < images.shape[1] else Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(image).resize((side, side), method)) for image in images])
+
+
 def _gathered(
     pieces: Iterable[Piece], side: int, number: np.ndarray, in_other_parts: set[str], scratch: Path | None
 ) -> tuple[Part, list[str]]:
@@ -206,7 +233,7 @@ def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
         ) from None
 
 
-def as_used(parts: Mapping[str, Images], settings: OwnImagesSettings, where: str) -> dict[str, Images]:
+def as_used(parts: Mapping[str, Content], settings: OwnImagesSettings, where: str) -> dict[str, Content]:
     """Rename published parts: with ``settings.published_validation = "test"``, validation images become test.
 
     Raises

@@ -18,7 +18,7 @@ import xarray as xr
 
 from ...store import digest, seed_from
 from ..rendering import CATEGORIES, render
-from .network import responses, train_ventral_stream
+from .network import responses, train_ventral_stream, training_images
 
 if TYPE_CHECKING:
     from .plugin import SimulatedRecordings
@@ -60,13 +60,7 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
     """
     stimuli = _stimuli(settings)
     network, record = train_ventral_stream(settings)
-    reference = render(
-        min(REFERENCE, settings.training_images),
-        resolution=settings.resolution,
-        variation="high",
-        seed=settings.seed,
-        stream="simulated_macaque",
-    ).images
+    reference = training_images(settings, min(REFERENCE, settings.training_images)).images
     shown_areas, reference_areas = (
         responses(network, images, settings.threads) for images in (stimuli["images"].values, reference)
     )

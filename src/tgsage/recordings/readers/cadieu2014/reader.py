@@ -158,9 +158,10 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
             "(images, sites)"
         )
     if meta.dtype.kind != "U" or len(meta) != len(features):
+        is_text = meta.dtype.kind == "U"
+        rows = f"text of {len(meta)} rows" if is_text else f"{meta.dtype} of shape {meta.shape}"
         raise TgsageError(
-            f"{where}: meta is {meta.dtype} of shape {meta.shape}; expected is text, a row for each of "
-            f"{len(features)} images"
+            f"{where}: meta is {rows}; expected is text, a row for each of {len(features)} images"
         )
     images, categories = [], []
     splits: list[list[bool]] = []

@@ -51,9 +51,9 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     TgsageError
         If a file is missing, damaged or does not fit the other.
     """
-    path = _response_file(settings, root)
+    path, image_path = raw_files(settings, root)
     values = _responses(path, settings)
-    with open_archive(_image_file(settings, root)) as archive:
+    with open_archive(image_path) as archive:
         names = _numbered(archive.path, archive.images, values.shape[1], path)
         images = archive.pictures(names)
     stimulus = np.asarray([PurePosixPath(item).stem for item in names])
@@ -88,20 +88,16 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
 
 def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
     """Return the files that :func:`read` reads."""
-    return [_response_file(settings, root), _image_file(settings, root)]
+    folder, session = root / settings.folder, settings.session
+    return [
+        folder / FOLDERS[settings.responses] / f"responses_{session}.npy",
+        folder / "images" / f"images_{session}.zip",
+    ]
 
 
 def animal(session: str) -> str:
     """Return the animal of a session, or ``"monkey"`` if the published table lacks the session."""
     return next((name for first, last, name in ANIMALS if first <= session <= last), UNKNOWN_ANIMAL)
-
-
-def _response_file(settings: Cowley2023Recordings, root: Path) -> Path:
-    return root / settings.folder / FOLDERS[settings.responses] / f"responses_{settings.session}.npy"
-
-
-def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
-    return root / settings.folder / "images" / f"images_{settings.session}.zip"
 
 
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:

@@ -169,7 +169,6 @@ def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings)
         raise unknown(f"image_template ({path})", name, templates)
     template = templates[name]
     wanted = set(shown.tolist()) - set(settings.leave_out)
-    available: dict[str, Any]
     data: dict[str, Any]
     if hasattr(template, "images"):
         available = dict(template.images)

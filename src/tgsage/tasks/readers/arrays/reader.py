@@ -11,8 +11,17 @@ import numpy as np
 from ....errors import TgsageError, unknown
 from ...array_files import Hdf5File, NpzFile, open_arrays
 from ...pickles import as_text
-from ...published import PART_NAMES, PIECE, Piece, Published, as_used, checked_labels, split_task
-from ...resizing import resized, squared
+from ...published import (
+    PART_NAMES,
+    PIECE,
+    Piece,
+    Published,
+    as_used,
+    checked_labels,
+    resized,
+    split_task,
+    squared,
+)
 from ...task import Task
 
 if TYPE_CHECKING:

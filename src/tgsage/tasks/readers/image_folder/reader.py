@@ -14,8 +14,7 @@ import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
 from ....errors import TgsageError
-from ...published import PART_NAMES, PIECE, Piece, Published, as_used, split_task
-from ...resizing import resized, squared
+from ...published import PART_NAMES, PIECE, Piece, Published, as_used, resized, split_task, squared
 from ...task import Task
 
 if TYPE_CHECKING:
