@@ -210,9 +210,8 @@ def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArr
         stimulus, (neuroid,) bool each.
     """
     spread = means.max(axis=1) - means.min(axis=1)
-    unknown: NDArray[np.bool_] = ~np.all(np.isfinite(means), axis=1)
-    constant: NDArray[np.bool_] = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
-    return unknown, constant
+    constant = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
+    return ~np.isfinite(means).all(axis=1), np.asarray(constant)
 
 
 def make_stimuli(

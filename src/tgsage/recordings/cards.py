@@ -174,8 +174,7 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
     folder = data_root(root)
     states: dict[str, str] = {}
     for file in card(name).files:
-        path = folder / file.path
-        expected = expected_digest(file)
+        path, expected = folder / file.path, expected_digest(file)
         if not path.is_file():
             states[file.path] = "absent"
         elif expected is None:

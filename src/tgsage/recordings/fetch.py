@@ -108,9 +108,8 @@ def fetch(
 def check_address(url: str, what: str = "address") -> None:
     """Raise unless an address is one that may be downloaded from."""
     parts = urllib.parse.urlsplit(url)
-    if not parts.hostname or not (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in PLAIN_HOSTS)
-    ):
+    is_plain = parts.scheme == "http" and parts.hostname in PLAIN_HOSTS
+    if not parts.hostname or not (parts.scheme == "https" or is_plain):
         raise TgsageError(f"{what} {url}: only https is downloaded from")
 
 

@@ -115,12 +115,10 @@ def _baseline(assembly: xr.DataArray, baseline: xr.DataArray) -> xr.DataArray:
     """Subtract each site's mean baseline rate; counts are compared per millisecond."""
     dims = [dim for dim in baseline.dims if dim != "neuroid"]
     if units(assembly) == "counts" and "time_bin" in assembly.dims:
-
-        def duration(part: xr.DataArray) -> xr.DataArray:
-            return part["time_bin_end"] - part["time_bin_start"]
-
-        rate = (baseline / duration(baseline)).mean(dims)
-        result = assembly - rate * duration(assembly)
+        widths, baseline_widths = (
+            part["time_bin_end"] - part["time_bin_start"] for part in (assembly, baseline)
+        )
+        result = assembly - (baseline / baseline_widths).mean(dims) * widths
     else:
         result = assembly - baseline.mean(dims)
     result = result.transpose(*assembly.dims).astype(np.result_type(assembly.dtype, np.float32))

@@ -66,8 +66,7 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
     halves_size = (counts[used] // 2).astype(np.float64)
     block = max(1, _CHUNK // (2 * len(used) * n_sites))
     total = np.zeros(n_sites)
-    done = 0
-    while done < n_splits:
+    for done in range(0, n_splits, block):
         n = min(block, n_splits - done)
         labels = np.stack(list(halvings(codes, n, generator)))
         split, presentation = np.nonzero(labels >= 0)
@@ -77,7 +76,6 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
         )
         means = (sums @ values).reshape(n, 2, len(used), n_sites) / halves_size[:, None]
         total += _pearson(means[:, 0], means[:, 1]).sum(axis=0)
-        done += n
     r = total / n_splits
     # r = -1 exactly would divide by zero; its limit says the same: no reliability whatever.
     with np.errstate(divide="ignore"):

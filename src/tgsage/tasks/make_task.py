@@ -31,9 +31,7 @@ def raw_files(settings: TaskSettings | Mapping[str, Any], data_root: str | os.Pa
 
 
 def make(
-    settings: TaskSettings | Mapping[str, Any],
-    data_root: str | os.PathLike[str],
-    scratch: Path | None = None,
+    settings: TaskSettings | Mapping[str, Any], data_root: str | os.PathLike[str], scratch: Path | None = None
 ) -> Task:
     """Make a task, in memory.
 

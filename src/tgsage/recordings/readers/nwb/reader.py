@@ -192,21 +192,20 @@ def _within_observation(
             observed[index] = covered(content.observed[site], starts, ends)
     low, high = settings.window_ms
     shown = content.columns[settings.stimulus_column][rows]
-    advice = "set unobserved to drop_presentations or drop_units, or choose another window_ms"
     if settings.unobserved == "error":
-        where = f"the window {low:g} to {high:g} ms of row"
+        row, problem = 0, ""
         if not valid.all():
             row = int(np.argmin(valid))
-            raise TgsageError(
-                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
-                f"touches the file's invalid_times ({int((~valid).sum())} such); {advice}"
-            )
-        if not observed.all():
+            problem = f"touches the file's invalid_times ({int((~valid).sum())} such)"
+        elif not observed.all():
             site, row = np.argwhere(~observed)[0]
+            unit, number = content.unit_ids[sites[site]], int((~observed).sum())
+            problem = f"lies outside the obs_intervals of unit {unit} ({number} such)"
+        if problem:
             raise TgsageError(
-                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
-                f"lies outside the obs_intervals of unit {content.unit_ids[sites[site]]} "
-                f"({int((~observed).sum())} such); {advice}"
+                f"{path}: the window {low:g} to {high:g} ms of row {content.rows[rows[row]]} of "
+                f"{settings.table} (stimulus {shown[row]}) {problem}; set unobserved to drop_presentations "
+                "or drop_units, or choose another window_ms"
             )
     if settings.unobserved == "drop_units":
         whole = observed[:, valid].all(axis=1)
