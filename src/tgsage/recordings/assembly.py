@@ -211,7 +211,7 @@ def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArr
     """
     spread = means.max(axis=1) - means.min(axis=1)
     constant = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
-    return ~np.isfinite(means).all(axis=1), np.asarray(constant)
+    return np.asarray(~np.isfinite(means).all(axis=1)), np.asarray(constant)
 
 
 def make_stimuli(
