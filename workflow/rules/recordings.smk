@@ -15,12 +15,12 @@ rule recordings:
     resources:
         mem_mb=4000,
     params:
-        call="tgsage.recordings.write_recordings:write_assembly",
+        call="tgsage.recordings.make_recordings:write_assembly",
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
         code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_assembly",
+            "tgsage.recordings.make_recordings:write_assembly",
             CONFIG.recordings[w.dataset],
         ),
     message:
@@ -36,12 +36,12 @@ use rule recordings as published_rdm with:
     wildcard_constraints:
         dataset=alternatives(d for d in CONFIG.recordings if CONFIG.rdm_only(d)),
     params:
-        call="tgsage.recordings.write_recordings:write_published_rdm",
+        call="tgsage.recordings.make_recordings:write_published_rdm",
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
         code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_published_rdm",
+            "tgsage.recordings.make_recordings:write_published_rdm",
             CONFIG.recordings[w.dataset],
         ),
     message:

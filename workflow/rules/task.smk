@@ -9,11 +9,11 @@ rule task:
     resources:
         mem_mb=4000,
     params:
-        call="tgsage.tasks.write_task:write_task",
+        call="tgsage.tasks.make_task:write_task",
         settings=CONFIG.task.plain(),
         data=CONFIG.data,
         raw=lambda w: task_contents(),
-        code=code("tgsage.tasks.write_task:write_task", CONFIG.task),
+        code=code("tgsage.tasks.make_task:write_task", CONFIG.task),
     message:
         "Make the task {params.settings[source]}"
     script:
