@@ -1,7 +1,5 @@
 """What the settings of all search spaces have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
