@@ -50,21 +50,7 @@ def trial(
     values: list[float] | None = None,
     **attributes: Any,
 ) -> optuna.trial.FrozenTrial:
-    """Return a trial of an architecture.
-
-    Parameters
-    ----------
-    space, arch
-        The architecture and its space.
-    state
-        Name of an Optuna trial state.
-    options
-        :func:`distributions` of the space.
-    values
-        Objective values, for a complete trial.
-    **attributes
-        ``system_attrs`` of the trial.
-    """
+    """Return a trial of an architecture; ``options`` are the space's :func:`distributions`."""
     import optuna
 
     return optuna.trial.create_trial(
