@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from plugin_files import registered
+from helpers.plugin_files import registered
 from tgsage import guidance, plugins, samplers, spaces, tasks
 from tgsage.config import load
 from tgsage.config.search import Search

@@ -167,7 +167,7 @@ class Sampler(ABC):
 
 
 def _unseen(space: Space, sampler: Sampler, seen: set[str], rng: np.random.Generator) -> Architecture:
-    """Return an unseen architecture within the constraints: a random draw, or of the rest of a small space."""
+    """Return an unseen architecture within the constraints: drawn, or of what is left of a small space."""
 
     def fits(arch: Architecture) -> bool:
         return space.key(arch) not in seen and admitted(space, arch, sampler.settings)
