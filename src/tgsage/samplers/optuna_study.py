@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,10 +62,15 @@ def trial(
     )
 
 
-def ask(study: optuna.Study, space: Space) -> Architecture:
-    """Ask a study for one architecture."""
-    asked = study.ask()
-    choices: dict[str, Any] = {
-        name: asked.suggest_categorical(name, options) for name, options in space.choices.items()
-    }
-    return space.decode(choices)
+def asking(study: optuna.Study, space: Space) -> Callable[[], Architecture]:
+    """Return a function that asks a study for one architecture after the other."""
+
+    def ask() -> Architecture:
+        with quiet():
+            trial = study.ask()
+            choices: dict[str, Any] = {
+                name: trial.suggest_categorical(name, options) for name, options in space.choices.items()
+            }
+        return space.decode(choices)
+
+    return ask

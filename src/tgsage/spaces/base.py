@@ -222,14 +222,16 @@ class Space(ABC):
         try:
             content = json.loads(text)
         except (TypeError, ValueError):
-            raise TgsageError(f"space {self.name}: not the JSON of an architecture: {_short(text)}") from None
+            raise TgsageError(
+                f"space {self.name}: not the JSON of an architecture: {str(text)[:60]!r}"
+            ) from None
         if (
             not isinstance(content, dict)
             or set(content) != {"space", "choices"}
             or not isinstance(content["choices"], dict)
         ):
             raise TgsageError(
-                f"space {self.name}: an architecture needs the keys 'space' and 'choices': {_short(text)}"
+                f"space {self.name}: an architecture needs the keys 'space' and 'choices': {str(text)[:60]!r}"
             )
         if content["space"] != self.name:
             raise TgsageError(f"space {self.name}: the architecture is of space {content['space']!r}")
@@ -265,20 +267,10 @@ class Space(ABC):
         ]
         return {"nodes": nodes, "edges": edges}
 
-    @functools.cached_property
-    def signature(self) -> dict[str, Any]:
-        """What decides the function besides the choices: all settings of the space."""
-        return self.settings.keyed()
-
     @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
     def _key(self, canonical: Architecture) -> str:
-        content = {"space": self.name, "settings": self.signature, "choices": list(canonical.choices)}
+        content = {"space": self.name, "settings": self.settings.keyed(), "choices": list(canonical.choices)}
         return digest(content)[:KEY_LENGTH]
-
-
-def _short(text: Any) -> str:
-    shown = str(text)
-    return repr(shown if len(shown) <= 60 else shown[:57] + "...")
 
 
 def too_small(space: str, size: tuple[int, int], least: int, remedy: str) -> TgsageError:

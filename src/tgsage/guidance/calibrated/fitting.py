@@ -241,17 +241,9 @@ def read_mature(
 
 
 def as_fractions(mature: pd.Series | pd.DataFrame) -> pd.Series:
-    """Return known mature accuracies by architecture, as :func:`read_mature` does.
+    """Return known mature accuracies as :func:`read_mature` does.
 
-    Parameters
-    ----------
-    mature
-        Fractions by architecture, or a table with the columns architecture and accuracy.
-
-    Raises
-    ------
-    TgsageError
-        If a column is missing, or an accuracy is not a fraction.
+    A TgsageError if a table lacks the column architecture or accuracy, or an accuracy is not a fraction.
     """
     if isinstance(mature, pd.DataFrame):
         for name in ("architecture", "accuracy"):

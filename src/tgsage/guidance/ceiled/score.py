@@ -58,8 +58,8 @@ def make(settings: CeiledGuidance) -> Scorer:
             )
         shares = np.stack([column(ledger, f"tg_{name}").to_numpy() for name in names], axis=1)
         shares = shares / divisors(profiles, settings)
-        guided = np.average(shares, axis=1, weights=profiles["weight"].values)
-        p, guided = combined(ledger, guided, settings.alpha)
+        mean = np.average(shares, axis=1, weights=profiles["weight"].values)
+        p, guided = combined(ledger, mean, settings.alpha)
         return of_ok(ledger, p + settings.alpha * guided)
 
     return scored
