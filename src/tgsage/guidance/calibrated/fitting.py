@@ -57,7 +57,11 @@ def fit(
     TgsageError
         If features of the teacher are named in the settings and there are no profiles with targets.
     """
-    chosen = _settings(settings)
+    if settings is None or isinstance(settings, Mapping):
+        settings = {"name": "calibrated", **(settings or {})}
+        if not settings.get("mature") and not settings.get("fitted"):
+            settings["mature"] = "given as an argument"
+    chosen: CalibratedGuidance = plugins.settings("guidance", settings)
     if isinstance(mature, str | os.PathLike):
         known = read_mature(mature, chosen.column, percent=chosen.percent)
     else:
@@ -131,15 +135,6 @@ def _regression(
         "without_teacher": ridge.performance(y, held_out(own)) if len(own) else None,
         "teacher": worth,
     }
-
-
-def _settings(settings: CalibratedGuidance | Mapping[str, Any] | None) -> CalibratedGuidance:
-    if settings is None or isinstance(settings, Mapping):
-        settings = {"name": "calibrated", **(settings or {})}
-        if not settings.get("mature") and not settings.get("fitted"):
-            settings["mature"] = "given as an argument"
-    chosen: CalibratedGuidance = plugins.settings("guidance", settings)
-    return chosen
 
 
 def _groups_and_targets(

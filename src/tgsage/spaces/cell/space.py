@@ -122,10 +122,7 @@ class CellSpace(Space):
         return self._architecture("sep_7x7" if value == "conv_1x7_7x1" else value for value in values)
 
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
-        cells = self.blocks(arch)
-        return CellNetwork(
-            self.settings, cells["normal"], cells.get("reduction", cells["normal"]), n_classes, in_channels
-        )
+        return CellNetwork(self.settings, self.blocks(arch), n_classes, in_channels)
 
     def graph(self, arch: Architecture) -> Graph:
         """Describe the canonical form for drawing.
@@ -259,15 +256,10 @@ def layout(settings: Settings) -> list[tuple[bool, int]]:
 class CellNetwork(nn.Module):
     """Stem, cells, global average pooling, linear layer; ``probe_names`` are the cells."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        normal: list[Block],
-        reduction: list[Block],
-        n_classes: int,
-        in_channels: int,
-    ):
+    def __init__(self, settings: Settings, blocks: dict[str, list[Block]], n_classes: int, in_channels: int):
         super().__init__()
+        normal = blocks["normal"]
+        reduction = blocks.get("reduction", normal)
         cells = layout(settings)
         stem = cells[0][1] if cells[0][0] else settings.width
         self.stem = ConvolutionNorm(in_channels, stem, 3, stride=settings.stem_stride)
