@@ -116,10 +116,8 @@ def noise_ceiling(
         Of comparison, as models are scored.
     categories
         (stimuli,) labels: the ceiling of the category RDM. None: of the image RDM.
-    n_splits
-        Random halvings.
-    seed
-        Of the halvings.
+    n_splits, seed
+        Random halvings, and their seed.
 
     Returns
     -------
@@ -162,24 +160,13 @@ def noise_ceiling(
 
 
 def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 2) -> tuple[float, float]:
-    """Extrapolate the agreement of halves to the bounds of the full data.
+    """Extrapolate the agreement of halves to the lower and upper bound of the full data.
 
-    Parameters
-    ----------
-    split_half
-        Mean correlation r of the RDMs of two halves.
-    error
-        Standard error of it.
-    shrinkage
-        q: noise variance of the full data over that of a half, 1/2 for equal halves.
-    power
-        p: the upper bound has the noise of distances shrink as q^p; 2 where noise multiplies noise.
-
-    Returns
-    -------
-    tuple
-        lower = r / (r + q (1 - r)), Spearman-Brown for q = 1/2 (r itself where it is negative), and
-        upper = sqrt(h / (h + q^p (1 - h))) at h = min(1, r + 1.645 error), 0 where h is negative.
+    With r the mean correlation of the RDMs of two halves, e its standard error, q the noise variance of the
+    full data over that of a half (``shrinkage``, 1/2 for equal halves) and p the ``power`` with which the
+    upper bound has the noise of distances shrink, 2 where noise multiplies noise: lower = r / (r + q (1 - r)),
+    Spearman-Brown for q = 1/2 (r itself where it is negative), and upper = sqrt(h / (h + q^p (1 - h))) at
+    h = min(1, r + 1.645 e), 0 where h is negative.
     """
     lower = split_half if split_half <= 0 else split_half / (split_half + shrinkage * (1 - split_half))
     high = min(1.0, split_half + Z_95 * error)
@@ -190,21 +177,11 @@ def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 
 def measurement_ceiling(
     rdms: np.ndarray, parts: Mapping[str, np.ndarray], *, method: str, n_splits: int = 20, seed: int = 0
 ) -> dict[str, Ceiling]:
-    """Noise ceiling of the mean of several published RDMs (subjects or sessions), by halving them.
+    """Noise ceiling of the mean of several published RDMs (measurements, pairs), by halving the measurements.
 
     The noise of a mean of RDMs shrinks as 1/M whatever it consists of, so both bounds are extrapolated by
-    Spearman-Brown; ``upper`` keeps the margin of its standard error. NaN for fewer than two RDMs.
-
-    Parameters
-    ----------
-    rdms
-        (measurements, pairs).
-    parts
-        Indices of the stimuli of each part.
-    method
-        Of comparison.
-    n_splits, seed
-        Random halvings of the measurements.
+    Spearman-Brown; ``upper`` keeps the margin of its standard error. NaN for fewer than two RDMs. Parameters
+    are otherwise as for :func:`noise_ceiling`.
     """
     m = len(rdms)
     if m < 2:
@@ -227,9 +204,8 @@ def animal_bounds(rdms: np.ndarray, method: str) -> tuple[float, float]:
     Each animal's RDM is compared with the mean RDM of the others (lower: the mean of these comparisons) and
     with the mean RDM of all including itself (upper). RDMs are brought to the scale of the comparison before
     they are averaged: ranks for rank correlations, zero mean and unit variance for Pearson, unit length for
-    the cosine. With two animals the lower bound is just their correlation. These bounds are about scores
-    against *one animal's* RDM: they say how far animals agree, and are not a limit for scores against the RDM
-    of the pooled sites.
+    the cosine. With two animals the lower bound is just their correlation. These bounds say how far animals
+    agree with *one animal's* RDM, and are not a limit for scores against the RDM of the pooled sites.
 
     Parameters
     ----------
@@ -272,7 +248,7 @@ def _rdm(responses: np.ndarray, metric: str, category: np.ndarray | None) -> np.
 def _responses(
     data: np.ndarray, shown: np.ndarray, half: np.ndarray, zscore: bool, metric: str
 ) -> np.ndarray:
-    """Return the patterns of an RDM: means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
+    """Return means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
     n = int(shown.max()) + 1
     counts = np.bincount(shown[half], minlength=n)
     rows = np.flatnonzero(half)
@@ -304,7 +280,7 @@ class _Agreement:
         self._left_out: list[list[float]] = []
 
     def add(self, one: np.ndarray, two: np.ndarray) -> None:
-        """Take the RDMs of two halves into account."""
+        """Add the RDMs of two halves."""
         self._values.append(_one(one, two, self._method))
         if len(self._left_out) < JACKKNIFE_HALVINGS:
             self._left_out.append(self._without_each_group(one, two))

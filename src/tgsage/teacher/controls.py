@@ -42,17 +42,10 @@ def control_of_images(
     rdms
         Given the name and the stimuli of a target, returns its RDM; and, where the original is scored by
         category RDMs (root attribute ``rdm`` is ``category``), the category RDM of each part of the stimuli.
-    name, kind
-        Of the control.
+    name, kind, metric
+        Of the control and its RDMs.
     control
         What the RDMs are of, in a few words for figures and the report.
-    metric
-        Of the RDMs.
-
-    Returns
-    -------
-    xarray.DataTree
-        Without noise ceilings: images have no measurement noise.
     """
     groups = {}
     for target_name, group in targets_of(original).items():

@@ -190,8 +190,7 @@ def target(
     attributes
         Of the group.
     category_rdms
-        (category pairs,) for each part, for teachers whose RDMs are over category means; categories are
-        sorted.
+        (category pairs,) for each part, categories sorted; for teachers whose RDMs are over category means.
     animals
         Bounds over animals by part, where there are several.
     """
@@ -248,14 +247,7 @@ def targets_of(teacher: xr.DataTree) -> dict[str, xr.Dataset]:
 
 
 def ceiling(target: xr.Dataset | xr.DataTree, part: str) -> tuple[float, float]:
-    """Return the lower and upper noise ceiling of a target on a part of its stimuli.
-
-    Parameters
-    ----------
-    target
-        A target.
-    part
-        ``choose``, ``reward`` or ``report``.
+    """Return the lower and upper noise ceiling of a target on ``choose``, ``reward`` or ``report``.
 
     Raises
     ------

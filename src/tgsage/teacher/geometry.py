@@ -41,10 +41,9 @@ def to_network_input(
         uint8, (n, height, width, 3).
     resolution
         Side of the network's input in pixels.
-    visual_degrees
-        What the longer side of a stimulus spanned in the experiment.
-    network_degrees
-        What the side of the network's input spans; None means ``visual_degrees``.
+    visual_degrees, network_degrees
+        What the longer side of a stimulus spanned in the experiment, and what the side of the network's input
+        spans; None means as much.
     padding
         Grey value, 0 to 255, around small stimuli.
     resample
@@ -53,7 +52,7 @@ def to_network_input(
     Returns
     -------
     numpy.ndarray
-        uint8, (n, resolution, resolution, 3). Deterministic.
+        uint8, (n, resolution, resolution, 3).
 
     Raises
     ------

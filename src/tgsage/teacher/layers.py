@@ -33,23 +33,9 @@ def teacher_of_layers(
 ) -> xr.DataTree:
     """Make a teacher with a target for every layer (Bashivan et al. 2019).
 
-    The RDM of a layer is the mean over random subsamples of its features. A network has no measurement noise,
-    so the ceilings are NaN.
-
-    Parameters
-    ----------
-    layers
-        By name of the target: name of the layer, and its features (stimuli, features).
-    settings
-        Metric, form of the RDM, subsamples, seed.
-    name
-        Of the teacher.
-    task
-        Whose validation images are the stimuli.
-    stimuli
-        What the features are of.
-    words, own
-        Attributes of the teacher: a sentence for the report, and those of its kind.
+    The RDM of a layer is the mean over random subsamples of its features. ``layers`` has by name of the
+    target the layer's name and its features (stimuli, features); ``words`` is a sentence for the report and
+    ``own`` has the attributes of the kind. A network has no measurement noise, so the ceilings are NaN.
 
     Raises
     ------
@@ -104,7 +90,7 @@ def teacher_of_layers(
 def _subsamples(
     n_features: int, settings: NetworkTeacher | PretrainedTeacher, layer: str
 ) -> list[np.ndarray]:
-    """Return the features of each subsample; all features once where there are no more than asked for."""
+    """Return the features of each subsample; all of them once where there are no more than asked for."""
     size = settings.subsample_features
     if n_features <= size:
         return [np.arange(n_features)]

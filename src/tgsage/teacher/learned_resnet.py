@@ -34,18 +34,14 @@ def learned_resnet(
 
     Parameters
     ----------
-    settings
-        Size, checkpoint, epochs of training, and normalisation.
-    name
-        Of the teacher, for messages.
+    settings, name
+        Of the network and of the teacher.
     task
-        What it learns, where there is no checkpoint; gives the normalisation where the settings say so.
-    seed, threads
+        What it learns without a checkpoint; gives the normalisation where the settings say so.
+    seed, threads, device
         Of the training.
     data_root
         Folder that relative ``weights`` are looked for in.
-    device
-        Of the training.
 
     Returns
     -------
@@ -88,14 +84,7 @@ def trained(
 
 
 def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int = 16) -> CifarResNet:
-    """Read a CIFAR ResNet from a torch checkpoint.
-
-    Parameters
-    ----------
-    path
-        As for :func:`~tgsage.teacher.weights.state_dict`; keys may begin with ``module.``.
-    blocks_per_stack, width
-        Of the network that was saved.
+    """Read a CIFAR ResNet of this size from a torch checkpoint.
 
     Raises
     ------

@@ -43,7 +43,8 @@ class BasicBlock(nn.Module):
 class CifarResNet(nn.Module):
     """A residual network for small images: (n, channels, height, width) -> (n, classes).
 
-    Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it.
+    Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it. A probe is
+    the output of a stack's last block, after its ReLU.
 
     Parameters
     ----------
@@ -53,11 +54,6 @@ class CifarResNet(nn.Module):
         Channels of the first stack; the others have twice and four times as many.
     n_classes, in_channels
         Of the task.
-
-    Attributes
-    ----------
-    probe_names
-        The three stacks. A probe is the output of a stack's last block, after its ReLU.
     """
 
     layer1: nn.Sequential

@@ -54,10 +54,7 @@ class Stimuli:
 def image_rows(ids: np.ndarray, stimuli: xr.Dataset, where: str) -> np.ndarray:
     """Return the rows of ``stimuli`` that hold the images of these stimuli, (n,) int.
 
-    Raises
-    ------
-    TgsageError
-        If a stimulus has no image.
+    Raises a TgsageError if a stimulus has no image.
     """
     row = {stimulus: index for index, stimulus in enumerate(stimuli["stimulus_id"].values.astype(str))}
     absent = [stimulus for stimulus in ids if stimulus not in row]
@@ -72,10 +69,7 @@ def image_rows(ids: np.ndarray, stimuli: xr.Dataset, where: str) -> np.ndarray:
 def spanned_degrees(stimuli: xr.Dataset, geometry: Geometry, where: str) -> tuple[float, float]:
     """Return the degrees of visual angle of recorded stimuli, and those that a network's input spans.
 
-    Raises
-    ------
-    TgsageError
-        If the stimuli have no attribute ``visual_degrees``.
+    Raises a TgsageError if the stimuli have no attribute ``visual_degrees``.
     """
     if "visual_degrees" not in stimuli.attrs:
         raise TgsageError(f"{where}: the stimuli say no visual_degrees; set the attribute to their size")
@@ -86,25 +80,9 @@ def spanned_degrees(stimuli: xr.Dataset, geometry: Geometry, where: str) -> tupl
 def at_resolution(
     images: np.ndarray, stimuli: xr.Dataset, geometry: Geometry, resolution: int, where: str
 ) -> np.ndarray:
-    """Show recorded stimuli at their size in degrees to a network.
+    """Show images of recorded stimuli, uint8 (n, height, width, 3), at their size in degrees to a network.
 
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-    stimuli
-        The data set's stimuli, with attribute ``visual_degrees``.
-    geometry
-        Settings.
-    resolution
-        Side of the network's input in pixels.
-    where
-        What messages call the data set.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (n, resolution, resolution, 3).
+    Returns uint8 (n, resolution, resolution, 3).
     """
     visual_degrees, network_degrees = spanned_degrees(stimuli, geometry, where)
     return to_network_input(
@@ -118,12 +96,7 @@ def at_resolution(
 
 
 def task_pictures(task: Task | None) -> dict[str, str]:
-    """Return the part (``train`` or ``test``) of every image that a candidate is trained or tested on.
-
-    Returns
-    -------
-    dict
-        By hash of the image; empty without a task.
+    """Return by hash the part (``train`` or ``test``) of every image that a candidate learns or is tested on.
     """
     if task is None:
         return {}
@@ -148,18 +121,7 @@ def task_stimuli(
 ) -> tuple[Stimuli, np.ndarray]:
     """Pick validation images, balanced over classes, none of which is also a training or test image.
 
-    Parameters
-    ----------
-    task
-        The task.
-    n_stimuli
-        How many.
-    splits
-        Shares of the parts.
-    seed
-        Of the draw; the same for every teacher whose RDMs are taken on a task's own images.
-    name
-        Of the teacher, for messages.
+    The draw depends on ``seed`` and the task alone: teachers of a task's images may have the same stimuli.
 
     Returns
     -------

@@ -12,13 +12,7 @@ from ..errors import TgsageError
 
 
 def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """Find a checkpoint: at an absolute path, in the data folder, or below the working folder.
-
-    Raises
-    ------
-    TgsageError
-        If it is in none of them.
-    """
+    """Find a checkpoint at an absolute path, in the data folder or below the working folder, or raise."""
     places = [Path(weights)] if data_root is None else [Path(data_root) / weights, Path(weights)]
     for place in places:
         if place.is_file():
@@ -27,13 +21,10 @@ def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path
 
 
 def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read a state dict; a prefix ``module.`` of its keys is left out.
+    """Read a state dict of tensors; a prefix ``module.`` of its keys is left out.
 
-    Parameters
-    ----------
-    path
-        ``*.safetensors``; or a torch checkpoint, of a state dict or of a mapping with one under
-        ``state_dict``, which is read with ``weights_only=True``: nothing in it is executed.
+    The file is ``*.safetensors``; or a torch checkpoint, of a state dict or of a mapping with one under
+    ``state_dict``, read with ``weights_only=True``: nothing in it is executed.
 
     Raises
     ------

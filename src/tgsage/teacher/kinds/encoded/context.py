@@ -66,16 +66,7 @@ class Recorded:
 
 
 class EncodingContext:
-    """Stimuli, splits, feature network, features and folds of an encoded teacher.
-
-    Parameters
-    ----------
-    settings
-        Of the encoded teacher.
-    name
-        Of the teacher that is made, for messages.
-    context
-        The recordings, the task, the folder of weights and the device.
+    """Stimuli, splits, feature network, features and folds of an encoded teacher, for the teacher ``name``.
     """
 
     def __init__(self, settings: EncodedTeacher, name: str, context: TeacherContext):
@@ -280,24 +271,10 @@ class EncodingContext:
     ) -> float:
         """Return the mean over folds of Spearman's correlation of the patterns' RDM with the recordings'.
 
-        The question that a teacher is about, asked where the answer was recorded: do predictions for stimuli
-        that the encoding has not seen arrange them as the recorded sites do?
-
-        Parameters
-        ----------
-        dataset
-            Name of the data set.
-        patterns
-            (stimuli, sites or features), for each stimulus without knowledge of its fold.
-        measured
-            (stimuli, sites) mean responses.
-        zscore
-            Whether patterns are z-scored over stimuli; the responses are where the settings say so.
-
-        Returns
-        -------
-        float
-            NaN where an RDM is undefined.
+        Do predictions for stimuli that the encoding has not seen arrange them as the recorded sites do? Patterns
+        (stimuli, sites or features), made without knowledge of the stimulus's fold, are z-scored over stimuli as
+        ``zscore`` says, mean responses ``measured`` (stimuli, sites) as the settings say. NaN where an RDM is
+        undefined.
         """
         metric, fold = self.settings.metric, self.folds(dataset)
         measured = standardised(measured) if self.settings.zscore else measured

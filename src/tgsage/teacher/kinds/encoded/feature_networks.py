@@ -82,19 +82,8 @@ def feature_network(
 ) -> FeatureNetwork:
     """Make the network of a ``features`` section.
 
-    Parameters
-    ----------
-    settings
-        Of the network.
-    name
-        Of the teacher, for messages.
-    task
-        Gives the normalisation and the resolution where the settings say so, and
-        what a ResNet without a checkpoint learns.
-    data_root
-        Folder that relative ``weights`` are looked for in.
-    device, threads
-        Where, and with how many CPU threads, a ResNet is trained.
+    The task gives the normalisation and the resolution where the settings say so. Other parameters are as for
+    :func:`~tgsage.teacher.learned_resnet.learned_resnet`.
 
     Raises
     ------

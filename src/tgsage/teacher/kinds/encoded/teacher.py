@@ -30,23 +30,14 @@ if TYPE_CHECKING:
 def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of predicted responses: one target per recorded region.
 
-    Its stimuli are validation images of the task, as many of every class as can be; root attribute
-    ``uses_validation`` is 1. The ceilings are NaN. Besides the variables of every target, a target has on
-    dimension ``neuroid``, of all recorded sites: ``neuroid_id``; ``predictivity``, Pearson's r of held-out
-    predictions (:func:`~tgsage.teacher.kinds.encoded.encoding.cross_validate`); ``reliability`` of the site's
-    mean response, NaN where repetitions were averaged; ``noise_corrected``
-    (:func:`~tgsage.teacher.kinds.encoded.encoding.noise_corrected`); ``kept``, 1 where the site is part of
-    the RDM; and ``penalty`` or ``components``, what cross-validation chose. Attribute ``held_out_similarity``
-    is that of :meth:`~tgsage.teacher.kinds.encoded.context.EncodingContext.held_out_similarity`.
-
-    Parameters
-    ----------
-    settings
-        Recorded regions, feature network, method, threshold, RDM.
-    name
-        Of the teacher.
-    context
-        The recordings, the task, the folder of weights of the feature network and its device.
+    Its stimuli are validation images of the task, as many of every class as can be. The ceilings are NaN.
+    Besides the variables of every target, a target has on dimension ``neuroid``, of all recorded sites:
+    ``neuroid_id``; ``predictivity``, Pearson's r of held-out predictions
+    (:func:`~tgsage.teacher.kinds.encoded.encoding.cross_validate`); ``reliability`` of the site's mean
+    response, NaN where repetitions were averaged; ``noise_corrected``
+    (:func:`~tgsage.teacher.kinds.encoded.encoding.noise_corrected`); ``kept``, 1 where the site is part of the
+    RDM; and ``penalty`` or ``components``, what cross-validation chose. Attribute ``held_out_similarity`` is
+    that of :meth:`~tgsage.teacher.kinds.encoded.context.EncodingContext.held_out_similarity`.
 
     Raises
     ------

@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a control of an encoded teacher.
 
-    Parameters
-    ----------
-    settings
-        Which control, and its seed.
-    name
-        Of the control.
-    context
-        The encoded teacher, and what it was made of.
-
     Raises
     ------
     TgsageError

@@ -14,22 +14,10 @@ CELLS = 8
 
 
 def features_of(images: np.ndarray, features: str, seed: int) -> np.ndarray:
-    """Return features of images.
+    """Return features float64 (n, features) of images uint8 (n, height, width, 3).
 
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-    features
-        ``pixels``; ``gabor``, see :func:`gabor_energy`; or ``untrained``, the last stack of a ResNet-20 that
-        was never trained.
-    seed
-        Of the untrained network.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, features).
+    ``features`` is ``pixels``; ``gabor`` (:func:`gabor_energy`); or ``untrained``, the last stack of a
+    ResNet-20 that was never trained and that ``seed`` draws.
     """
     if features == "pixels":
         return images.reshape(len(images), -1).astype(np.float64)
@@ -62,17 +50,8 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
     Luminance is filtered at 8 orientations and wavelengths of 3, 5 and 8 pixels (Gaussian envelope of half a
     wavelength; filters have mean 0 and length 1), even and odd phase; the root of the summed squares is
-    averaged over a grid of 8 x 8 cells.
-
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, 3 · 8 · 8 · 8).
+    averaged over a grid of 8 x 8 cells. Images are uint8 (n, height, width, 3), features float64
+    (n, 3 · 8 · 8 · 8).
     """
     from scipy.signal import fftconvolve
 

@@ -47,7 +47,7 @@ def image_teacher(
     Parameters
     ----------
     teacher
-        Whose images, categories, splits and targets are taken over.
+        The original.
     features
         ``pixels``: values of the images. ``labels``: distance 0 within and 1 between categories.
         ``gabor``: Gabor energy (:func:`~tgsage.teacher.kinds.images.features.gabor_energy`). ``untrained``:

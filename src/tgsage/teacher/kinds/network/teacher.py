@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of a network that learned the task: targets ``stack_1``, ``stack_2`` and ``stack_3``.
 
-    Its stimuli are validation images of the task, as many of every class as can be; root attribute
-    ``uses_validation`` is 1. A network has no measurement noise, so the ceilings are NaN.
-
-    Parameters
-    ----------
-    settings
-        Weights or training, stimuli, subsamples, metric.
-    name
-        Of the teacher.
-    context
-        The task, the folder of weights and the device.
+    Its stimuli are validation images of the task, as many of every class as can be.
 
     Raises
     ------

@@ -21,12 +21,10 @@ def subsample_sites(
     ----------
     assembly
         (neuroid, presentation[, time_bin]) with ``region`` on neuroid.
-    n
-        Sites of each region.
+    n, seed
+        Sites of each region, and the seed of the draw.
     regions
         Keep these regions only; None keeps all.
-    seed
-        Of the draw.
 
     Raises
     ------
@@ -72,8 +70,7 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        (neuroid, presentation) with all coordinates, and attribute ``simulated`` = 1: these are not
-        recordings.
+        (neuroid, presentation) with all coordinates, and attribute ``simulated`` = 1.
     """
     data = responses(assembly)
     index, _ = stimulus_codes(assembly)

@@ -105,16 +105,7 @@ def make(
 ) -> xr.DataTree:
     """Make a teacher whose targets may come from several data sets with different stimuli.
 
-    Parameters
-    ----------
-    settings
-        Targets, metric, form of the RDM, geometry and splits.
-    name
-        Of the teacher.
-    context
-        The recordings, the task and the method of comparison.
-    resolution
-        Side of the images in pixels; None takes the task's, or that of the stimuli.
+    ``resolution`` is the side of the images in pixels; None takes the task's, or that of the stimuli.
     """
     if not settings.targets:
         raise TgsageError(f"teacher {name!r}: has no targets; name at least one region")
