@@ -163,8 +163,8 @@ def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 
     """Extrapolate the agreement of halves to the lower and upper bound of the full data.
 
     With r the mean correlation of the RDMs of two halves, e its standard error, q the noise variance of the
-    full data over that of a half (``shrinkage``, 1/2 for equal halves) and p the ``power`` with which the
-    upper bound has the noise of distances shrink, 2 where noise multiplies noise: lower = r / (r + q (1 - r)),
+    full data over that of a half (``shrinkage``, 1/2 for equal halves) and p the ``power`` of q by which the
+    upper bound has noise shrink, 2 where noise multiplies noise: lower = r / (r + q (1 - r)),
     Spearman-Brown for q = 1/2 (r itself where it is negative), and upper = sqrt(h / (h + q^p (1 - h))) at
     h = min(1, r + 1.645 e), 0 where h is negative.
     """

@@ -92,7 +92,7 @@ class TeacherSettings(Plugin):
     """A kind of teacher.
 
     Its ``code`` is a function that makes the teacher of settings, a name and a
-    :class:`~tgsage.teacher.context.TeacherContext`.
+    :class:`~tgsage.teacher.stage.TeacherContext`.
 
     Attributes
     ----------

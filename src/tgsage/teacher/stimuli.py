@@ -96,8 +96,7 @@ def at_resolution(
 
 
 def task_pictures(task: Task | None) -> dict[str, str]:
-    """Return by hash the part (``train`` or ``test``) of every image that a candidate learns or is tested on.
-    """
+    """Return the part (``train`` or ``test``) of every image that candidates learn or are tested on, by hash."""
     if task is None:
         return {}
     return {

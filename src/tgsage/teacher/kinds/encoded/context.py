@@ -33,8 +33,8 @@ from .encoding import Fitted, Model, fold_labels, noise_corrected, pls, predict,
 from .feature_networks import feature_network
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
     from ...settings import Target
+    from ...stage import TeacherContext
     from .plugin import EncodedTeacher
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -66,8 +66,7 @@ class Recorded:
 
 
 class EncodingContext:
-    """Stimuli, splits, feature network, features and folds of an encoded teacher, for the teacher ``name``.
-    """
+    """Stimuli, splits, feature network, features and folds of an encoded teacher for the teacher ``name``."""
 
     def __init__(self, settings: EncodedTeacher, name: str, context: TeacherContext):
         if not settings.targets:
@@ -271,10 +270,10 @@ class EncodingContext:
     ) -> float:
         """Return the mean over folds of Spearman's correlation of the patterns' RDM with the recordings'.
 
-        Do predictions for stimuli that the encoding has not seen arrange them as the recorded sites do? Patterns
-        (stimuli, sites or features), made without knowledge of the stimulus's fold, are z-scored over stimuli as
-        ``zscore`` says, mean responses ``measured`` (stimuli, sites) as the settings say. NaN where an RDM is
-        undefined.
+        Do predictions for stimuli that the encoding has not seen arrange them as the recorded sites do?
+        Patterns (stimuli, sites or features) are made without knowledge of the stimulus's fold, and z-scored
+        over stimuli if ``zscore`` is true; mean responses ``measured`` (stimuli, sites) are if the settings say
+        so. NaN where an RDM is undefined.
         """
         metric, fold = self.settings.metric, self.folds(dataset)
         measured = standardised(measured) if self.settings.zscore else measured

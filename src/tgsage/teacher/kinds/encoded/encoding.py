@@ -305,8 +305,9 @@ def predict(
     model: Model,
     candidate: np.ndarray,
 ) -> np.ndarray:
-    """Fit features (stimuli, features) to responses (stimuli, sites) and predict (others, sites) in their units.
+    """Fit features (stimuli, features) to responses (stimuli, sites) and predict those to others.
 
+    ``others`` is (others, features), the prediction (others, sites) in the units of the responses;
     ``candidate`` (sites,) is the number of the penalty, or of the number of components, of each site.
     """
     y = torch.from_numpy(np.ascontiguousarray(responses, np.float64))

@@ -23,7 +23,7 @@ from .context import EncodingContext
 from .encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import EncodedTeacher
 
 
@@ -35,9 +35,9 @@ def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.Dat
     ``neuroid_id``; ``predictivity``, Pearson's r of held-out predictions
     (:func:`~tgsage.teacher.kinds.encoded.encoding.cross_validate`); ``reliability`` of the site's mean
     response, NaN where repetitions were averaged; ``noise_corrected``
-    (:func:`~tgsage.teacher.kinds.encoded.encoding.noise_corrected`); ``kept``, 1 where the site is part of the
-    RDM; and ``penalty`` or ``components``, what cross-validation chose. Attribute ``held_out_similarity`` is
-    that of :meth:`~tgsage.teacher.kinds.encoded.context.EncodingContext.held_out_similarity`.
+    (:func:`~tgsage.teacher.kinds.encoded.encoding.noise_corrected`); ``kept``, 1 where the site is part of
+    the RDM; and ``penalty`` or ``components``, what cross-validation chose. Attribute ``held_out_similarity``
+    is that of :meth:`~tgsage.teacher.kinds.encoded.context.EncodingContext.held_out_similarity`.
 
     Raises
     ------

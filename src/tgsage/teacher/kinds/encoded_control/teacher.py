@@ -31,7 +31,7 @@ from ..encoded.context import EncodingContext, Recorded
 from ..encoded.encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from ..encoded.plugin import EncodedTeacher
     from .plugin import EncodedControl
 

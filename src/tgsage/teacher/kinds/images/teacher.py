@@ -19,7 +19,7 @@ from ...stimuli import Stimuli
 from .features import features_of
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import ImageTeacher
 
 FEATURES = ("pixels", "labels", "gabor", "untrained")

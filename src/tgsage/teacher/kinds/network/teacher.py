@@ -19,7 +19,7 @@ from ...learned_resnet import learned_resnet
 from ...stimuli import task_stimuli
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import NetworkTeacher
 
 

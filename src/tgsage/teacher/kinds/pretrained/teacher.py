@@ -19,7 +19,7 @@ from ...stimuli import task_stimuli
 from ...weights import find_weights, state_dict
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import PretrainedTeacher
 
 INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"

@@ -16,7 +16,6 @@ from ....recordings.assembly import means_by_code, responses, stimulus_codes
 from ....store import seed_from
 from ....tasks import image_hashes
 from ...ceilings import animal_bounds, measurement_ceiling, noise_ceiling
-from ...context import Source, TeacherContext
 from ...format import TargetAttributes, TeacherAttributes, marked, simulation, target, tree
 from ...patterns import (
     LEAST_SITES,
@@ -29,6 +28,7 @@ from ...patterns import (
     standardised,
 )
 from ...splits import assign_splits
+from ...stage import Source, TeacherContext
 from ...stimuli import Stimuli, at_resolution, image_rows, refuse_shared, spanned_degrees, task_pictures
 from .surrogates import noise_recordings, subsample_sites
 

@@ -13,7 +13,7 @@ from ....store import seed_from
 from ...format import marked, targets_of, tree
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import ShuffledTeacher
 
 
