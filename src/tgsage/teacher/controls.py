@@ -8,16 +8,7 @@ import numpy as np
 import xarray as xr
 
 from .ceilings import absent
-from .format import (
-    TargetAttributes,
-    TeacherAttributes,
-    inherited,
-    marked,
-    simulation,
-    target,
-    targets_of,
-    tree,
-)
+from .format import TargetAttributes, TeacherAttributes, marked, simulation, target, targets_of, tree
 from .stimuli import Stimuli
 
 Rdms = tuple[np.ndarray, Sequence[np.ndarray] | None]
@@ -56,8 +47,7 @@ def control_of_images(
             condensed,
             ceilings=dict.fromkeys(stimuli.parts(), absent("RDMs of images have no measurement noise")),
             category_rdms=by_category,
-            attributes=inherited(
-                TargetAttributes,
+            attributes=TargetAttributes.inherited(
                 group.attrs,
                 region=control,
                 n_sites=0,
@@ -67,8 +57,7 @@ def control_of_images(
                 metric=metric,
             ),
         )
-    attributes = inherited(
-        TeacherAttributes,
+    attributes = TeacherAttributes.inherited(
         original.attrs,
         teacher=name,
         kind=kind,

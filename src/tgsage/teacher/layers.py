@@ -18,13 +18,12 @@ from .stimuli import Stimuli
 
 if TYPE_CHECKING:
     from ..tasks.task import Task
-    from .kinds.network.plugin import NetworkTeacher
-    from .kinds.pretrained.plugin import PretrainedTeacher
+    from .settings import LayerTargets
 
 
 def teacher_of_layers(
     layers: Mapping[str, tuple[str, torch.Tensor]],
-    settings: NetworkTeacher | PretrainedTeacher,
+    settings: LayerTargets,
     name: str,
     task: Task,
     stimuli: Stimuli,
@@ -87,9 +86,7 @@ def teacher_of_layers(
     return tree(groups, attributes.flat())
 
 
-def _subsamples(
-    n_features: int, settings: NetworkTeacher | PretrainedTeacher, layer: str
-) -> list[np.ndarray]:
+def _subsamples(n_features: int, settings: LayerTargets, layer: str) -> list[np.ndarray]:
     """Return the features of each subsample; all of them once where there are no more than asked for."""
     size = settings.subsample_features
     if n_features <= size:

@@ -30,18 +30,7 @@ def learned_resnet(
     data_root: str | os.PathLike[str] | None,
     device: str,
 ) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
-    """Return the network of the settings: from its checkpoint, or else trained on the task.
-
-    Parameters
-    ----------
-    settings, name
-        Of the network and of the teacher.
-    task
-        What it learns without a checkpoint; gives the normalisation where the settings say so.
-    seed, threads, device
-        Of the training.
-    data_root
-        Folder that relative ``weights`` are looked for in.
+    """Return the network of the settings: from its checkpoint in ``data_root``, or else trained on the task.
 
     Returns
     -------

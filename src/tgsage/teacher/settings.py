@@ -177,6 +177,29 @@ class RecordedTargets(TeacherSettings):
             refuse_unknown("data set", key, where.recordings, run.recordings)
 
 
+class LayerTargets(TeacherSettings):
+    """A teacher whose targets are layers of a network, on validation images of the task."""
+
+    runs_network: ClassVar[bool] = True
+
+    n_stimuli: int = Field(default=512, ge=40)
+    """Validation images of the task on which the RDMs are taken."""
+    subsamples: int = Field(default=10, ge=1)
+    """RDMs of that many random feature subsamples are averaged (Bashivan et al. 2019)."""
+    subsample_features: int = Field(default=1024, ge=8)
+    """Features in each subsample."""
+    metric: RdmMetric = "correlation"
+    """Dissimilarity of two response patterns."""
+    rdm: Literal["image", "category"] = "image"
+    """One RDM entry per pair of images, or per pair of categories (patterns are averaged first)."""
+    splits: Splits = Splits()
+    """Which stimuli choose, reward and report."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of the network."""
+
+
 class ControlSettings(TeacherSettings):
     """A control: a teacher that is made of another one and has its stimuli, splits, targets and weights."""
 

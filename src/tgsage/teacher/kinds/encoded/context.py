@@ -44,25 +44,13 @@ ENCODED = "Encoded (in-silico) responses, predicted for these stimuli and not re
 
 @dataclass(frozen=True)
 class Recorded:
-    """One region's mean responses (stimuli, sites) and the facts about its sites.
+    """One region's mean responses and the facts about its sites."""
 
-    Attributes
-    ----------
-    means
-        float64 (stimuli, sites).
-    neuroid_id, reliability
-        (sites,); reliability is NaN where repetitions were averaged.
-    shared
-        Attributes of a target (:class:`~tgsage.teacher.format.TargetAttributes`).
-    n_recorded
-        Attributes ``n_recorded_sites`` and ``n_recorded_stimuli``.
-    """
-
-    means: np.ndarray
-    neuroid_id: np.ndarray
-    reliability: np.ndarray
-    shared: Mapping[str, Any]
-    n_recorded: Mapping[str, int]
+    means: np.ndarray  # float64 (stimuli, sites)
+    neuroid_id: np.ndarray  # (sites,)
+    reliability: np.ndarray  # (sites,); NaN where repetitions were averaged
+    shared: Mapping[str, Any]  # of TargetAttributes
+    n_recorded: Mapping[str, int]  # attributes n_recorded_sites and n_recorded_stimuli
 
 
 class EncodingContext:
@@ -272,8 +260,8 @@ class EncodingContext:
 
         Do predictions for stimuli that the encoding has not seen arrange them as the recorded sites do?
         Patterns (stimuli, sites or features) are made without knowledge of the stimulus's fold, and z-scored
-        over stimuli if ``zscore`` is true; mean responses ``measured`` (stimuli, sites) are if the settings say
-        so. NaN where an RDM is undefined.
+        over stimuli where ``zscore`` is true. Mean responses ``measured`` (stimuli, sites) are z-scored where
+        the settings say so. NaN where an RDM is undefined.
         """
         metric, fold = self.settings.metric, self.folds(dataset)
         measured = standardised(measured) if self.settings.zscore else measured

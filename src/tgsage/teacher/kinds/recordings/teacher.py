@@ -131,7 +131,8 @@ def make(
             groups[target_name] = _recorded(dataset.source, dataset, where, settings, method, what)
     simulated = max(int(group.attrs["simulated"]) for group in groups.values())
     sides = {group.sizes["x"] for group in groups.values() if "images" in group}
-    control = _control_name(settings)
+    n_sites = [] if settings.n_sites is None else [f"{settings.n_sites} sites"]
+    control = ", ".join(["noise"] * settings.noise + n_sites)
     attributes = TeacherAttributes(
         teacher=name,
         kind=settings.kind,
@@ -148,15 +149,6 @@ def make(
         + (f"; a control: {control}." if control else "."),
     )
     return tree(groups, attributes.flat())
-
-
-def _control_name(settings: RecordedTeacher) -> str:
-    names = []
-    if settings.noise:
-        names.append("noise")
-    if settings.n_sites is not None:
-        names.append(f"{settings.n_sites} sites")
-    return ", ".join(names)
 
 
 def _controlled(assembly: xr.DataArray, settings: RecordedTeacher) -> xr.DataArray:
@@ -375,12 +367,7 @@ def _between_animals(
 
 
 def _published(
-    published: xr.Dataset,
-    dataset: _Dataset,
-    where: Target,
-    settings: RecordedTeacher,
-    method: str,
-    what: str,
+    published: xr.Dataset, dataset: _Dataset, where: Target, settings: RecordedTeacher, method: str, what: str
 ) -> xr.Dataset:
     """Return the target of a data set of which only RDMs were published."""
     region, metric = str(published.attrs["region"]), str(published.attrs.get("metric", "correlation"))

@@ -24,11 +24,7 @@ def make(settings: ShuffledTeacher, name: str, context: TeacherContext) -> xr.Da
 
 
 def shuffled(
-    teacher: xr.DataTree,
-    *,
-    within: str = "all",
-    seed: int = 0,
-    name: str = "shuffled",
+    teacher: xr.DataTree, *, within: str = "all", seed: int = 0, name: str = "shuffled"
 ) -> xr.DataTree:
     """Permute the stimulus labels of a teacher's RDMs.
 
