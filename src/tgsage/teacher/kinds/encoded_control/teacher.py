@@ -54,9 +54,16 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
         for target, where in encoded.targets.items():
             what = f"teacher {name!r}, target {target!r}"
             recorded = encoding.recorded(where, what)
-            _check_origin(originals[target], encoding, recorded, f"{what}: {of!r}")
-            layer = str(originals[target].attrs["layer"])
-            kept = originals[target]["kept"].values.astype(bool)
+            theirs = originals[target]
+            same_images = np.array_equal(theirs["images"].values, encoding.images)
+            if (
+                not same_images
+                or theirs["neuroid_id"].values.astype(str).tolist() != recorded.neuroid_id.tolist()
+            ):
+                raise TgsageError(
+                    f"{what}: {of!r} was made of other recordings or another task; make it again"
+                )
+            layer, kept = str(theirs.attrs["layer"]), theirs["kept"].values.astype(bool)
             groups[target] = (
                 _bare(encoding, recorded, layer, kept, what)
                 if bare
@@ -95,14 +102,6 @@ def _settings_of(original: xr.DataTree, name: str) -> EncodedTeacher:
             f"teacher {name!r}: the settings of {of!r} are not those of this version; make it again"
         ) from None
     return settings
-
-
-def _check_origin(target: xr.Dataset, encoding: EncodingContext, recorded: Recorded, what: str) -> None:
-    """Raise if a target of the original has other stimuli or other sites."""
-    same_images = np.array_equal(target["images"].values, encoding.images)
-    same_sites = np.array_equal(target["neuroid_id"].values.astype(str), recorded.neuroid_id)
-    if not (same_images and same_sites):
-        raise TgsageError(f"{what} was made of other recordings or another task; make it again")
 
 
 def _bare(

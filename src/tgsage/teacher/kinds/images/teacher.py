@@ -52,10 +52,8 @@ def image_teacher(
         ``pixels``: values of the images. ``labels``: distance 0 within and 1 between categories.
         ``gabor``: Gabor energy (:func:`~tgsage.teacher.kinds.images.features.gabor_energy`). ``untrained``:
         the last stack of a ResNet-20 that was never trained.
-    metric
-        Of the RDM (not for ``labels``).
-    seed
-        Of the untrained network.
+    metric, seed
+        Of the RDM (not for ``labels``), and of the untrained network.
     name
         Of the new teacher; None: that of the features.
 

@@ -36,13 +36,7 @@ def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.Dat
     task = context.needed_task(name, settings.kind)
     stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
     module, mean, std = learned_resnet(
-        settings,
-        name,
-        task,
-        seed=settings.seed,
-        threads=settings.threads,
-        data_root=context.data_root,
-        device=context.device,
+        settings, name, task, context, seed=settings.seed, threads=settings.threads
     )
     device = resolve_device(context.device)
     with threads(settings.threads):

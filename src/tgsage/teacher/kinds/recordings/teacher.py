@@ -55,6 +55,7 @@ def build(
 
     ``build(assembly, ["V4", "IT"], stimuli=stimuli, task=task)["V4"]["rdm"]`` is the condensed RDM,
     1 - Pearson's r of the z-scored mean responses of the V4 sites, over all pairs of stimuli.
+    :mod:`tgsage.teacher.format` shows the tree.
 
     Parameters
     ----------
@@ -77,11 +78,6 @@ def build(
         Of the teacher.
     **settings
         Those of a teacher of kind ``recordings``: ``metric``, ``zscore``, ``rdm``, ``geometry``, …
-
-    Returns
-    -------
-    xarray.DataTree
-        As :mod:`tgsage.teacher.format` shows.
 
     Raises
     ------
@@ -220,9 +216,8 @@ def _categories_of_assembly(source: Source, ids: np.ndarray) -> np.ndarray:
     shown = source["stimulus_id"]
     for column in ("category", "object_name"):
         if column in source.coords and source[column].dims == shown.dims:
-            first = dict(
-                zip(shown.values.astype(str)[::-1], source[column].values.astype(str)[::-1], strict=True)
-            )
+            values = source[column].values.astype(str)
+            first = dict(zip(shown.values.astype(str)[::-1], values[::-1], strict=True))
             return np.array([first[stimulus] for stimulus in ids])
     return np.full(len(ids), "", dtype="<U1")
 
@@ -243,9 +238,12 @@ def _recorded(
     counts = np.bincount(index)
     patterns = _patterns(assembly, data, index, stimuli, settings, what)
     condensed = _finite(rdm(patterns, settings.metric), stimuli.stimulus_id, what)
-    by_category = settings.rdm == "category"
-    if by_category:
+    rows = None
+    if settings.rdm == "category":
         _check_categories(stimuli, parts, what)
+        names = np.unique(stimuli.category)
+        by_part = category_rdms(patterns, stimuli.category, parts.values(), settings.metric)
+        rows = [_finite(row, names, what) for row in by_part]
     ceilings = noise_ceiling(
         data,
         index,
@@ -253,20 +251,13 @@ def _recorded(
         metric=settings.metric,
         zscore=settings.zscore,
         method=method,
-        categories=stimuli.category if by_category else None,
+        categories=None if rows is None else stimuli.category,
         n_splits=settings.ceiling_splits,
         seed=seed_from("noise ceiling", where.recordings, where.region, settings.splits.seed),
     )
     if counts.max() == 1:
         averaged = "every stimulus has one response: repetitions were averaged or not made"
         ceilings = {part: replace(ceiling, reason=averaged) for part, ceiling in ceilings.items()}
-    rows = None
-    if by_category:
-        names = np.unique(stimuli.category)
-        rows = [
-            _finite(row, names, what)
-            for row in category_rdms(patterns, stimuli.category, parts.values(), settings.metric)
-        ]
     animals = animal_names(assembly)
     return target(
         stimuli,

@@ -32,10 +32,8 @@ def shuffled(
     each keeps its own distances: the RDM of a part has the same values in other places. Targets with the same
     stimuli get the same permutation: their relation to each other is kept. Images, splits and noise ceilings
     are those of the original. Where the teacher is scored by category RDMs, the categories are permuted, in
-    the same way in every part.
-
-    TG of a shuffled teacher varies less over candidates than that of the real one, so that one alpha does not
-    weigh the two alike.
+    the same way in every part. TG of a shuffled teacher varies less over candidates than that of the real
+    one, so that one alpha does not weigh the two alike.
 
     Parameters
     ----------
@@ -43,10 +41,8 @@ def shuffled(
         The original.
     within
         ``all``; or ``category``: stimuli keep their category, and only what is finer than categories is lost.
-    seed
-        Of the permutations.
-    name
-        Of the new teacher.
+    seed, name
+        Of the permutations, and of the new teacher.
 
     Raises
     ------
