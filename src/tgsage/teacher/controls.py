@@ -48,13 +48,7 @@ def control_of_images(
             ceilings=dict.fromkeys(stimuli.parts(), absent("RDMs of images have no measurement noise")),
             category_rdms=by_category,
             attributes=TargetAttributes.inherited(
-                group.attrs,
-                region=control,
-                n_sites=0,
-                n_repeats=np.nan,
-                n_animals=0,
-                zscore=0,
-                metric=metric,
+                group.attrs, region=control, n_sites=0, n_repeats=np.nan, n_animals=0, zscore=0, metric=metric
             ),
         )
     attributes = TeacherAttributes.inherited(

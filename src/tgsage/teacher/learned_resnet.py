@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 
 def learned_resnet(
-    settings: ResNetSettings,
-    name: str,
-    task: Task,
-    context: TeacherContext,
-    *,
-    seed: int,
-    threads: int,
+    settings: ResNetSettings, name: str, task: Task, context: TeacherContext, *, seed: int, threads: int
 ) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
     """Return the network of the settings: from its checkpoint, or else trained on the task.
 

@@ -81,8 +81,7 @@ def standardised(patterns: np.ndarray) -> np.ndarray:
     """Z-score every site (column) over stimuli; a site without variance becomes 0."""
     centred = patterns - patterns.mean(axis=0)
     deviation = centred.std(axis=0)
-    scaled: np.ndarray = centred / np.where(deviation > 0, deviation, 1.0)
-    return scaled
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
 
 
 def category_rdms(

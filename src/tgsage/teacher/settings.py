@@ -93,18 +93,13 @@ class TeacherSettings(Plugin):
 
     Its ``code`` is a function that makes the teacher of settings, a name and a
     :class:`~tgsage.teacher.stage.TeacherContext`.
-
-    Attributes
-    ----------
-    runs_network
-        Whether making the teacher trains or runs a network, on a GPU where there is one.
-    is_control
-        Whether the teacher is a control of another one, of which no control is made.
     """
 
     plugin_kind: ClassVar[str] = "teacher"
     runs_network: ClassVar[bool] = False
+    """Whether making the teacher trains or runs a network, on a GPU where there is one."""
     is_control: ClassVar[bool] = False
+    """Whether the teacher is a control of another one, of which no control is made."""
 
     kind: str
     """Selects this kind."""
@@ -115,13 +110,7 @@ class TeacherSettings(Plugin):
         return None
 
     def target_names(self, teachers: Mapping[str, TeacherSettings]) -> list[str]:
-        """Return the names of the targets in their order.
-
-        Parameters
-        ----------
-        teachers
-            All teachers of the run by name; that of :attr:`original` is looked up there.
-        """
+        """Return the names of the targets in their order; ``teachers`` are all those of the run by name."""
         if self.original is None:
             raise NotImplementedError(f"{type(self).__name__}.target_names")
         return teachers[self.original].target_names(teachers)
@@ -131,14 +120,7 @@ class TeacherSettings(Plugin):
         return []
 
     def check(self, name: str, run: Surroundings) -> None:
-        """Check the settings against the rest of the configuration.
-
-        Parameters
-        ----------
-        name
-            Of the teacher.
-        run
-            The rest of the configuration.
+        """Check the settings of the teacher ``name`` against the rest of the configuration.
 
         Raises
         ------

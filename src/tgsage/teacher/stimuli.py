@@ -22,20 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stimuli:
-    """Stimuli in the order of an RDM.
-
-    Attributes
-    ----------
-    stimulus_id, category, split
-        (stimuli,) of str.
-    images
-        uint8 (stimuli, y, x, rgb), or None where no images are at hand.
-    """
+    """Stimuli in the order of an RDM."""
 
     stimulus_id: np.ndarray
+    """(stimuli,) of str, as are category and split."""
     category: np.ndarray
     split: np.ndarray
     images: np.ndarray | None
+    """uint8 (stimuli, y, x, rgb), or None where no images are at hand."""
 
     @classmethod
     def of_target(cls, target: xr.Dataset) -> Stimuli:

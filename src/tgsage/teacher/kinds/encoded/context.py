@@ -289,14 +289,6 @@ class EncodingContext:
         """Return the root attributes of a teacher of these targets; ``encoded``: of predicted responses."""
         settings = self.settings
         simulated = max(int(group.attrs["simulated"]) for group in groups.values())
-        encoding = {
-            "encoded": int(encoded),
-            "features": self.network.name,
-            "features_resolution": self.network.resolution,
-            "method": settings.method,
-            "folds": settings.folds,
-            "minimal_predictivity": settings.minimal_predictivity,
-        }
         values: dict[str, Any] = {
             "teacher": self.name,
             "kind": "encoded",
@@ -307,6 +299,14 @@ class EncodingContext:
             "resolution": self.task.resolution,
             "uses_validation": 1,
             "mark": marked(simulation(simulated, simulated), ENCODED if encoded else "", control_mark),
-            "own": {**encoding, **changes.pop("own", {})},
+            "own": {
+                "encoded": int(encoded),
+                "features": self.network.name,
+                "features_resolution": self.network.resolution,
+                "method": settings.method,
+                "folds": settings.folds,
+                "minimal_predictivity": settings.minimal_predictivity,
+                **changes.pop("own", {}),
+            },
         }
         return TeacherAttributes(**values | changes)

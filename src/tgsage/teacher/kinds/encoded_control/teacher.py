@@ -56,10 +56,8 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
             recorded = encoding.recorded(where, what)
             theirs = originals[target]
             same_images = np.array_equal(theirs["images"].values, encoding.images)
-            if (
-                not same_images
-                or theirs["neuroid_id"].values.astype(str).tolist() != recorded.neuroid_id.tolist()
-            ):
+            same_sites = np.array_equal(theirs["neuroid_id"].values.astype(str), recorded.neuroid_id)
+            if not (same_images and same_sites):
                 raise TgsageError(
                     f"{what}: {of!r} was made of other recordings or another task; make it again"
                 )

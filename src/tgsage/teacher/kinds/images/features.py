@@ -41,8 +41,7 @@ def _untrained(images: np.ndarray, seed: int) -> np.ndarray:
             module.layer3(module.layer2(module.layer1(torch.relu(module.bn1(module.conv1(batch))))))
             for batch in (inputs[start : start + 128] for start in range(0, len(inputs), 128))
         ]
-    values: np.ndarray = torch.cat(stacks).flatten(1).double().numpy()
-    return values
+    return np.asarray(torch.cat(stacks).flatten(1).double().numpy())
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:
@@ -81,6 +80,7 @@ def _gabor(wavelength: float, orientation: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _pooled(maps: np.ndarray) -> np.ndarray:
+    """Average maps (n, y, x) over a grid of cells, (n, cells)."""
     rows = np.array_split(np.arange(maps.shape[1]), min(CELLS, maps.shape[1]))
     columns = np.array_split(np.arange(maps.shape[2]), min(CELLS, maps.shape[2]))
     cells = [maps[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean(axis=(1, 2)) for r in rows for c in columns]

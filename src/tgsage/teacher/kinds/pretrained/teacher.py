@@ -90,7 +90,7 @@ def library_network(
     try:
         with torch.random.fork_rng(devices=[]):
             if library == "timm":
-                network = module.create_model(model, pretrained=path is None)
+                network: torch.nn.Module = module.create_model(model, pretrained=path is None)
             else:
                 network = module.get_model(model, weights="DEFAULT" if path is None else None)
     except (RuntimeError, ValueError, KeyError, OSError) as error:
@@ -103,5 +103,4 @@ def library_network(
             network.load_state_dict(state_dict(path))
         except RuntimeError as error:
             raise TgsageError(f"weights {path}: do not fit {architecture} ({error})") from None
-    evaluated: torch.nn.Module = network.eval()
-    return evaluated
+    return network.eval()

@@ -98,8 +98,7 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Return a matrix A with A Aᵀ = covariance, whose negative eigenvalues count as 0."""
     values, vectors = np.linalg.eigh(covariance)
-    root: np.ndarray = vectors * np.sqrt(np.clip(values, 0, None))
-    return root
+    return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
 
 def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
@@ -109,5 +108,4 @@ def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     if n <= k:
         return draws
     orthogonal, triangle = np.linalg.qr(draws)
-    exact: np.ndarray = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
-    return exact
+    return np.asarray(orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1))

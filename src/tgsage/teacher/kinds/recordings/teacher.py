@@ -370,7 +370,11 @@ def _published(
             f"{what}: the published RDM has {rdms.shape[1]} pairs and {len(stimuli.stimulus_id)} stimuli, "
             "which do not fit"
         )
-    units = _subjects(published, rdms)
+    units = rdms
+    if "animal" in published:
+        # Sessions of one subject are not independent of each other.
+        names = published["animal"].values.astype(str)
+        units = np.array([rdms[names == name].mean(axis=0) for name in dict.fromkeys(names)])
     ceilings = measurement_ceiling(
         units,
         parts,
@@ -421,11 +425,3 @@ def _check_published(region: str, metric: str, where: Target, settings: Recorded
         raise TgsageError(
             f"{what}: recordings {where.recordings!r} publish an RDM only; noise and n_sites need responses"
         )
-
-
-def _subjects(published: xr.Dataset, rdms: np.ndarray) -> np.ndarray:
-    """Return the mean RDM of every subject: sessions of one subject are not independent of each other."""
-    if "animal" not in published:
-        return rdms
-    names = published["animal"].values.astype(str)
-    return np.array([rdms[names == name].mean(axis=0) for name in dict.fromkeys(names)])

@@ -86,7 +86,7 @@ def shuffled(
             group["category_rdm"] = (("part", "category_pair"), np.array(rows))
         # Bounds over animals are of the original's labels, and hold for these as well.
         groups[target] = group
-    original = teacher.attrs["teacher"]
+    original, finer = teacher.attrs["teacher"], within == "category"
     attributes = {
         **teacher.attrs,
         "teacher": name,
@@ -96,11 +96,10 @@ def shuffled(
         "within": within,
         "mark": marked(
             teacher.attrs["mark"],
-            f"Control: stimuli of {original} shuffled"
-            + (" within categories" if within == "category" else ""),
+            f"Control: stimuli of {original} shuffled" + (" within categories" if finer else ""),
         ),
         "words": f"A control: the stimulus labels of {original} permuted, within each part of the stimuli"
-        + (" and each category." if within == "category" else "."),
+        + (" and each category." if finer else "."),
     }
     return tree(groups, attributes)
 
