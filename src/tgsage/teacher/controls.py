@@ -24,7 +24,7 @@ def control_of_images(
     control: str,
     metric: str,
 ) -> xr.DataTree:
-    """Make a control whose RDMs are of the original's images, and not of any responses.
+    """Make a control ``name`` of a kind whose RDMs are of the original's images, and not of any responses.
 
     Parameters
     ----------
@@ -33,10 +33,8 @@ def control_of_images(
     rdms
         Given the name and the stimuli of a target, returns its RDM; and, where the original is scored by
         category RDMs (root attribute ``rdm`` is ``category``), the category RDM of each part of the stimuli.
-    name, kind, metric
-        Of the control and its RDMs.
-    control
-        What the RDMs are of, in a few words for figures and the report.
+    control, metric
+        What the RDMs are of, in a few words for figures and the report, and their metric.
     """
     groups = {}
     for target_name, group in targets_of(original).items():

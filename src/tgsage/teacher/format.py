@@ -46,7 +46,7 @@ SIMULATED = "Simulated recordings"
 class Attributes:
     """What attributes of teachers and of targets have in common; 0 and 1 stand for false and true."""
 
-    own: Mapping[str, Any] = field(default_factory=dict)
+    specific: Mapping[str, Any] = field(default_factory=dict)
     """Attributes of one kind of teacher alone, which controls of other responses do not inherit."""
 
     @classmethod
@@ -57,8 +57,10 @@ class Attributes:
 
     def flat(self) -> dict[str, Any]:
         """Return the attributes as the file holds them."""
-        shared = {name: value for name, value in asdict(self).items() if value is not None and name != "own"}
-        return {**shared, **self.own}
+        shared = {
+            name: value for name, value in asdict(self).items() if value is not None and name != "specific"
+        }
+        return {**shared, **self.specific}
 
 
 @dataclass(frozen=True, kw_only=True)

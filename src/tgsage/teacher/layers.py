@@ -28,13 +28,13 @@ def teacher_of_layers(
     task: Task,
     stimuli: Stimuli,
     words: str,
-    own: Mapping[str, Any],
+    specific: Mapping[str, Any],
 ) -> xr.DataTree:
     """Make a teacher with a target for every layer (Bashivan et al. 2019).
 
     The RDM of a layer is the mean over random subsamples of its features. ``layers`` has by name of the
     target the layer's name and its features (stimuli, features); ``words`` is a sentence for the report and
-    ``own`` has the attributes of the kind. A network has no measurement noise, so the ceilings are NaN.
+    ``specific`` has the attributes of the kind. A network has no measurement noise, so the ceilings are NaN.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def teacher_of_layers(
                 n_sites=features.shape[1],
                 metric=settings.metric,
                 simulated=int(task.simulated),
-                own={"subsamples": len(subsamples), "subsample_features": len(subsamples[0])},
+                specific={"subsamples": len(subsamples), "subsample_features": len(subsamples[0])},
             ),
         )
     attributes = TeacherAttributes(
@@ -81,7 +81,7 @@ def teacher_of_layers(
         uses_validation=1,
         mark=simulation(task.simulated, 0),
         words=f"A network, {words}; its matrices are taken on validation images.",
-        own=own,
+        specific=specific,
     )
     return tree(groups, attributes.flat())
 

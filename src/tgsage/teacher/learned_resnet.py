@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 def learned_resnet(
     settings: ResNetSettings, name: str, task: Task, context: TeacherContext, *, seed: int, threads: int
 ) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
-    """Return the network of the settings: from its checkpoint, or else trained on the task.
+    """Return the network of the settings in evaluation mode, from its checkpoint or else trained on the task.
 
-    Returns
-    -------
-    tuple
-        The network in evaluation mode; pixel mean and standard deviation (3,) as fractions of 255.
+    With it come the pixel mean and standard deviation (3,) that it expects, as fractions of 255.
 
     Raises
     ------

@@ -115,17 +115,8 @@ def task_stimuli(
     """Pick validation images, balanced over classes, none of which is also a training or test image.
 
     The draw depends on ``seed`` and the task alone: teachers of a task's images may have the same stimuli.
-
-    Returns
-    -------
-    tuple
-        The stimuli, named ``validation_00017`` for the validation image of index 17; their images, uint8
-        (n_stimuli, y, x, 3).
-
-    Raises
-    ------
-    TgsageError
-        If the task has too few.
+    Returns the stimuli, named ``validation_00017`` for the validation image of index 17, and their images,
+    uint8 (n_stimuli, y, x, 3). Raises a TgsageError if the task has too few.
     """
     part = task.validation
     forbidden = task_pictures(task)

@@ -215,7 +215,7 @@ class EncodingContext:
             patterns,
             what,
             shared={**recorded.shared, "n_sites": int(kept.sum()), "zscore": int(settings.zscore)},
-            own={
+            specific={
                 **recorded.n_recorded,
                 "layer": fitted.layer,
                 "fold_layers": ", ".join(fitted.fold_layers),
@@ -262,7 +262,7 @@ class EncodingContext:
         return float(np.mean(similarities))
 
     def target_of(
-        self, patterns: np.ndarray, what: str, *, shared: Mapping[str, Any], own: Mapping[str, Any]
+        self, patterns: np.ndarray, what: str, *, shared: Mapping[str, Any], specific: Mapping[str, Any]
     ) -> xr.Dataset:
         """Return a target of patterns (task images, sites or features) with these attributes."""
         settings, parts = self.settings, self.stimuli.parts()
@@ -279,7 +279,7 @@ class EncodingContext:
             ceilings=dict.fromkeys(parts, absent("predicted responses have no measurement noise")),
             category_rdms=rows,
             attributes=TargetAttributes(
-                **{**shared, "metric": settings.metric, "simulated": simulated}, own=own
+                **{**shared, "metric": settings.metric, "simulated": simulated}, specific=specific
             ),
         )
 
@@ -299,14 +299,14 @@ class EncodingContext:
             "resolution": self.task.resolution,
             "uses_validation": 1,
             "mark": marked(simulation(simulated, simulated), ENCODED if encoded else "", control_mark),
-            "own": {
+            "specific": {
                 "encoded": int(encoded),
                 "features": self.network.name,
                 "features_resolution": self.network.resolution,
                 "method": settings.method,
                 "folds": settings.folds,
                 "minimal_predictivity": settings.minimal_predictivity,
-                **changes.pop("own", {}),
+                **changes.pop("specific", {}),
             },
         }
         return TeacherAttributes(**values | changes)

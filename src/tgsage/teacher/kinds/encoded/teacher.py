@@ -74,6 +74,6 @@ def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.Dat
         "task."
     )
     attributes = encoding.attributes(
-        groups, encoded=True, words=words, own={"settings": settings.model_dump_json()}
+        groups, encoded=True, words=words, specific={"settings": settings.model_dump_json()}
     )
     return tree(groups, attributes.flat())

@@ -45,7 +45,7 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
         If the original is no encoded teacher, or was made of something else.
     """
     original = context.needed_original(name, settings.of)
-    of, originals = original.attrs["teacher"], targets_of(original)
+    encoded_name, originals = original.attrs["teacher"], targets_of(original)
     encoded = _settings_of(original, name)
     bare = settings.control == "bare"
     with threads(encoded.threads):
@@ -59,7 +59,7 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
             same_sites = np.array_equal(theirs["neuroid_id"].values.astype(str), recorded.neuroid_id)
             if not (same_images and same_sites):
                 raise TgsageError(
-                    f"{what}: {of!r} was made of other recordings or another task; make it again"
+                    f"{what}: {encoded_name!r} was made of other recordings or another task; make it again"
                 )
             layer, kept = str(theirs.attrs["layer"]), theirs["kept"].values.astype(bool)
             groups[target] = (
@@ -72,13 +72,13 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
         # No recordings are left in the bare network's RDMs.
         encoded=not bare,
         control=settings.control,
-        control_mark=f"Control: features of {of} without recordings"
+        control_mark=f"Control: features of {encoded_name} without recordings"
         if bare
-        else f"Control: recordings of {of} shuffled before the encoding",
+        else f"Control: recordings of {encoded_name} shuffled before the encoding",
         kind=settings.kind,
-        of=of,
+        of=encoded_name,
         of_digest=original.attrs["digest"],
-        words=f"A control of the encoded teacher {of}: "
+        words=f"A control of the encoded teacher {encoded_name}: "
         + (
             "the features alone, without recordings."
             if bare
@@ -90,14 +90,14 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
 
 def _settings_of(original: xr.DataTree, name: str) -> EncodedTeacher:
     """Return the settings of an encoded teacher, which are in its file."""
-    of, kind = original.attrs["teacher"], original.attrs["kind"]
+    encoded_name, kind = original.attrs["teacher"], original.attrs["kind"]
     if kind != "encoded":
-        raise TgsageError(f"teacher {name!r}: {of!r} is of kind {kind!r}; name an encoded teacher")
+        raise TgsageError(f"teacher {name!r}: {encoded_name!r} is of kind {kind!r}; name an encoded teacher")
     try:
         settings: EncodedTeacher = plugins.settings("teacher", json.loads(original.attrs["settings"]))
     except (KeyError, ValueError, TgsageError):
         raise TgsageError(
-            f"teacher {name!r}: the settings of {of!r} are not those of this version; make it again"
+            f"teacher {name!r}: the settings of {encoded_name!r} are not those of this version; make it again"
         ) from None
     return settings
 
@@ -122,7 +122,7 @@ def _bare(
             "n_animals": 0,
             "zscore": 0,
         },
-        own={**recorded.n_recorded, "layer": layer, "encoded": 0, "held_out_similarity": similarity},
+        specific={**recorded.n_recorded, "layer": layer, "encoded": 0, "held_out_similarity": similarity},
     )
 
 
