@@ -57,10 +57,9 @@ class Attributes:
 
     def flat(self) -> dict[str, Any]:
         """Return the attributes as the file holds them."""
-        shared = {
-            name: value for name, value in asdict(self).items() if value is not None and name != "specific"
-        }
-        return {**shared, **self.specific}
+        values = asdict(self)
+        specific = values.pop("specific")
+        return {name: value for name, value in values.items() if value is not None} | specific
 
 
 @dataclass(frozen=True, kw_only=True)
