@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     [
-        "config", "guidance", "plots", "plugins", "rdm", "recordings", "report", "runs", "samplers", "scoring",
-        "search", "spaces", "store", "studies", "tasks", "teacher", "training",
+        "config", "guidance", "plots", "plugins", "rdm", "recordings", "report", "runs", "samplers",
+        "scoring", "search", "spaces", "store", "studies", "tasks", "teacher", "training",
     ],
 )  # fmt: skip
