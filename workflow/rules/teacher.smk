@@ -14,14 +14,14 @@ rule make_teacher:
         mem_mb=4000,
         gpu=lambda w: GPUS if CONFIG.teachers[w.teacher].runs_network else 0,
     params:
-        call="tgsage.teacher.write_teacher:write_teacher",
+        call="tgsage.teacher.stage:write_teacher",
         name=lambda w: w.teacher,
         settings=lambda w: CONFIG.teachers[w.teacher].plain(),
         compare=CONFIG.scoring.compare,
         device=CONFIG.device,
         data=CONFIG.data,
         code=lambda w: code(
-            "tgsage.teacher.write_teacher:write_teacher", CONFIG.teachers[w.teacher]
+            "tgsage.teacher.stage:write_teacher", CONFIG.teachers[w.teacher]
         ),
     message:
         "Build the teacher {wildcards.teacher}"
