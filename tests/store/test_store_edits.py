@@ -48,7 +48,7 @@ HARMLESS = {
         "from .loop import train as train",
         "from .loop import train as train\nfrom .loop import set_normalisation as set_normalisation",
     ),
-    "words of a raise of the loop": ("training/loop.py", "has no trainable parameters", "has nothing to train"),
+    "words of a raise": ("training/loop.py", "has no trainable parameters", "has nothing to train"),
     "later key of a recipe": (
         "training/settings.py",
         RECIPE_HEAD,
@@ -62,11 +62,15 @@ REAL = {
     "learning rate": ("training/loop.py", "* 0.5 * (1 + math.cos(", "* 0.5 * (1.01 + math.cos("),
     "crop": ("training/data.py", "torch.randint(-crop_padding,", "torch.randint(1 - crop_padding,"),
     "batch-norm statistics": ("training/batchnorm.py", "(n - 1) * variance", "n * variance"),
-    "operation of a cell": ("spaces/cell/space.py", "3, stride=stride, dilation=2", "5, stride=stride, dilation=2"),
+    "operation of a cell": (
+        "spaces/cell/space.py",
+        "3, stride=stride, dilation",
+        "5, stride=stride, dilation",
+    ),
     "seed of a candidate": ("training/seeds.py", 'seed_from("candidate", ', 'seed_from("candidate", 1, '),
-    "average of weights": ("training/ema.py", "(1 - self.decay**self.step)", "(1 - self.decay**self.step / 2)"),
+    "average of weights": ("training/ema.py", "self.decay**self.step)", "self.decay**self.step / 2)"),
     "weight decay": ("training/sgd.py", "if p.ndim > 1]", "if p.ndim > 0]"),
-    "stem of a cell network": ("spaces/cell/space.py", "ConvolutionNorm(in_channels, stem, 3", "ConvolutionNorm(in_channels, stem, 5"),
+    "stem of a cell network": ("spaces/cell/space.py", "(in_channels, stem, 3", "(in_channels, stem, 5"),
 }
 
 
@@ -103,11 +107,11 @@ def edited_recipe(root: Path) -> Recipe:
 
 @pytest.mark.parametrize("edit", HARMLESS.values(), ids=HARMLESS)
 def test_an_edit_that_changes_no_key(key_after, edit: tuple[str, str, str]) -> None:
-    before = keys.digest(keys.key_content(SPACE, ARCH, Recipe(), TASK, "cpu"))
+    before = keys.candidate_key(SPACE, ARCH, Recipe(), TASK, "cpu")
     assert key_after(*edit) == before
 
 
 @pytest.mark.parametrize("edit", REAL.values(), ids=REAL)
 def test_an_edit_that_changes_the_key(key_after, edit: tuple[str, str, str]) -> None:
-    before = keys.digest(keys.key_content(SPACE, ARCH, Recipe(), TASK, "cpu"))
+    before = keys.candidate_key(SPACE, ARCH, Recipe(), TASK, "cpu")
     assert key_after(*edit) != before
