@@ -62,11 +62,7 @@ REAL = {
     "learning rate": ("training/loop.py", "* 0.5 * (1 + math.cos(", "* 0.5 * (1.01 + math.cos("),
     "crop": ("training/data.py", "torch.randint(-crop_padding,", "torch.randint(1 - crop_padding,"),
     "batch-norm statistics": ("training/batchnorm.py", "(n - 1) * variance", "n * variance"),
-    "operation of a cell": (
-        "spaces/cell/space.py",
-        "3, stride=stride, dilation",
-        "5, stride=stride, dilation",
-    ),
+    "operation of a cell": ("spaces/cell/space.py", "stride=stride, dilation=2", "stride=stride, dilation=1"),
     "seed of a candidate": ("training/seeds.py", 'seed_from("candidate", ', 'seed_from("candidate", 1, '),
     "average of weights": ("training/ema.py", "self.decay**self.step)", "self.decay**self.step / 2)"),
     "weight decay": ("training/sgd.py", "if p.ndim > 1]", "if p.ndim > 0]"),

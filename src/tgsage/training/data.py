@@ -51,7 +51,7 @@ class DeviceDataset:
     n, height, width
         Number of images, and their size in pixels.
     home
-        Where indices of images are expected: the device, or the CPU where pixels are not resident.
+        Where indices are expected: the device, or the CPU where pixels are not resident.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class DeviceDataset:
 
 
 def _as_tensor(images: Pixels) -> torch.Tensor:
-    """Return images as a contiguous tensor, sharing memory wherever that is possible."""
+    """Share memory wherever that is possible."""
     if not isinstance(images, torch.Tensor):
         with warnings.catch_warnings():
             # The pixels are read only, which a tensor cannot express, so that torch warns.
@@ -183,14 +183,7 @@ def _reflect(position: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def batches(
-    n: int,
-    batch: int,
-    seed: int,
-    *,
-    flip: bool,
-    crop_padding: int,
-    device: torch.device,
-    skip: int = 0,
+    n: int, batch: int, seed: int, *, flip: bool, crop_padding: int, device: torch.device, skip: int = 0
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Yield, without end, which images make a batch and how each is augmented.
 

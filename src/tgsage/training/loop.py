@@ -106,8 +106,6 @@ class Trained:
         Training images seen, repetitions counted, since the first step.
     seconds
         Wall clock of the training including checkpoints; of a continued one with what came before.
-    device
-        ``"cpu"`` or ``"cuda"``.
     resume
         What :func:`train` can continue from; None at the end of the schedule.
     """
@@ -117,7 +115,6 @@ class Trained:
     training_loss_sum: float
     examples: int
     seconds: float
-    device: str
     resume: TrainingState | None = None
 
 
@@ -327,9 +324,7 @@ class _Run:
         with autocast(self.device, self._dtype):
             outputs = self.module(inputs)
         loss = torch.nn.functional.cross_entropy(
-            outputs.float(),
-            self._targets[index].to(self.device),
-            label_smoothing=self.recipe.label_smoothing,
+            outputs.float(), self._targets[index].to(self.device), label_smoothing=self.recipe.label_smoothing
         )
         self.sgd.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -367,7 +362,6 @@ class _Run:
             training_loss_sum=float(self.curve.losses.double().sum()) * schedule.batch_size / schedule.n,
             examples=schedule.stop * schedule.batch_size,
             seconds=seconds,
-            device=self.device.type,
             resume=resume,
         )
 
