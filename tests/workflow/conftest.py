@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from workspaces import Workspace, make_workspace
+
+from helpers.workspaces import Workspace, make_workspace
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 import yaml
-from workspaces import ROOT, TINY
+
+from helpers.workspaces import ROOT, TINY
 
 SEARCH = ("search", "monkey", "seed_0")
 EXAMPLES = sorted((ROOT / "config/examples").glob("*.yaml"))
