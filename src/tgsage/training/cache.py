@@ -185,7 +185,7 @@ def stored_candidate(
                 f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
             )
         resume = _earlier_state(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, place, content, resume, None)
+        _write_entry(folder, space, arch, recipe, task, place, content, resume)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -203,8 +203,7 @@ def _check_shares(shares: Sequence[float]) -> None:
 def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> TrainingState | None:
     """What the latest earlier stop of the same training has left in the store; None without one.
 
-    An entry that another process is making is waited for. Locks are taken from later stops to earlier ones
-    only, so that nobody waits in a circle.
+    Locks, which wait for other processes, are taken from later stops to earlier ones: never in a circle.
     """
 
     def make(folder: Path) -> None:
@@ -237,7 +236,7 @@ def _write_entry(
     device: torch.device,
     content: dict[str, Any],
     resume: TrainingState | None,
-    report: Callable[[dict[str, Any]], None] | None,
+    report: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
     """Train, and write the files of an entry."""
     seed = candidate_seed(space, arch, recipe, task)
@@ -313,14 +312,10 @@ def train_entry(
         if _is_out_of_memory(error):
             raise OutOfMemory(f"out of memory: {_one_line(error)}", examples=examples) from error
         raise
-    record.update(
-        status="ok",
-        training_loss_sum=trained.training_loss_sum,
-        examples=trained.examples,
-        seconds=trained.seconds,
-        curve=trained.curve,
-        checkpoints=[{"share": one.share, "examples": one.examples} for one in trained.checkpoints],
-    )
+    record["status"] = "ok"
+    for name in ("training_loss_sum", "examples", "seconds", "curve"):
+        record[name] = getattr(trained, name)
+    record["checkpoints"] = [{"share": one.share, "examples": one.examples} for one in trained.checkpoints]
     states = {
         f"{number}/{name}": value
         for number, checkpoint in enumerate(trained.checkpoints)

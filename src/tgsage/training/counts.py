@@ -12,10 +12,9 @@ from .devices import evaluation
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up torch's own formulas, those of ``torch.utils.flop_counter``, over the operations that run.
+    """Adds up the formulas of ``torch.utils.flop_counter`` over the operations that run.
 
-    ``FlopCounterMode`` gives the same sum (a test says so), but at its first use it imports torch's compiler
-    and a computer algebra system: a second or more in every process.
+    ``FlopCounterMode`` gives the same sum (a test says so), but imports torch's compiler, a second's work.
     """
 
     @classmethod

@@ -24,10 +24,9 @@ def resolve_device(name: str | torch.device) -> torch.device:
         If CUDA is asked for and absent, or the name is unknown. There is no silent fall-back: a CPU run
         has other weights than a GPU run.
     """
-    if isinstance(name, torch.device):
-        name = str(name)
+    name = str(name)
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
     kind, _, index = name.partition(":")

@@ -139,9 +139,9 @@ def _attend(process: Any, receiver: Connection, timeout_seconds: float | None) -
         left = None if limit is None else max(since + limit - time.monotonic(), 0)
         ready = wait([receiver, process.sentinel], left)
         if not ready and started:
-            return outcome(failure=("timeout", f"took longer than {timeout_seconds:g} s"))
+            return outcome(failure=("timeout", f"took longer than {limit:g} s"))
         if not ready:
-            return outcome(failure=("crashed", f"did not start within {START_SECONDS:g} s"))
+            return outcome(failure=("crashed", f"did not start within {limit:g} s"))
         message: tuple[str, Any] = ("ended", None)
         # A pipe is not at its end while a process that the child has started holds it.
         with contextlib.suppress(EOFError, OSError):
@@ -167,10 +167,7 @@ def _why_ended(code: int | None) -> str:
         return "closed its connection and went on"
     if code >= 0:
         return f"ended with exit code {code} and no result"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return f"killed by {name}{hint}"
 
@@ -179,11 +176,9 @@ def _why_ended(code: int | None) -> str:
 def _no_main() -> Iterator[None]:
     """Hide the main module while a child is started.
 
-    multiprocessing tells a child where the parent's main script is, and the child runs it again as
-    ``__mp_main__``, so that functions defined in it can be found. A script that is not guarded by
-    ``if __name__ == "__main__"`` would start over in every child; those that Snakemake generates for its
-    ``script:`` directive are not guarded. With an empty main module there is nothing to run again, and a
-    function that is defined in the main script fails to be pickled here, with a message, instead of there.
+    A child would run the parent's main script again, as ``__mp_main__``. Those that Snakemake generates for
+    its ``script:`` directive have no guard against that. A function defined in the main script cannot be
+    pickled then, which gives a message here instead of a crash there.
     """
     original = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -196,7 +191,6 @@ def _no_main() -> Iterator[None]:
 def _child(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], reports: bool
 ) -> None:
-    """What the child runs."""
     os.setsid()
     _die_with_parent()
     _start_guardian()
@@ -225,10 +219,8 @@ def _die_with_parent() -> None:
 
 
 def _start_guardian() -> None:
-    """Fork a process that kills the session when the process that asked for the call is gone.
-
-    A process, not a thread: a thread would need the interpreter's lock, which a hanging extension may hold.
-    """
+    """Fork a process that kills the session when the process that asked for the call is gone."""
+    # No thread, which would need the interpreter's lock: a hanging extension may hold it.
     parent = multiprocessing.parent_process()
     session = os.getpid()
     if parent is None or os.fork():
@@ -243,7 +235,6 @@ def _start_guardian() -> None:
 
 
 def _end_session(leader: int, spare: int | None = None) -> None:
-    """Kill every process of a session, and every descendant of its leader that has left it."""
     # Twice: a process may fork between being listed and being killed.
     for _ in range(2):
         for pid in _belonging(leader):
@@ -253,11 +244,7 @@ def _end_session(leader: int, spare: int | None = None) -> None:
 
 
 def _belonging(leader: int) -> list[int]:
-    """Processes of a session and descendants of its leader.
-
-    The number of a session is not given to a new process while the session has members, so that no
-    other process is among them.
-    """
+    """Processes of a session and descendants of its leader; no number is given anew while it has members."""
     table: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
