@@ -25,6 +25,7 @@ from ..runs.records import (
 )  # fmt: skip
 from ..runs.tables import STATUSES
 from ..store import Store
+from ..threads import threads
 
 if TYPE_CHECKING:
     from ..runs.settings import Scoring, SpaceSettings
@@ -85,14 +86,14 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     winner_proposals = read_proposals(proposals)
     (rsa_of_winner,) = rsa_file.load(rsa)
     loaded_task = tasks.load(task)
-    threads = record["recipe"]["threads"]
+    n_threads = record["recipe"]["threads"]
     place: dict[str, Any] = {
         "mean": loaded_task.mean,
         "std": loaded_task.std,
         "device": training.resolve_device(device),
     }
     module = scores.trained_module(record, loaded_task, Store(store), spaces.get(space), device)
-    with training.devices.threads(threads):
+    with threads(n_threads):
         tested = training.evaluate(module, loaded_task.test.images, loaded_task.test.labels, **place)
 
     guide, observed = (
@@ -108,7 +109,7 @@ def test_winner(  # noqa: PLR0913 - three files of eight
                 "again"
             )
         observed_similarity = _similarity(observed_rsa, observed, scoring)
-    with training.devices.threads(threads):
+    with threads(n_threads):
         _write_rdms(rdms, module, guide, similarity, place)
 
     table = ledger_table.read(ledger)
