@@ -12,6 +12,10 @@ import pytest
 import yaml
 from workspaces import ROOT, TINY
 
+from tgsage.plugins import every
+from tgsage.runs.stage_calls import typed_values
+from tgsage.store.code import closure, is_infrastructure, plugin_modules
+
 SEARCH = ("search", "monkey", "seed_0")
 EXAMPLES = sorted((ROOT / "config/examples").glob("*.yaml"))
 NAS_BENCH_201 = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_1x1~2|"
@@ -72,6 +76,32 @@ def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
 def test_a_second_call_has_nothing_to_do(searched):
     workspace, _ = searched
     assert "Nothing to be done" in workspace.snakemake("search_with_monkey_teacher")
+
+
+def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
+    """Modules that every job loads (to be called, and to check settings) decide no numbers."""
+    workspace, _ = searched
+    drawn = {"arm_figures": "search", "teacher_figures": "teacher", "page": "comparison"}
+    jobs = [json.loads(path.read_text()) for path in sorted((workspace.folder / "loaded").glob("*.json"))]
+    assert {"recordings", "task", "propose", "train", "score", "finish", *drawn} <= {
+        job["rule"] for job in jobs
+    }
+    surplus = {}
+    for job in jobs:
+        params = job["params"]
+        stages = [params[name] for name in ("call", "after") if name in params]
+        settings = [typed_values(stage, params) for stage in stages]
+        figures = [one.code_module() for one in every("figure") if one.of == drawn.get(job["rule"])]
+        roots = [stage.partition(":")[0] for stage in stages]
+        graph = closure("tgsage.runs.stage_calls", *roots, *plugin_modules(settings), *figures)
+        surplus[job["rule"]] = [
+            module
+            for module in job["modules"]
+            if module not in graph
+            and not is_infrastructure(module)
+            and closure(module)[module].defines
+        ]
+    assert not any(surplus.values()), surplus
 
 
 def test_proposals_and_ledger_name_the_same_candidates(searched):

@@ -6,9 +6,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from tgsage import plugins
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
+from tgsage.plugins import every
 from tgsage.recordings import data_root
 from tgsage.runs.layout import FINAL, FINALISTS, RunFolder, SearchFolder, round_stage
 from tgsage.runs.settings import Maturing, Measuring, Proposing
@@ -69,19 +69,23 @@ wildcard_constraints:
 
 
 @functools.cache
-def code_of_modules(call, modules):
+def code_of(call, modules):
     return stage_digest(call, modules=modules)
 
 
-def code(call, *settings, figures_of=None):
-    """Digest of the code that a stage runs with the plugins of these settings, and with figures of some kind."""
-    modules = set(plugin_modules(settings))
-    if figures_of is not None:
-        figures = plugins.every("figure")
-        modules |= {
-            figure.code_module() for figure in figures if figure.of in figures_of
-        }
-    return code_of_modules(call, tuple(sorted(modules)))
+def calls(call, plugins=(), figures_of=None):
+    """Params of a rule: the function that it calls, and a digest of the code that this runs.
+
+    `plugins` are settings of plugins, or a function of the wildcards that returns such; the figures of a kind
+    are plugins, too.
+    """
+    drawn = {one.code_module() for one in every("figure") if one.of == figures_of}
+
+    def code(wildcards):
+        settings = plugins(wildcards) if callable(plugins) else plugins
+        return code_of(call, frozenset({*plugin_modules(settings), *drawn}))
+
+    return {"call": call, "code": code}
 
 
 def raw_contents(list_files, settings, output):

@@ -15,14 +15,13 @@ rule recordings:
     resources:
         mem_mb=4000,
     params:
-        call="tgsage.recordings.write_recordings:write_assembly",
+        **calls(
+            "tgsage.recordings.write_recordings:write_assembly",
+            lambda w: CONFIG.recordings[w.dataset],
+        ),
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
-        code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_assembly",
-            CONFIG.recordings[w.dataset],
-        ),
     message:
         "Read the recordings {wildcards.dataset}"
     script:
@@ -36,13 +35,12 @@ use rule recordings as published_rdm with:
     wildcard_constraints:
         dataset=alternatives(d for d in CONFIG.recordings if CONFIG.rdm_only(d)),
     params:
-        call="tgsage.recordings.write_recordings:write_published_rdm",
+        **calls(
+            "tgsage.recordings.write_recordings:write_published_rdm",
+            lambda w: CONFIG.recordings[w.dataset],
+        ),
         settings=lambda w: CONFIG.recordings[w.dataset].plain(),
         data=CONFIG.data,
         raw=lambda w: recordings_contents(w.dataset),
-        code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_published_rdm",
-            CONFIG.recordings[w.dataset],
-        ),
     message:
         "Read the published RDMs {wildcards.dataset}"
