@@ -24,7 +24,8 @@ from tgsage.runs import rdms as rdms_file
 from tgsage.runs import records
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import RunFolder, SearchFolder
-from tgsage.runs.settings import SearchSettings, write_settings
+from tgsage.runs.records import write_settings
+from tgsage.runs.settings import SearchSettings
 from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")

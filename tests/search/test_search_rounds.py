@@ -23,8 +23,8 @@ from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import finalists, ledger, profiles
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import SearchFolder, StageFolder
-from tgsage.runs.records import read_proposals, read_trainings
-from tgsage.runs.settings import Proposing, Scoring, SearchSettings, write_settings
+from tgsage.runs.records import read_proposals, read_trainings, write_settings
+from tgsage.runs.settings import Proposing, Scoring, SearchSettings
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.search.collect import read_measured, tabulate

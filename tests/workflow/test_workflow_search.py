@@ -97,9 +97,7 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
         surplus[job["rule"]] = [
             module
             for module in job["modules"]
-            if module not in graph
-            and not is_infrastructure(module)
-            and closure(module)[module].defines
+            if module not in graph and not is_infrastructure(module) and closure(module)[module].defines
         ]
     assert not any(surplus.values()), surplus
 

@@ -22,7 +22,7 @@ rule search_settings:
     resources:
         mem_mb=500,
     params:
-        call="tgsage.runs.settings:write_settings",
+        call="tgsage.runs.records:write_settings",
         search=search_settings,
     message:
         "Settings of the search {wildcards.arm}, seed {wildcards.seed}"

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from ..errors import TgsageError
+from ..plugins import checked, load_files
 from ..store.atomic import write_json
+from .settings import SearchSettings
 
 PathLike = str | os.PathLike[str]
 
@@ -176,3 +178,21 @@ def write_final(path: PathLike, content: Final) -> None:
 def read_final(path: PathLike) -> Final:
     """Read ``final.json``."""
     return cast(Final, read_record("final", path, ("arm", "seed", "test", "similarity", "cost")))
+
+
+def write_settings(settings: PathLike, *, search: SearchSettings) -> None:
+    """Write ``search.json``."""
+    write_record("search", settings, search.plain())
+
+
+def read_settings(path: PathLike) -> SearchSettings:
+    """Read ``search.json``.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file, it is of another version, or it names a plugin that is not there.
+    """
+    content = read_record("search", path)
+    load_files(content.get("plugins", []))
+    return checked(str(path), SearchSettings, content)

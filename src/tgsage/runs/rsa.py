@@ -87,7 +87,7 @@ def target_scores(rsa: xr.Dataset, scoring: Scoring) -> TeacherGuidance:
     last = rsa["rsa"].isel(checkpoint=-1)
     reward = last.sel(split="reward").transpose("target", "layer").values
     chooser = reward
-    if scoring.layer_choice == "split":
+    if scoring.chooses_elsewhere:
         chooser = last.sel(split="choose").transpose("target", "layer").values
         without = [
             name for name, n in zip(names, rsa["n_stimuli"].sel(split="choose").values, strict=True) if n == 0

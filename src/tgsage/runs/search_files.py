@@ -15,8 +15,8 @@ from . import ledger as ledger_table
 from . import rdms as rdms_file
 from . import rsa as rsa_file
 from .layout import SearchFolder
-from .records import Final, PathLike, Training, read_final, read_trainings
-from .settings import SearchSettings, read_settings
+from .records import Final, PathLike, Training, read_final, read_settings, read_trainings
+from .settings import SearchSettings
 
 
 @dataclass(frozen=True)

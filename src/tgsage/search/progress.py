@@ -17,8 +17,7 @@ from ..runs import ledger as ledger_table
 from ..runs import profiles as profile_files
 from ..runs import rsa as rsa_file
 from ..runs.layout import PackFolder, RunFolder, SearchFolder, StageFolder
-from ..runs.records import Final, PathLike, Training, read_final, read_trainings
-from ..runs.settings import read_settings
+from ..runs.records import Final, PathLike, Training, read_final, read_settings, read_trainings
 from .collect import measurement, read_measured, tabulate
 
 if TYPE_CHECKING:
