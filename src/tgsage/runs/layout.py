@@ -79,7 +79,7 @@ class SearchFolder(Folder):
     ledger = File("ledger.csv")
     """All candidates: :mod:`tgsage.runs.ledger`."""
     finalists = File("finalists.csv")
-    """The best candidates, trained to maturity: :mod:`tgsage.runs.finalists`."""
+    """The best candidates, trained to maturity: :data:`tgsage.runs.tables.finalists`."""
     final = File("final.json")
     """The winner's test: :mod:`tgsage.runs.records`."""
     best_architecture = File("best_architecture.json")
@@ -121,7 +121,7 @@ class RunFolder(Folder):
     """A run: ``results/<run>``."""
 
     comparison = File("studies/comparison.csv")
-    """All arms beside each other: :mod:`tgsage.runs.comparison`."""
+    """All arms beside each other: :data:`tgsage.runs.tables.comparison`."""
     logs = File("logs")
     """Folder of the logs of all jobs."""
     benchmarks = File("benchmarks")

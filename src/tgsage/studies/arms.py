@@ -35,7 +35,7 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        With the columns of :mod:`tgsage.runs.comparison`.
+        With the columns of :data:`tgsage.runs.comparison`.
     """
     rows = []
     targets: dict[str, None] = {}
