@@ -28,7 +28,7 @@ from tgsage.runs.settings import Proposing, Scoring, SearchSettings
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.search.collect import read_measured, tabulate
-from tgsage.search.progress import measured
+from tgsage.search.progress import scored_ledger
 
 GUIDANCE = PPlusTg(name="p_plus_tg", alpha=0.5)
 
@@ -227,7 +227,7 @@ def test_files_of_an_earlier_run_are_not_counted(searched):
     """After a change, round 0 is proposed anew; what lies in round 1 is of the past."""
     time.sleep(0.02)
     _collect(searched, 0)
-    assert len(measured(SearchFolder(str(searched)), Scoring())[0]) == 4
+    assert len(scored_ledger(SearchFolder(str(searched)), _settings())) == 4
 
 
 def test_a_ledger_says_which_processors_its_candidates_were_trained_on(tmp_path, capsys):

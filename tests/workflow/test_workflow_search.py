@@ -86,6 +86,7 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
     assert {"recordings", "task", "propose", "train", "score", "finish", *drawn} <= {
         job["rule"] for job in jobs
     }
+    root = workspace.folder / "src" / "tgsage"
     surplus = {}
     for job in jobs:
         params = job["params"]
@@ -93,11 +94,13 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
         settings = [typed_values(stage, params) for stage in stages]
         figures = [one.code_module() for one in every("figure") if one.of == drawn.get(job["rule"])]
         roots = [stage.partition(":")[0] for stage in stages]
-        graph = closure("tgsage.runs.stage_calls", *roots, *plugin_modules(settings), *figures)
+        graph = closure("tgsage.runs.stage_calls", *roots, *plugin_modules(settings), *figures, root=root)
         surplus[job["rule"]] = [
             module
             for module in job["modules"]
-            if module not in graph and not is_infrastructure(module) and closure(module)[module].defines
+            if module not in graph
+            and not is_infrastructure(module)
+            and closure(module, root=root)[module].defines
         ]
     assert not any(surplus.values()), surplus
 
