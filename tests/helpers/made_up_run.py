@@ -145,7 +145,7 @@ def make_search(
     winner = mature.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
     identity = {"run": folder.parents[2].name, "arm": arm, "seed": seed}
     final = make_final(ledger, mature, winner, bool(targets)) | identity | {"simulated": simulated}
-    records.write_final(files.final, final | {"similarity": similarity})
+    records.write_record("final", files.final, final | {"similarity": similarity})
     records.write_trainings(files.winner.training, [make_training(winner)])
     settings = {
         **identity,

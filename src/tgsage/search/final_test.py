@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 import xarray as xr
 
@@ -15,14 +17,7 @@ from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
 from ..runs import rdms as rdms_file
 from ..runs import rsa as rsa_file
-from ..runs.records import (
-    PathLike,
-    Similarity,
-    read_proposals,
-    read_trainings,
-    write_final,
-    write_record,
-)  # fmt: skip
+from ..runs.records import PathLike, Similarity, read_proposals, read_trainings, write_record
 from ..runs.tables import STATUSES
 from ..store import Store
 
@@ -116,12 +111,11 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     searched = winner_proposals["proposals"][0]["searched"]
     winner = mature[mature["candidate"] == searched].iloc[0]
     counts = table["status"].value_counts()
-    write_final(
+    write_record(
+        "final",
         final,
         {
-            "run": winner_proposals["run"],
-            "arm": winner_proposals["arm"],
-            "seed": winner_proposals["seed"],
+            **{name: winner_proposals[name] for name in ("run", "arm", "seed")},
             "simulated": bool(loaded_task.simulated)
             or any(bool(tree.attrs["simulated"]) for tree in (guide, observed) if tree is not None),
             "candidate": searched,
@@ -141,16 +135,9 @@ def test_winner(  # noqa: PLR0913 - three files of eight
             "premature": {
                 "round": int(winner["round"]),
                 "slot": int(winner["slot"]),
-                **{
-                    name: statistics.finite_or_none(winner[f"premature_{name}"])
-                    for name in ("accuracy", "tg", "score")
-                },
+                **_measures(winner, ("accuracy", "tg", "score"), "premature_"),
             },
-            "finalist": {
-                "rank": int(winner["rank"]),
-                "accuracy": statistics.finite_or_none(winner["accuracy"]),
-                "tg": statistics.finite_or_none(winner["tg"]),
-            },
+            "finalist": {"rank": int(winner["rank"]), **_measures(winner, ("accuracy", "tg"))},
             "similarity": similarity,
             "observed": {
                 "teacher": None if observed is None else str(observed.attrs["teacher"]),
@@ -183,6 +170,10 @@ def test_winner(  # noqa: PLR0913 - three files of eight
             "store_key": record["store_key"],
         },
     )
+
+
+def _measures(row: pd.Series[Any], names: Sequence[str], prefix: str = "") -> dict[str, float | None]:
+    return {name: statistics.finite_or_none(row[prefix + name]) for name in names}
 
 
 def _similarity(rsa: xr.Dataset, teacher: xr.DataTree, scoring: Scoring) -> dict[str, Similarity]:
