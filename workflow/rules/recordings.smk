@@ -1,4 +1,11 @@
 DATASET = RUN.dataset("{dataset}")
+READING = {
+    "settings": lambda w: CONFIG.recordings[w.dataset].plain(),
+    "data": CONFIG.data,
+    "raw": lambda w: raw_contents(
+        recordings, CONFIG.recordings[w.dataset], dataset_files(w.dataset)[0]
+    ),
+}
 
 
 rule recordings:
@@ -19,9 +26,7 @@ rule recordings:
             "tgsage.recordings.write_recordings:write_assembly",
             lambda w: CONFIG.recordings[w.dataset],
         ),
-        settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        data=CONFIG.data,
-        raw=lambda w: recordings_contents(w.dataset),
+        **READING,
     message:
         "Read the recordings {wildcards.dataset}"
     script:
@@ -39,8 +44,6 @@ use rule recordings as published_rdm with:
             "tgsage.recordings.write_recordings:write_published_rdm",
             lambda w: CONFIG.recordings[w.dataset],
         ),
-        settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        data=CONFIG.data,
-        raw=lambda w: recordings_contents(w.dataset),
+        **READING,
     message:
         "Read the published RDMs {wildcards.dataset}"

@@ -1,7 +1,7 @@
 rule arm_figures:
     input:
         **ARM.finished(),
-        teacher_file=arm_teacher_file,
+        teacher_file=teacher_of(arm_teacher),
     output:
         figures=report(
             directory(RUN.search_figures("{arm}", "{seed}")),

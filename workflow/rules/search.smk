@@ -87,8 +87,8 @@ rule score:
     input:
         training=ARM.stage("{stage}").pack("{pack}").training,
         task=TASK,
-        teacher_file=arm_teacher_file,
-        observed_file=arm_observed_file,
+        teacher_file=teacher_of(arm_teacher),
+        observed_file=teacher_of(arm_observed),
     output:
         rsa=ARM.stage("{stage}").pack("{pack}").rsa,
     log:
@@ -260,8 +260,8 @@ rule finish:
         training_file=ARM.winner.training,
         rsa=ARM.winner.rsa,
         task=TASK,
-        teacher_file=arm_teacher_file,
-        observed_file=arm_observed_file,
+        teacher_file=teacher_of(arm_teacher),
+        observed_file=teacher_of(arm_observed),
     output:
         final=report(ARM.final, category="Searches", caption="../report/final.rst"),
         best_architecture=ARM.best_architecture,

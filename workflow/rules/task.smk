@@ -12,7 +12,7 @@ rule task:
         **calls("tgsage.tasks.write_task:write_task", CONFIG.task),
         settings=CONFIG.task.plain(),
         data=CONFIG.data,
-        raw=lambda w: task_contents(),
+        raw=lambda w: raw_contents(tasks, CONFIG.task, TASK),
     message:
         "Make the task {params.settings[source]}"
     script:

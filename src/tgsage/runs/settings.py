@@ -18,7 +18,6 @@ __all__ = [
     "SearchIdentity", "SearchSettings", "SpaceSettings",
 ]  # fmt: skip
 
-
 CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
 
 

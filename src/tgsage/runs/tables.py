@@ -104,12 +104,9 @@ class TableFormat:
         columns = self.columns(targets, observed)
         listed = list(rows)
         for position, row in enumerate(listed):
-            for name in row:
-                if name not in columns:
-                    raise TgsageError(
-                        f"{self.name}: row {position} has the unknown column {name!r}"
-                        f"{nearest(str(name), columns)}"
-                    )
+            for name in (name for name in row if name not in columns):
+                hint = nearest(str(name), columns)
+                raise TgsageError(f"{self.name}: row {position} has the unknown column {name!r}{hint}")
         content = {name: pd.Series([row.get(name) for row in listed], dtype=object) for name in columns}
         return self._typed(pd.DataFrame(content, columns=columns), self.name)
 
@@ -138,10 +135,8 @@ class TableFormat:
                 raise TgsageError(f"{where}: unknown {self.name} column {name!r}{nearest(name, expected)}")
         for name, should in zip(names, expected, strict=False):
             if name != should:
-                raise TgsageError(
-                    f"{where}: {self.name} column {name!r} is out of place; the order is "
-                    f"{', '.join(expected)}"
-                )
+                order = f"the order is {', '.join(expected)}"
+                raise TgsageError(f"{where}: {self.name} column {name!r} is out of place; {order}")
 
     def write(self, table: pd.DataFrame, path: PathLike) -> None:
         """Write a table, such that :meth:`read` returns the same values bit for bit."""
@@ -166,13 +161,11 @@ class TableFormat:
         except FileNotFoundError:
             raise TgsageError(f"{path}: no such {self.name}; run the stage that makes it") from None
         except pd.errors.EmptyDataError:
-            raise TgsageError(
-                f"{path}: is empty; a {self.name} has at least a line of column names"
-            ) from None
+            problem = f"is empty; a {self.name} has at least a line of column names"
+            raise TgsageError(f"{path}: {problem}") from None
         except (OSError, ValueError, pd.errors.ParserError) as error:
-            raise TgsageError(
-                f"{path}: cannot be read as a {self.name} ({error}); delete it and run again"
-            ) from None
+            problem = f"cannot be read as a {self.name} ({error}); delete it and run again"
+            raise TgsageError(f"{path}: {problem}") from None
         for name in self.added:
             if name not in table:
                 expected = self._expected([*table.columns, name])
@@ -197,16 +190,14 @@ class TableFormat:
         if kind == "flag":
             return values.map({"True": True, "False": False, True: True, False: False})
         numbers = values.map(_float).astype("float64")
-        wrong = numbers.isna() & ~missing
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise TgsageError(f"{where}: row {row}: {name} is not a number: {values.iloc[row]!r}")
-        if kind == "number":
-            return numbers
-        wrong = ~missing & ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise TgsageError(f"{where}: row {row}: {name} is not a whole number >= 0: {values.iloc[row]!r}")
+        possible = {"a number": numbers.notna()}
+        if kind != "number":
+            possible["a whole number >= 0"] = (numbers >= 0) & (numbers % 1 == 0)
+        for what, right in possible.items():
+            wrong = ~missing & ~right
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise TgsageError(f"{where}: row {row}: {name} is not {what}: {values.iloc[row]!r}")
         return numbers.astype("int64") if kind == "index" else numbers
 
 

@@ -152,10 +152,8 @@ def collect_finalists(
         ``finalists.csv`` to write.
     ledger
         The search's ledger.
-    proposals, trainings, rsas
-        Those of the stage of the finalists.
-    measuring
-        As in :func:`collect_round`.
+    proposals, trainings, rsas, measuring
+        As in :func:`collect_round`, of the stage of the finalists.
     """
     premature = ledger_table.read(ledger).drop_duplicates("candidate").set_index("candidate")
     columns = finalists_table.columns(measuring.targets, measuring.observed)
