@@ -365,7 +365,8 @@ def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
     measure_all(tmp_path / "round_0", {1: "failed"}, observed=True)
     _collect(tmp_path, 0, measuring=MEASURING.model_copy(update={"observed": list(TARGETS)}))
     table = ledger.read(tmp_path / "round_0" / "ledger.csv")
-    assert ledger.observed(table) == ledger.targets(table) == list(TARGETS)
+    assert ledger.targets(table) == list(TARGETS)
+    assert list(table.columns) == ledger.columns(TARGETS, TARGETS)
     ok = table[table["status"] == "ok"]
     np.testing.assert_allclose(ok["observed_tg"], ok["tg"] / 2)
     assert ok["observed_layer_V4"].tolist() == ok["layer_V4"].tolist()

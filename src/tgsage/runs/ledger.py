@@ -39,11 +39,6 @@ def targets(ledger: pd.DataFrame) -> list[str]:
     return _FORMAT.targets(ledger.columns)
 
 
-def observed(ledger: pd.DataFrame) -> list[str]:
-    """Targets of the second teacher that a ledger's arm observes, in order; empty without one."""
-    return _FORMAT.targets(ledger.columns, "observed_")
-
-
 def processors(ledger: pd.DataFrame) -> list[str]:
     """Kinds of processors that the candidates were trained on, in the order in which they first appear.
 

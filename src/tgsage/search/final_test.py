@@ -55,16 +55,8 @@ def test_winner(  # noqa: PLR0913 - three files of eight
         The search's.
     proposals, training_file, rsa
         Those of the final stage.
-    task
-        The task's file.
-    space
-        The space of the final stage.
-    scoring
-        How the winner is compared with its teachers.
-    store, device
-        Where the winner's weights are, and where it runs; lost weights are trained again.
-    teacher_file, observed_file
-        The teacher that the winner is compared with, and one that was only observed; None without one.
+    task, space, scoring, store, device, teacher_file, observed_file
+        As in :func:`tgsage.search.score_pack`; the space is that of the final stage.
 
     Raises
     ------
@@ -73,19 +65,14 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     """
     (record,) = read_trainings(training_file)
     if record["status"] != "ok":
-        raise TgsageError(
-            f"{training_file}: the final training is {record['status']} ({record['reason']}); change "
-            "search.final.recipe"
-        )
+        outcome = f"the final training is {record['status']} ({record['reason']})"
+        raise TgsageError(f"{training_file}: {outcome}; change search.final.recipe")
     winner_proposals = read_proposals(proposals)
     (rsa_of_winner,) = rsa_file.load(rsa)
     loaded_task = tasks.load(task)
     threads = record["recipe"]["threads"]
-    place: dict[str, Any] = {
-        "mean": loaded_task.mean,
-        "std": loaded_task.std,
-        "device": training.resolve_device(device),
-    }
+    normalisation = {"mean": loaded_task.mean, "std": loaded_task.std}
+    place: dict[str, Any] = {**normalisation, "device": training.resolve_device(device)}
     module = scores.trained_module(record, loaded_task, Store(store), spaces.get(space), device)
     with training.devices.threads(threads):
         tested = training.evaluate(module, loaded_task.test.images, loaded_task.test.labels, **place)
@@ -98,10 +85,8 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     if observed is not None:
         observed_rsa = rsa_file.observed_part(rsa_of_winner)
         if observed_rsa is None:
-            raise TgsageError(
-                f"{rsa}: was not scored against the observed teacher {observed.attrs['teacher']!r}; score it "
-                "again"
-            )
+            name = observed.attrs["teacher"]
+            raise TgsageError(f"{rsa}: was not scored against the observed teacher {name!r}; score it again")
         observed_similarity = _similarity(observed_rsa, observed, scoring)
     with training.devices.threads(threads):
         _write_rdms(rdms, module, guide, similarity, place)
