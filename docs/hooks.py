@@ -16,7 +16,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         stub = SOURCES.joinpath(*match[1].split(".")) / "__init__.pyi"
         if not stub.is_file():
             return match[0]
-        names = re.findall(r"^(?:from \S+ import )?.*\bas (\w+),?$", stub.read_text(encoding="utf-8"), flags=re.M)
+        names = re.findall(r"\bas (\w+),?$", stub.read_text(encoding="utf-8"), flags=re.M)
         return f"{match[0]}\n    options:\n      members: [{', '.join(names)}]"
 
     return re.sub(r"^::: (\S+)$", with_members, markdown, flags=re.M)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from helpers.workspaces import make_workspace
 from plugin_files import registered
 from tgsage import guidance, plugins, samplers, spaces, tasks
 from tgsage.config import load
@@ -40,10 +41,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def settings(folder) -> Search:
-    """The lines of the page, in the default configuration."""
-    content = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    search = {**content["search"], **CONFIG["search"]}
-    return load({**content, "plugins": CONFIG["plugins"], "search": search}).search
+    return load(CONFIG).search
 
 
 @pytest.fixture
@@ -58,8 +56,51 @@ def sampler(settings):
 
 def test_the_files_are_short():
     lines = {name: len(text.splitlines()) for name, text in FILES.items()}
-    limits = {"my_space.py": 60, "my_sampler.py": 40, "my_guidance.py": 30}
-    assert set(lines) == set(limits) and all(lines[name] < limits[name] for name in limits), lines
+    assert set(lines) == set(CONFIG["plugins"]) and len(lines) == len(plugins.TAGS)
+    assert all(number < 60 for number in lines.values()), lines
+
+
+@pytest.mark.slow
+def test_a_package_of_all_seven_kinds_edits_nothing_else(tmp_path):
+    """A search with plugins of an installed package: they are listed, searched with, drawn and reported."""
+    workspace = make_workspace(tmp_path)
+    site = workspace.folder / "src"  # stands on the path, as site-packages would
+    (site / "example").mkdir()
+    (site / "example" / "__init__.py").write_text("")
+    for name, text in FILES.items():
+        (site / "example" / name).write_text(text, encoding="utf-8")
+    information = site / "example-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n")
+    entries = [f"{name[:-3]} = example.{name[:-3]}" for name in FILES]
+    (information / "entry_points.txt").write_text("\n".join(["[tgsage.plugins]", *entries, ""]))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)
+    data = workspace.folder / "data"
+    data.mkdir()
+    np.savez(data / "session.npz", counts=rng.poisson(5, (12, 100, 4)), images=images)
+    config = {key: value for key, value in CONFIG.items() if key != "plugins"} | {
+        "data": "data",
+        "device": "cpu",
+    }
+    workspace.write_config(config, "extended.yaml")
+
+    listed = workspace.tgsage("list")
+    names = ["session_file", "gratings", "colours", "chain", "hill_climb", "frugal", "accuracy_against_size"]
+    assert all(re.search(rf"^  {name} .*\[example\]$", listed, flags=re.M) for name in names), listed
+    workspace.tgsage("config-reference", "--write")
+    schema = (workspace.folder / "workflow/schemas/config.schema.json").read_text()
+    page = (workspace.folder / "config/README.md").read_text()
+    assert all(f"`{name}`" in page and f'"{name}"' in schema for name in names if name != names[-1])
+
+    workspace.snakemake("search_with_monkey_teacher", "search_with_colours_teacher", config="extended.yaml")
+    run = workspace.folder / "results" / "extended"
+    for arm in ("monkey", "colours"):
+        assert (run / f"figures/{arm}/seed_0/accuracy_against_size.svg").is_file()
+        assert set(ledger.read(run / f"search/{arm}/seed_0/ledger.csv")["status"]) == {"ok"}
+    report = (run / "report.html").read_text()
+    for words in ("P + TG, and smallness", "hill climbing", "against the size of the network"):
+        assert words in report
 
 
 def test_the_space_conforms(space):

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from workspaces import Workspace, make_workspace
+
+from helpers.workspaces import Workspace, make_workspace
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-from workspaces import TINY, jobs
+
+from helpers.workspaces import TINY, jobs
 
 TARGETS = ("results/tiny/recordings/mine/assembly.nc", "results/tiny/task/cifar10.h5")
 

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 import yaml
-from workspaces import ROOT, TINY
+
+from helpers.workspaces import ROOT, TINY
 
 from tgsage.plugins import every
 from tgsage.runs.stage_calls import typed_values

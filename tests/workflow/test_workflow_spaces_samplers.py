@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from workspaces import ROOT, TINY, Workspace, make_workspace
 
+from helpers.workspaces import ROOT, TINY, Workspace, make_workspace
 from tgsage import plugins, spaces
 
 CELL = {"name": "cell", "blocks": 1, "width": 4, "reductions": 1}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from ..plugins import Choice, alternatives
+from ..plugins import alternatives
 from ..store import write_text
 from .run import RunConfig, held_models
 
@@ -62,26 +61,28 @@ def write(root: Path) -> list[Path]:
 
 
 def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    options = alternatives(annotation, metadata)
+    if options != [annotation]:
+        return " or ".join("null" if option is type(None) else _type(option) for option in options)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if any(isinstance(item, Choice) for item in metadata):
-        return " or ".join(_type(plugin) for plugin in alternatives(annotation, metadata))
-    if origin is typing.Annotated:
-        return _type(arguments[0], arguments[1:])
     if origin is typing.Literal:
         return " / ".join(f"`{value}`" for value in arguments)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join("null" if part is type(None) else _type(part) for part in arguments)
     if origin is dict:
         return f"mapping of {_type(arguments[1])}"
     if origin in (list, tuple):
-        inner = ", ".join(dict.fromkeys(_type(part) for part in arguments if part is not Ellipsis))
-        return f"list of {inner}"
+        return "list of " + ", ".join(
+            dict.fromkeys(_type(part) for part in arguments if part is not Ellipsis)
+        )
+    name = getattr(annotation, "__name__", str(annotation))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        name = annotation.__name__
         return f"[{name}](#{name.lower()})"
-    return {"str": "text", "int": "integer", "float": "number", "bool": "true / false"}.get(
-        getattr(annotation, "__name__", ""), str(annotation)
-    )
+    return {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "true / false",
+        "Any": "any value",
+    }.get(name, name)
 
 
 def _default(field: Any) -> str:

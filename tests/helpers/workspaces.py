@@ -97,6 +97,15 @@ class Workspace:
         assert (done.returncode != 0) is fails, output[-6000:]
         return output
 
+    def tgsage(self, *arguments: str) -> str:
+        """Run the command line and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tgsage.cli", *arguments],
+            cwd=self.folder, env=self.environment(), capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def ran(self) -> Counter[str]:
         """The jobs of the last run by rule, from Snakemake's own log."""
         return jobs(max((self.folder / ".snakemake" / "log").glob("*.log")).read_text())
