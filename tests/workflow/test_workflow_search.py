@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from helpers.workspaces import ROOT, TINY
-
 from tgsage.plugins import every
 from tgsage.runs.stage_calls import typed_values
 from tgsage.store.code import closure, is_infrastructure, plugin_modules
