@@ -194,10 +194,7 @@ def test_an_observed_teacher_is_measured_beside_the_first(
     alone = scored(trained, second)
     for name in ("rsa", "n_stimuli", "ceiling_lower", "weight"):
         np.testing.assert_allclose(seen[name].values, alone[name].values, rtol=0, atol=1e-12)
-    ours, theirs = (
-        rsa_file.target_scores(seen, Scoring(layer_choice="same")),
-        rsa_file.target_scores(alone, Scoring(layer_choice="same")),
-    )
+    ours, theirs = rsa_file.target_scores(seen, Scoring()), rsa_file.target_scores(alone, Scoring())
     assert ours.tg == pytest.approx(theirs.tg) and ours.targets["V4"].layer == theirs.targets["V4"].layer
     assert both.attrs["simulated"] == 1 and both.attrs["observed_teacher"] == "monkey"
     assert rsa_file.observed_part(scored(trained, first)) is None
@@ -210,6 +207,4 @@ def test_a_failed_candidate_has_no_observed_similarity_either(trained: tuple[Sto
         failed, TASK, make_targets(), Scoring(), store, SPACE, "cpu", observed=make_targets()
     )
     seen = rsa_file.observed_part(found)
-    assert seen.sizes["checkpoint"] == 0 and np.isnan(
-        rsa_file.target_scores(seen, Scoring(layer_choice="same")).tg
-    )
+    assert seen.sizes["checkpoint"] == 0 and np.isnan(rsa_file.target_scores(seen, Scoring()).tg)
