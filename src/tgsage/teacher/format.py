@@ -59,7 +59,7 @@ class Attributes:
         """Return the attributes as the file holds them."""
         values = asdict(self)
         specific = values.pop("specific")
-        return {name: value for name, value in values.items() if value is not None} | specific
+        return {**{name: value for name, value in values.items() if value is not None}, **specific}
 
 
 @dataclass(frozen=True, kw_only=True)
