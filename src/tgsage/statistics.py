@@ -17,14 +17,15 @@ from .store import seed_from
 
 MIN_POINTS = 5
 """Fewest points for which a bootstrap interval is given."""
+INTERVAL = [(1 - 0.95) / 2, (1 + 0.95) / 2]
+"""Quantiles between which a bootstrap interval lies."""
 
 
 def finite_or_none(value: Any) -> float | None:
     """Return a number as JSON may hold it: None for what is missing, text, or not finite."""
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str) or not math.isfinite(value):
         return None
-    value = float(value)
-    return value if math.isfinite(value) else None
+    return float(value)
 
 
 def format_number(value: float, digits: int = 2) -> str:
@@ -57,19 +58,17 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def wilson_of_accuracy(accuracy: ArrayLike, n: int, level: float = 0.95) -> NDArray[np.float64]:
+def wilson_of_accuracy(accuracy: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return the Wilson intervals (2, k) of accuracies (k,), each measured on n images; NaN stays NaN."""
     bounds = [
-        wilson(round(value * n), n, level) if np.isfinite(value) else (np.nan, np.nan)
+        wilson(round(value * n), n) if np.isfinite(value) else (np.nan, np.nan)
         for value in np.asarray(accuracy, dtype=float).ravel()
     ]
     return np.array(bounds, dtype=float).reshape(-1, 2).T
 
 
-def spearman(
-    x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> Correlation:
-    """Return Spearman's correlation with a percentile bootstrap interval over the points (Efron 1979).
+def spearman(x: ArrayLike, y: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Correlation:
+    """Return Spearman's correlation with a 95 % percentile bootstrap interval over the points (Efron 1979).
 
     Parameters
     ----------
@@ -95,15 +94,15 @@ def spearman(
     rng = np.random.default_rng(seed_from("plots.statistics.spearman", seed))
     drawn = rng.integers(n, size=(resamples, n))
     values = _pearson(rankdata(first[drawn], axis=1), rankdata(second[drawn], axis=1))
-    return _with_interval(value, values, level, n)
+    return _with_interval(value, values, n)
 
 
-def _with_interval(value: float, resampled: NDArray[np.float64], level: float, n: int) -> Correlation:
+def _with_interval(value: float, resampled: NDArray[np.float64], n: int) -> Correlation:
     """Add the percentile interval of resampled correlations; resamples without a correlation are left out."""
     resampled = resampled[np.isfinite(resampled)]
     if not len(resampled):
         return Correlation(value, np.nan, np.nan, n)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, INTERVAL)
     return Correlation(value, float(low), float(high), n)
 
 
@@ -122,7 +121,6 @@ def rdm_similarity(
     *,
     method: str = "spearman",
     resamples: int = 400,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Correlation:
     """Return the correlation of two RDMs with a bootstrap interval over stimuli.
@@ -160,7 +158,7 @@ def rdm_similarity(
         apart = left != right
         pairs = left[apart], right[apart]
         values[sample] = _pearson(rank(first[pairs]), rank(second[pairs]))
-    return _with_interval(value, values, level, n)
+    return _with_interval(value, values, n)
 
 
 def running_best(values: ArrayLike) -> NDArray[np.float64]:
@@ -224,14 +222,11 @@ def over_ceiling(value: float | None, ceiling: float | None) -> float | None:
 
     None where the similarity or the bound is missing or not finite, or where the bound is not positive.
     """
-    if value is None or not np.isfinite(value) or ceiling is None or not np.isfinite(ceiling) or ceiling <= 0:
-        return None
-    return float(value) / float(ceiling)
+    value, ceiling = finite_or_none(value), finite_or_none(ceiling)
+    return None if value is None or ceiling is None or ceiling <= 0 else value / ceiling
 
 
-def share_of_ceiling(
-    value: float | None, lower: float | None, upper: float | None
-) -> tuple[float, float] | None:
+def share_of_ceiling(value: float | None, *bounds: float | None) -> tuple[float, float] | None:
     """Return a similarity as a fraction of the upper and of the lower bound of its noise ceiling.
 
     The score of the true model lies between the bounds, so the result is a range, the smaller fraction first.
@@ -244,7 +239,7 @@ def share_of_ceiling(
         None where the similarity is not known or no known bound is positive. Where only one bound is, both
         fractions are of that bound.
     """
-    shares = [share for bound in (lower, upper) if (share := over_ceiling(value, bound)) is not None]
+    shares = [share for bound in bounds if (share := over_ceiling(value, bound)) is not None]
     return (min(shares), max(shares)) if shares else None
 
 

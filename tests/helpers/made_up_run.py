@@ -6,7 +6,9 @@ Nothing here trains or scores anything; the values only have the shape, the rang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from PIL import Image, ImageDraw
 from scipy.spatial.distance import squareform
 from scipy.stats import binomtest, rankdata, spearmanr
 
-from tgsage import plots, spaces, tasks
+from tgsage import plots, report, spaces, tasks
 from tgsage import teacher as teachers
 from tgsage.plugins import checked
 from tgsage.runs import finalists as finalists_table
@@ -24,7 +26,8 @@ from tgsage.runs import rdms as rdms_file
 from tgsage.runs import records
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import RunFolder, SearchFolder
-from tgsage.runs.settings import SearchSettings, write_settings
+from tgsage.runs.records import write_settings
+from tgsage.runs.settings import SearchSettings
 from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")
@@ -144,7 +147,7 @@ def make_search(
     winner = mature.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
     identity = {"run": folder.parents[2].name, "arm": arm, "seed": seed}
     final = make_final(ledger, mature, winner, bool(targets)) | identity | {"simulated": simulated}
-    records.write_final(files.final, final | {"similarity": similarity})
+    records.write_record("final", files.final, final | {"similarity": similarity})
     records.write_trainings(files.winner.training, [make_training(winner)])
     settings = {
         **identity,
@@ -429,3 +432,24 @@ def draw_run(run: Path) -> None:
         teacher_file=folder.teacher("monkey"),
         datasets=[folder.dataset("simulated_macaque").assembly],
     )
+
+
+def files_of_page(run: Path, arms: Sequence[str]) -> dict[str, Any]:
+    """Everything that the page of some arms is written from."""
+    folder = RunFolder(str(run))
+    seeds = [(arm, int(path.name[5:])) for arm in arms for path in sorted((run / "search" / arm).iterdir())]
+    searches = [folder.search(arm, seed).finished() for arm, seed in seeds]
+    names = [arm for arm in arms if arm != "none"]
+    return {
+        **{name: [files[name] for files in searches] for name in folder.search("none", 0).finished()},
+        "task": run / "task/rendered.h5",
+        "search_figures": [folder.search_figures(arm, seed) for arm, seed in seeds],
+        "teachers": [folder.teacher(name) for name in names],
+        "teacher_figures": [folder.teacher_figures(name) for name in names],
+    }
+
+
+def page(run: Path, arms: Sequence[str], title: str = "Teacher-guided architecture search") -> str:
+    """The page of some arms."""
+    report.write(run / "page.html", title=title, **files_of_page(run, arms))
+    return (run / "page.html").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.plots import cell
-from tgsage.plots.figures.cell import figure as cells
+from tgsage.plots.figures import cell as cells
 
 
 def graphs(n: int, **options):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import itertools
 from typing import ClassVar, Literal
 
@@ -16,10 +14,11 @@ from test_plots_candidates import words as text_of
 from helpers import made_up_run
 from tgsage import plots, plugins
 from tgsage.errors import TgsageError
-from tgsage.plots import gallery, style, words
+from tgsage.plots import draw, style, words
 from tgsage.plots.settings import FigureSettings
+from tgsage.plugins import registry
 from tgsage.runs import search_files
-from tgsage.studies.similarity import ceilings, similarity_intervals
+from tgsage.studies.similarity import ceilings
 from tgsage.teacher import targets_of
 
 WITH_TEACHER = ["trajectory", "p_against_tg", "layers", "layers_over_training", "similarity", "rdms", "cell"]
@@ -32,17 +31,16 @@ def test_figures_of_an_arm_with_teacher(search, teacher, tmp_path):
         assert drawing.caption.endswith(".") and drawing.alt
         if drawing.name != "cell":  # an architecture is not simulated
             assert SIMULATED in text_of(drawing.figure), drawing.name
-    written = gallery.write(drawings, tmp_path / "figures")
-    stems = sorted(f"{name}.{kind}" for name in WITH_TEACHER for kind in ("svg", "png"))
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted([*stems, gallery.LIST])
-    assert sorted(path.name for path in written) == stems
-    for path in written:
+    draw.write(drawings, tmp_path / "figures")
+    files = {f"{name}.{kind}" for name in WITH_TEACHER for kind in ("svg", "png")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {*files, draw.LIST}
+    for path in map((tmp_path / "figures").joinpath, files):
         content = path.read_bytes()
         if path.suffix == ".png":
             assert content.startswith(b"\x89PNG") and b"Software" not in content
         else:
             assert content.startswith(b"<?xml") and b"dc:date" not in content
-    pictures = gallery.read(tmp_path / "figures")
+    pictures = draw.read(tmp_path / "figures")
     assert [picture.name for picture in pictures] == WITH_TEACHER
     assert [picture.alt for picture in pictures] == [drawing.alt for drawing in drawings]
     # Two checkpoints: the page shows both.
@@ -58,7 +56,7 @@ def test_figures_of_an_arm_without_teacher(run):
 def test_figures_of_a_teacher(run, tmp_path):
     datasets = [run / "recordings" / "simulated_macaque" / name for name in ("assembly.nc", "stimuli.h5")]
     plots.teacher_figures(tmp_path, teacher_file=run / "teachers" / "monkey.nc", datasets=datasets)
-    pictures = gallery.read(tmp_path)
+    pictures = draw.read(tmp_path)
     assert [picture.name for picture in pictures] == [
         "rdms", "ceilings", "reliability_simulated_macaque", "stimuli_V4", "stimuli_pIT", "stimuli_aIT",
     ]  # fmt: skip
@@ -67,7 +65,7 @@ def test_figures_of_a_teacher(run, tmp_path):
     assert on_page == ["reliability_simulated_macaque", "stimuli_aIT"]
     (tmp_path / "rdms.svg").unlink()
     with pytest.raises(TgsageError, match=r"figures\.json: does not fit the figures beside it"):
-        gallery.read(tmp_path)
+        draw.read(tmp_path)
 
 
 @pytest.fixture
@@ -90,7 +88,7 @@ def third_party():
     plugins.every("figure")
     plugins.register(BestFigure)
     yield BestFigure
-    del plugins._REGISTRY["figure"]["best"]
+    del registry._REGISTRY["figure"]["best"]
 
 
 def test_a_figure_of_a_third_party_is_drawn_in_its_place(third_party, search, teacher):
@@ -177,23 +175,6 @@ def test_figures_are_the_same_bytes_whatever_the_users_settings(search):
         assert style.svg(drawn()) == first
         assert dict(matplotlib.rcParams) == before
     assert style.png(drawn(), dpi=40) == style.png(drawn(), dpi=40)
-
-
-def test_intervals_contain_the_similarity_that_was_scored(search, teacher):
-    intervals = similarity_intervals(search, teacher)
-    assert set(intervals) == {"V4", "pIT", "aIT"}
-    for target, interval in intervals.items():
-        assert interval.value == pytest.approx(search.final["similarity"][target]["report"], abs=1e-9)
-        assert interval.low < interval.value < interval.high
-        assert interval.n == search.final["similarity"][target]["n_stimuli_report"]
-
-
-def test_no_interval_where_the_stored_rdm_is_not_the_one_that_was_scored(search, teacher):
-    final = copy.deepcopy(search.final)
-    final["similarity"]["V4"]["report"] += 0.1
-    final["similarity"]["pIT"]["report"] = None
-    other = dataclasses.replace(search, final=final)
-    assert set(similarity_intervals(other, teacher)) == {"aIT"}
 
 
 def test_comparison_counts_the_examples_of_failed_candidates(run):

@@ -12,8 +12,7 @@ from test_plots_candidates import words as text_of
 
 from tgsage.errors import TgsageError
 from tgsage.plots import ceilings, layers, rdms, reliability, stimuli, style, words
-from tgsage.plots.figures.rdms import figure as rdms_figure
-from tgsage.studies.similarity import aligned_rdm
+from tgsage.plots.figures import rdms as rdms_figure
 from tgsage.studies.similarity import ceilings as ceilings_of
 from tgsage.teacher import targets_of
 
@@ -114,23 +113,6 @@ def test_rdms_shows_teacher_and_network_in_one_order(search, groups):
     text = text_of(figure)
     assert "faces" in text and "n = 96 stimuli, ordered by category" in text and "ranks" in text
     assert "0.12" in text and f"network: {network['V4'].attrs['layer']}" in text and "V4, 60 sites" in text
-
-
-def test_a_networks_stimuli_are_put_into_the_teachers_order(search, groups):
-    network = search.rdms["V4"].to_dataset()
-    n = network.sizes["stimulus"]
-    order = np.random.default_rng(0).permutation(n)
-    square = squareform(network["rdm"].values)
-    moved = xr.Dataset(
-        {"rdm": ("pair", squareform(square[np.ix_(order, order)]))},
-        coords={"stimulus_id": ("stimulus", network["stimulus_id"].values[order])},
-    )
-    np.testing.assert_array_equal(aligned_rdm(moved, groups["V4"], "V4"), network["rdm"].values)
-    foreign = moved.assign_coords(stimulus_id=("stimulus", [f"other_{i}" for i in range(n)]))
-    with pytest.raises(TgsageError, match=r"rdms\.nc: V4"):
-        aligned_rdm(foreign, groups["V4"], "V4")
-    with pytest.raises(TgsageError, match="pairs"):
-        aligned_rdm(foreign.drop_vars("stimulus_id").isel(pair=slice(10)), groups["V4"], "V4")
 
 
 def test_ceilings_draws_bounds_and_says_where_there_are_none(groups):

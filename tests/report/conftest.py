@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from helpers import made_up_run
-from tgsage import report
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +20,4 @@ def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def page(reported_run: Path) -> str:
     """The page of both arms."""
-    task = reported_run / "task" / "rendered.h5"
-    return report.build(reported_run, ["monkey", "none"], "Guided & <searched>", task=task)
+    return made_up_run.page(reported_run, ["monkey", "none"], "Guided & <searched>")

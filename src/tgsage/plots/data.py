@@ -21,8 +21,6 @@ from . import words
 if TYPE_CHECKING:
     from ..spaces.base import Space
 
-PARTS = ("choose", "reward", "report")
-
 
 @dataclass(frozen=True)
 class SearchData:
@@ -69,34 +67,16 @@ class SearchData:
         return {name: target for name, target in targets_of(self.teacher).items() if name in scored}
 
     @cached_property
-    def layers(self) -> dict[str, str | None]:
-        """The layer that was chosen for each target."""
-        return {name: scored["layer"] for name, scored in self.search.final["similarity"].items()}
-
-    @cached_property
-    def parts(self) -> list[str]:
-        """The parts of the stimuli that a target has: of choose, reward and report, in this order."""
-        present = {part for target in self.targets.values() for part in target["split"].values.astype(str)}
-        return [part for part in PARTS if part in present]
-
-    @property
-    def method(self) -> str:
-        """How RDMs were compared."""
-        return self.search.settings.scoring.compare
-
-    @cached_property
     def intervals(self) -> dict[str, Correlation]:
         """Bootstrap intervals of the similarities on report images, where they can be computed."""
         return {} if self.teacher is None else similarity.similarity_intervals(self.search, self.teacher)
 
     def similarities(self, separator: str = ", ") -> dict[str, str]:
         """Return the similarity with each target on report images, its interval and its ceiling, as text."""
-        texts = {}
-        for name, scored in self.search.final["similarity"].items():
-            interval = self.intervals.get(name)
-            low, high = (None, None) if interval is None else (interval.low, interval.high)
-            texts[name] = words.similarity(scored, low, high, separator)
-        return texts
+        return {
+            name: words.similarity(scored, self.intervals.get(name), separator)
+            for name, scored in self.search.final["similarity"].items()
+        }
 
     @cached_property
     def tg_ceiling(self) -> str:
@@ -105,13 +85,12 @@ class SearchData:
         bounds = similarity.tg_ceiling(self.ledger, targets)
         if bounds is None:
             return ""
-        missing = [
-            name
+        of_targets = {
+            name: similarity.ceilings(target).get("reward", np.nan)
             for name, target in targets.items()
             if name in self.search.targets
-            and not np.isfinite(similarity.ceilings(target).get("reward", (np.nan, np.nan))).all()
-        ]
-        if missing:
+        }
+        if missing := [name for name, ceiling in of_targets.items() if not np.isfinite(ceiling).all()]:
             return f"Noise ceiling of TG: not available (none for {', '.join(missing)})."
         best = float(self.ledger.loc[self.ledger["status"] == "ok", "tg"].max())
         lower, upper = map(format_number, bounds)
@@ -146,14 +125,14 @@ class TeacherData:
         """The teacher's name."""
         return str(self.teacher.attrs.get("teacher", "teacher"))
 
-    @cached_property
+    @property
     def mark(self) -> str:
-        """What stands above the figures: what is simulated, predicted or a control."""
+        """As in :class:`SearchData`."""
         return str(self.teacher.attrs["mark"])
 
     @property
     def mark_in_caption(self) -> str:
-        """The mark as it stands in a caption, in brackets."""
+        """The mark in brackets."""
         return f" ({words.in_sentence(self.mark)})" if self.mark else ""
 
     @cached_property
@@ -173,11 +152,3 @@ class ComparisonData:
     """Number of validation images; gives accuracies their intervals."""
     mark: str = ""
     """What stands above the figures: what is simulated."""
-
-    @cached_property
-    def by_arm(self) -> dict[str, list[SearchFiles]]:
-        """The searches of each arm."""
-        arms: dict[str, list[SearchFiles]] = {}
-        for search in self.searches:
-            arms.setdefault(search.arm, []).append(search)
-        return arms

@@ -1,18 +1,21 @@
-"""All figures of a search, of a teacher, or of a comparison: what the workflow and the page ask for."""
+"""All figures of a search, a teacher or a comparison, and a folder of them with their words."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import plugins, recordings, spaces
 from ..errors import TgsageError
 from ..runs import search_files
+from ..runs.records import read_json
 from ..spaces.base import Space
+from ..store import write_json
 from ..teacher import load as load_teacher
-from . import gallery
+from . import style
 from .data import ComparisonData, SearchData, TeacherData
 from .settings import FigureSettings
 from .style import Drawing
@@ -22,14 +25,12 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+LIST = "figures.json"
+"""A folder's list: ``figures``, each with ``name``, ``caption``, ``alt``, ``width`` and ``on_page``."""
+
 
 def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
-    """Draw every registered figure of a search, of a teacher, or of a comparison.
-
-    Returns
-    -------
-    list
-        In the order in which the page shows them.
+    """Draw every registered figure of a search, a teacher or a comparison, in the order of the page.
 
     Raises
     ------
@@ -41,9 +42,8 @@ def drawings(data: SearchData | TeacherData | ComparisonData) -> list[Drawing]:
         for figure in plugins.every("figure")
         if issubclass(figure, FigureSettings) and figure.of == data.of
     ]
-    figures.sort(key=lambda figure: (figure.position, figure.plugin_name()))
     drawn: dict[str, Drawing] = {}
-    for figure in figures:
+    for figure in sorted(figures, key=lambda figure: (figure.position, figure.plugin_name())):
         for drawing in figure.load()(data):
             if drawing.name in drawn:
                 raise TgsageError(
@@ -67,7 +67,7 @@ def search_figures(  # noqa: PLR0913 - the files of a search
     space: Space | SpaceSettings,
     teacher_file: PathLike | None = None,
     n_validation: int | None = None,
-) -> list[Path]:
+) -> None:
     """Draw every figure of a finished search.
 
     Parameters
@@ -82,14 +82,7 @@ def search_figures(  # noqa: PLR0913 - the files of a search
         The teacher that guided, or was observed; None without one.
     n_validation
         Number of validation images; draws Wilson's intervals of accuracies.
-
-    Returns
-    -------
-    list
-        The files of the figures.
     """
-    teacher = None if teacher_file is None else load_teacher(teacher_file)
-    built = space if isinstance(space, Space) else spaces.get(space)
     search = search_files.read_files(
         settings=settings,
         ledger=ledger,
@@ -99,13 +92,12 @@ def search_figures(  # noqa: PLR0913 - the files of a search
         rsa=rsa,
         rdms=rdms,
     )
-    data = SearchData(search, teacher, built, n_validation)
-    return gallery.write(drawings(data), Path(figures))
+    teacher = None if teacher_file is None else load_teacher(teacher_file)
+    built = space if isinstance(space, Space) else spaces.get(space)
+    write(drawings(SearchData(search, teacher, built, n_validation)), figures)
 
 
-def teacher_figures(
-    figures: PathLike, *, teacher_file: PathLike, datasets: Sequence[PathLike] = ()
-) -> list[Path]:
+def teacher_figures(figures: PathLike, *, teacher_file: PathLike, datasets: Sequence[PathLike] = ()) -> None:
     """Draw every figure of a teacher.
 
     Parameters
@@ -117,12 +109,55 @@ def teacher_figures(
     datasets
         Files of the data sets that it was made from. The reliability of sites is drawn from the recordings
         among them (``assembly.nc``), where stimuli were repeated.
-
-    Returns
-    -------
-    list
-        The files of the figures.
     """
     assemblies = [Path(file) for file in datasets if Path(file).name == "assembly.nc"]
     loaded = {path.parent.name: recordings.load(path) for path in assemblies}
-    return gallery.write(drawings(TeacherData(load_teacher(teacher_file), loaded)), Path(figures))
+    write(drawings(TeacherData(load_teacher(teacher_file), loaded)), figures)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure with its words, as in :class:`tgsage.plots.Drawing`; the width is in inches."""
+
+    name: str
+    svg: bytes
+    width: float
+    caption: str
+    alt: str
+    on_page: bool
+
+
+def picture(drawing: Drawing) -> Picture:
+    """Return a drawing as SVG with its words."""
+    return Picture(svg=style.svg(drawing.figure), **_entry(drawing))
+
+
+def _entry(drawing: Drawing) -> dict[str, Any]:
+    words = {name: getattr(drawing, name) for name in ("name", "caption", "alt", "on_page")}
+    return {**words, "width": drawing.figure.get_figwidth()}
+
+
+def write(drawn: Sequence[Drawing], folder: PathLike) -> None:
+    """Write each drawing as svg and png, and the list of them."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for drawing in drawn:
+        style.save(drawing.figure, Path(folder) / drawing.name)
+    write_json(Path(folder) / LIST, {"figures": [_entry(drawing) for drawing in drawn]})
+
+
+def read(folder: PathLike) -> list[Picture]:
+    """Read a folder of figures, in the order of its list.
+
+    Raises
+    ------
+    TgsageError
+        If the list or a figure is missing or broken.
+    """
+    path = Path(folder) / LIST
+    try:
+        return [
+            Picture(svg=(path.parent / f"{entry['name']}.svg").read_bytes(), **entry)
+            for entry in read_json(path)["figures"]
+        ]
+    except (KeyError, TypeError, FileNotFoundError) as error:
+        raise TgsageError(f"{path}: does not fit the figures beside it ({error}); draw them again") from None

@@ -12,14 +12,7 @@ class FigureSettings(Plugin):
 
     Its ``code`` is a function that takes a :class:`tgsage.plots.SearchData`, ``TeacherData`` or
     ``ComparisonData`` and returns a list of :class:`tgsage.plots.Drawing`, empty where the figure does not
-    apply.
-
-    Attributes
-    ----------
-    of
-        What the figure shows.
-    position
-        Its place among the figures of the same thing, on the page and in the folder's list.
+    apply. ``of`` says what it shows, ``position`` where among the figures of the same thing.
     """
 
     plugin_kind: ClassVar[str] = "figure"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import textwrap
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import matplotlib.style
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
-from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -39,6 +35,8 @@ PALETTE = {
 """Colours that stay apart for colour-blind readers (Okabe and Ito 2008), in order of use."""
 
 COLOURS = tuple(PALETTE.values())
+USUAL = {"monkey": "blue", "network": "green", "none": "black", "shuffled": "vermillion", "random": "purple"}
+"""Colours of usual arms, the same in every figure."""
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 """Line styles of arms in order: lines that lie on each other stay visible."""
@@ -47,43 +45,32 @@ WIDTH = 7.2
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
-    "font.size": 8,
+    **dict.fromkeys(("font.size", "axes.labelsize"), 8),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7.5),
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.7),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
+    **dict.fromkeys(("figure.facecolor", "savefig.facecolor"), "white"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
     "legend.handletextpad": 0.4,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "hatch.linewidth": 0.5,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
     "image.interpolation": "nearest",
     "svg.fonttype": "path",
     "svg.hashsalt": "tgsage",
     "path.simplify": True,
 }
 
+# A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
+styled = matplotlib.style.context(["default", STYLE])
+"""Makes a function draw under the package's style, and leaves matplotlib's settings as they were."""
+
 LEGEND: Final = "outside upper right"
 """Where the legends of whole figures are."""
-
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True)
@@ -100,28 +87,10 @@ class Drawing:
     """Whether the run's page shows it."""
 
 
-def styled(function: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Make a function draw under the package's style and leave matplotlib's settings as they were."""
-
-    @functools.wraps(function)
-    def with_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
-        with _style():
-            return function(*args, **kwargs)
-
-    return with_style
-
-
-def _style() -> AbstractContextManager[None]:
-    # A user's matplotlibrc must not change the figures: matplotlib's defaults first, then the style.
-    return matplotlib.style.context(["default", STYLE])
-
-
 def new(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
-    layout = ConstrainedLayoutEngine()
-    figure = Figure(figsize=(width, height), layout=layout)
-    layout.set(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
-    return figure
+    layout = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
@@ -130,13 +99,11 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
     Parameters
     ----------
     sentences
-        What a reader needs beside the axes: n, the meaning of intervals, order, scale. Empty ones are left
-        out.
+        What stands below: n, the meaning of intervals, order, scale. Empty ones are left out.
     mark
         What of the figure is simulated, encoded or a control.
     """
-    text = " ".join(sentence for sentence in sentences if sentence)
-    if text:
+    if text := " ".join(filter(None, sentences)):
         columns = int(figure.get_figwidth() * 18.5)
         # Wrapped by hand: the constrained layout does not see matplotlib's own wrapping.
         figure.supxlabel(
@@ -172,15 +139,7 @@ def note(
     coordinates: Any = "data",
     **look: Any,
 ) -> None:
-    """Write grey text beside a point; it may stand outside the axes.
-
-    Parameters
-    ----------
-    at
-        The point, in ``coordinates`` of :meth:`matplotlib.axes.Axes.annotate`.
-    offset
-        From the point to the text, in printer's points.
-    """
+    """Write grey text beside a point, ``offset`` in printer's points; it may stand outside the axes."""
     look = {"fontsize": 7, "color": GREY, "va": "center", "annotation_clip": False, **look}
     panel.annotate(text, at, xycoords=coordinates, xytext=offset, textcoords="offset points", **look)
 
@@ -203,23 +162,10 @@ def whole_numbers(axis: Axis, **options: Any) -> None:
     locator.set_params(integer=True, **options)
 
 
-def no_outline(bar: Colorbar) -> None:
-    """Remove the frame of a colour bar."""
-    outline: Artist = bar.outline
-    outline.set_visible(False)
-
-
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each name: usual arms keep theirs in every figure, others take what is left."""
-    usual = {
-        "monkey": "blue",
-        "network": "green",
-        "none": "black",
-        "shuffled": "vermillion",
-        "random": "purple",
-    }
+    """Return a colour for each name: usual arms have theirs, others what is left."""
     names = list(names)
-    colours = {name: PALETTE[usual[name]] for name in names if name in usual}
+    colours = {name: PALETTE[USUAL[name]] for name in names if name in USUAL}
     left = [colour for colour in COLOURS if colour not in colours.values()]
     for number, name in enumerate(name for name in names if name not in colours):
         colours[name] = left[number % len(left)]
@@ -236,27 +182,18 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
     return _rendered(figure, "png", dpi=dpi)
 
 
+@styled
 def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
     metadata = {"Date": None, "Creator": "tgsage"} if kind == "svg" else {"Software": None}
     buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return buffer.getvalue()
 
 
-def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all.
-
-    Returns
-    -------
-    tuple
-        The two paths.
-    """
-    paths = Path(f"{os.fspath(stem)}.svg"), Path(f"{os.fspath(stem)}.png")
-    first = svg(figure)
-    # Both files have the layout of the first, which is not computed again.
-    figure.set_layout_engine("none")
-    for path, content in zip(paths, (first, png(figure)), strict=True):
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    return paths
+def save(figure: Figure, stem: str | os.PathLike[str]) -> None:
+    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all."""
+    for ending, render in (("svg", svg), ("png", png)):
+        with replacing(Path(f"{os.fspath(stem)}.{ending}")) as temporary:
+            temporary.write_bytes(render(figure))
+        # Both files have the layout of the first, which is not computed again.
+        figure.set_layout_engine("none")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..runs.records import Similarity
-from ..statistics import format_number, share_in_words, share_of_ceiling
+from ..statistics import Correlation, format_number, share_in_words, share_of_ceiling
 
 SIMULATED = "Simulated recordings"
 RENDERED = "Simulated (rendered) images"
@@ -56,23 +56,13 @@ def score_formula(alpha: float | None) -> str:
     return "P + TG" if np.isclose(alpha, 1) else f"P + {alpha:.3g}·TG"
 
 
-def similarity(scored: Similarity, low: float | None, high: float | None, separator: str = ", ") -> str:
-    """Return a similarity on report images with its bootstrap interval and its noise ceiling.
-
-    Parameters
-    ----------
-    scored
-        ``report``, ``ceiling_lower`` and ``ceiling_upper``, as in ``final.json``.
-    low, high
-        The interval; None without one.
-    separator
-        Stands before the ceiling.
-    """
+def similarity(scored: Similarity, interval: Correlation | None, separator: str) -> str:
+    """Return a similarity on report images with its interval and, after a separator, its ceiling."""
     if scored["report"] is None:
         return "not defined"
     text = format_number(scored["report"])
-    if low is not None and high is not None and np.isfinite(low):
-        text += f" [{format_number(low)}, {format_number(high)}]"
+    if interval is not None and np.isfinite(interval.low):
+        text += f" [{format_number(interval.low)}, {format_number(interval.high)}]"
     lower, upper = scored["ceiling_lower"], scored["ceiling_upper"]
     bounds = [format_number(value) for value in (lower, upper) if value is not None]
     if not bounds:
@@ -88,14 +78,9 @@ def in_sentence(text: str) -> str:
 
 
 def search_mark(simulated: bool, teacher: Mapping[Hashable, Any] | None) -> str:
-    """Return what stands above a search's figures: what is simulated, predicted or a control; "" for nothing.
+    """Return what stands above a search's figures: what is simulated, predicted or a control.
 
-    Parameters
-    ----------
-    simulated
-        Whether the search's task or teacher is simulated.
-    teacher
-        Attributes of its teacher's file; None without one.
+    ``simulated`` says whether its task or its teacher is, ``teacher`` has its file's attributes.
     """
     mark = "" if teacher is None else str(teacher["mark"])
     if not simulated or (teacher is not None and teacher["simulated"]):

@@ -1,2 +1,1 @@
-from .page import build as build
 from .page import write as write

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -14,6 +15,7 @@ from .. import __version__
 from ..errors import TgsageError, unknown
 from ..runs import ledger as ledger_table
 from ..runs.search_files import SearchFiles
+from ..runs.tables import STATUSES
 from ..statistics import finite_or_none, over_ceiling, spearman, wilson
 from ..studies.similarity import ceilings, inferred_alpha, similarity_intervals
 from ..tasks import Task
@@ -24,36 +26,14 @@ Numbers = dict[str, Any]
 
 TOP = 10
 """Candidates of the leaderboard."""
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "pandas",
-    "xarray",
-    "netCDF4",
-    "h5py",
-    "optuna",
-    "snakemake",
-    "matplotlib",
-)
+USED = ("torch", "numpy", "scipy", "pandas", "xarray", "netCDF4", "h5py", "optuna", "snakemake", "matplotlib")
+"""Packages whose versions the page gives."""
 
 
 def page(
     title: str, task: Task, searches: Sequence[SearchFiles], teachers: Mapping[str, xr.DataTree]
 ) -> Numbers:
-    """Return all numbers of a page.
-
-    Parameters
-    ----------
-    title
-        Of the page.
-    task
-        What the networks learned.
-    searches
-        In the order in which the page shows them.
-    teachers
-        Name to the teacher, for each that a search was measured with.
-    """
+    """Return all numbers of a page: of its searches in order, and of each teacher that measured one."""
     n_validation = len(task.validation)
     of_searches = [
         search(files, n_validation, teachers.get(files.settings.measured_with or "")) for files in searches
@@ -97,15 +77,11 @@ def teacher(name: str, tree: xr.DataTree) -> Numbers:
     attributes = tree.attrs
     return {
         "name": name,
-        "kind": str(attributes["kind"]),
-        "words": str(attributes["words"]),
+        **{one: str(attributes[one]) for one in ("kind", "words")},
         # A teacher that was made of another one, or from data with something taken away.
         "is_control": bool(attributes["of"] or attributes["control"]),
-        "simulated": bool(attributes["simulated"]),
-        "simulated_recordings": bool(attributes["simulated_recordings"]),
-        "rdm": str(attributes["rdm"]),
-        "metric": str(attributes["metric"]),
-        "digest": str(attributes["digest"]),
+        **{one: bool(attributes[one]) for one in ("simulated", "simulated_recordings")},
+        **{one: str(attributes[one]) for one in ("rdm", "metric", "digest")},
         "targets": {target: _target(node.to_dataset()) for target, node in tree.children.items()},
     }
 
@@ -128,17 +104,7 @@ def _target(group: xr.Dataset) -> Numbers:
 
 
 def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = None) -> Numbers:
-    """Return everything that the page shows of one search.
-
-    Parameters
-    ----------
-    files
-        Its files.
-    n_validation
-        Number of validation images, for the intervals of finalists.
-    tree
-        The teacher that it was measured with; None without one.
-    """
+    """Return what the page shows of one search; ``tree`` is the teacher that it was measured with."""
     ledger, final, settings, training = files.ledger, files.final, files.settings, files.training
     ok = ledger[ledger["status"] == "ok"]
     counts = ledger["status"].value_counts()
@@ -161,7 +127,7 @@ def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = Non
         "rounds": int(ledger["round"].nunique()),
         "candidates": len(ledger),
         "distinct": int(ledger["candidate"].nunique()),
-        "status": {status: int(counts.get(status, 0)) for status in ledger_table.STATUSES},
+        "status": {status: int(counts.get(status, 0)) for status in STATUSES},
         "winner": {
             name: final[name]
             for name in ("candidate", "architecture", "parameters", "flops", "premature", "finalist")
@@ -173,9 +139,7 @@ def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = Non
         "similarity": _similarity(files, tree),
         "observed": final["observed"],
         "p_tg_correlation": {
-            "value": finite_or_none(correlation.value),
-            "low": finite_or_none(correlation.low),
-            "high": finite_or_none(correlation.high),
+            **{name: finite_or_none(getattr(correlation, name)) for name in ("value", "low", "high")},
             "n": correlation.n,
         },
         "best_premature_accuracy": finite_or_none(ok["accuracy"].max()),
@@ -195,9 +159,7 @@ def _similarity(files: SearchFiles, tree: xr.DataTree | None) -> Numbers:
         similarity[target] = {
             **scored,
             "report_over_ceiling": over_ceiling(scored["report"], scored["ceiling_upper"]),
-            "interval": None
-            if interval is None
-            else [finite_or_none(interval.low), finite_or_none(interval.high)],
+            "interval": interval and [finite_or_none(interval.low), finite_or_none(interval.high)],
         }
     return similarity
 
@@ -210,8 +172,7 @@ def leaderboard(ledger: pd.DataFrame, targets: Sequence[str], top: int = TOP) ->
         {
             "rank": rank,
             "candidate": row["candidate"],
-            "round": int(row["round"]),
-            "slot": int(row["slot"]),
+            **{name: int(row[name]) for name in ("round", "slot")},
             **{name: finite_or_none(row[name]) for name in ("accuracy", "tg", "score")},
             "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
             **{name: whole(row[name]) for name in ("parameters", "flops")},
@@ -222,28 +183,23 @@ def leaderboard(ledger: pd.DataFrame, targets: Sequence[str], top: int = TOP) ->
 
 def finalists(table: pd.DataFrame, targets: Sequence[str], n_validation: int) -> list[Numbers]:
     """Return the retrained candidates, with Wilson intervals of their validation accuracies."""
-    rows = []
-    for _, row in table.iterrows():
-        accuracy = finite_or_none(row["accuracy"])
-        correct = None if accuracy is None else round(accuracy * n_validation)
-        rows.append(
-            {
-                "rank": int(row["rank"]),
-                "candidate": row["candidate"],
-                "round": int(row["round"]),
-                "slot": int(row["slot"]),
-                "status": row["status"],
-                **{
-                    name: finite_or_none(row[name])
-                    for name in ("premature_accuracy", "premature_tg", "premature_score", "accuracy", "tg")
-                },
-                "interval": None if correct is None else list(wilson(correct, n_validation)),
-                "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
-                **{name: whole(row[name]) for name in ("parameters", "examples")},
-                "seconds": finite_or_none(row["seconds"]),
-            }
-        )
-    return rows
+    measured = ("premature_accuracy", "premature_tg", "premature_score", "accuracy", "tg")
+    return [
+        {
+            "rank": int(row["rank"]),
+            "candidate": row["candidate"],
+            **{name: int(row[name]) for name in ("round", "slot")},
+            "status": row["status"],
+            **{name: finite_or_none(row[name]) for name in measured},
+            "interval": list(wilson(round(row["accuracy"] * n_validation), n_validation))
+            if np.isfinite(row["accuracy"])
+            else None,
+            "targets": {target: finite_or_none(row[f"tg_{target}"]) for target in targets},
+            **{name: whole(row[name]) for name in ("parameters", "examples")},
+            "seconds": finite_or_none(row["seconds"]),
+        }
+        for _, row in table.iterrows()
+    ]
 
 
 def cost(files: SearchFiles) -> Numbers:
@@ -269,7 +225,7 @@ def _cost(table: pd.DataFrame) -> dict[str, float]:
 def versions() -> dict[str, str]:
     """Return the versions of what the page was made with."""
     versions_ = {"python": platform.python_version(), "tgsage": __version__}
-    for name in PACKAGES:
+    for name in USED:
         try:
             versions_[name] = version(name)
         except PackageNotFoundError:
@@ -277,10 +233,9 @@ def versions() -> dict[str, str]:
     return versions_
 
 
-def whole(value: float | None) -> int | None:
+def whole(value: float) -> int | None:
     """Return a whole number as JSON may hold it; None for what is missing."""
-    number = finite_or_none(value)
-    return None if number is None else int(number)
+    return None if finite_or_none(value) is None else int(value)
 
 
 def read_teachers(
@@ -300,12 +255,12 @@ def read_teachers(
             continue
         if name not in teacher_files:
             raise unknown(f"teacher of {files.folder}:", name, teacher_files)
-        path = teacher_files[name]
         if name not in teachers:
-            teachers[name] = load_teacher(path)
+            teachers[name] = load_teacher(teacher_files[name])
         scored_with = str(files.rsa.attrs.get("teacher_digest", ""))
         if scored_with and scored_with != str(teachers[name].attrs["digest"]):
             raise TgsageError(
-                f"{path}: is not the teacher that scored {files.folder}/final (digests differ); search again"
+                f"{teacher_files[name]}: is not the teacher that scored {files.folder}/final "
+                "(digests differ); search again"
             )
     return teachers

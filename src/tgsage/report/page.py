@@ -5,95 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
 from .. import plots, tasks
-from ..errors import TgsageError, unknown
-from ..plots import gallery, words
+from ..errors import TgsageError
+from ..plots import draw, words
 from ..runs import search_files
-from ..runs.layout import RunFolder
 from ..statistics import format_number
 from ..store import write_text
 from . import numbers
 
-TEMPLATE = "template.html.j2"
-TITLE = "Teacher-guided architecture search"
 PathLike = str | os.PathLike[str]
-
-
-def build(run_folder: PathLike, arms: Sequence[str], title: str = TITLE, *, task: PathLike) -> str:
-    """Return the page of a run as HTML.
-
-    It reads what finished searches left under the run's folder, with their figures and those of their
-    teachers, and nothing else. Of an arm with several search seeds, the tables show every seed; leaderboard
-    and figures are of the seed whose winner had the highest validation accuracy as a finalist. Test images
-    decide nothing.
-
-    Parameters
-    ----------
-    run_folder
-        ``results/<run>``.
-    arms
-        Arms to show, in this order.
-    title
-        Of the page.
-    task
-        File of the run's task.
-
-    Returns
-    -------
-    str
-        A self-contained document: figures are data URIs, nothing is fetched. Every number on it is also in
-        its ``<script type="application/json" id="numbers">``.
-
-    Raises
-    ------
-    TgsageError
-        If an arm, or a file of a finished search, is missing or broken.
-    """
-    run = RunFolder(os.fspath(run_folder))
-    searches = _searches(run, arms)
-    names = list(dict.fromkeys(one.settings.measured_with for one in searches))
-    return _page(
-        title,
-        task,
-        searches,
-        {name: run.teacher(name) for name in names if name is not None},
-        [run.search_figures(one.arm, one.seed) for one in searches],
-        {name: run.teacher_figures(name) for name in names if name is not None},
-    )
-
-
-def _page(
-    title: str,
-    task: PathLike,
-    searches: Sequence[search_files.SearchFiles],
-    teacher_files: Mapping[str, str],
-    search_figures: Sequence[PathLike],
-    teacher_figures: Mapping[str, str],
-) -> str:
-    teachers = numbers.read_teachers(teacher_files, searches)
-    page = numbers.page(title, tasks.load(task), searches, teachers)
-    comparison: list[gallery.Picture] = []
-    if len(searches) > 1:
-        simulated = page["simulated"]
-        mark = words.SIMULATED if simulated["recordings"] else words.RENDERED if simulated["images"] else ""
-        data = plots.ComparisonData(searches, page["task"]["n_validation"], mark)
-        comparison = [gallery.picture(drawing) for drawing in plots.drawings(data) if drawing.on_page]
-    template = _environment().get_template(TEMPLATE)
-    return template.render(
-        page=page,
-        best=page["searches"][page["best"]],
-        several=len(searches) > 1,
-        comparison=comparison,
-        of_searches={number: _on_page(search_figures[number]) for number in page["shown"]},
-        of_teachers={name: _on_page(teacher_figures[name]) for name in teachers},
-        numbers=_embedded(page),
-    )
 
 
 def write(  # noqa: PLR0913 - the files of several searches
@@ -112,14 +38,21 @@ def write(  # noqa: PLR0913 - the files of several searches
     teachers: Sequence[PathLike] = (),
     teacher_figures: Sequence[PathLike] = (),
 ) -> None:
-    """Write the page of :func:`build`, whole or not at all.
+    """Write the page of a run: one HTML file, whole or not at all.
+
+    Of an arm with several search seeds, the tables show every seed; leaderboard and figures are of the seed
+    whose winner had the highest validation accuracy as a finalist. Test images decide nothing. Nothing is
+    fetched: figures are data URIs. Every number on the page is also in its
+    ``<script type="application/json" id="numbers">``.
 
     Parameters
     ----------
     page
         The file to write.
-    title, task
-        As in :func:`build`.
+    title
+        Of the page.
+    task
+        File of the run's task.
     settings, ledger, finalists, final, training, rsa, rdms
         Files of the searches to show (:meth:`tgsage.runs.layout.SearchFolder.finished`), all in one order.
     search_figures
@@ -137,35 +70,38 @@ def write(  # noqa: PLR0913 - the files of several searches
     names = ("settings", "ledger", "finalists", "final", "training", "rsa", "rdms")
     files = zip(settings, ledger, finalists, final, training, rsa, rdms, strict=True)
     searches = [search_files.read_files(**dict(zip(names, of_one, strict=True))) for of_one in files]
-    teacher_files = {Path(file).stem: os.fspath(file) for file in teachers}
-    figures = {Path(folder).name: os.fspath(folder) for folder in teacher_figures}
-    write_text(page, _page(title, task, searches, teacher_files, search_figures, figures))
+    trees = numbers.read_teachers({Path(file).stem: os.fspath(file) for file in teachers}, searches)
+    content = numbers.page(title, tasks.load(task), searches, trees)
+    folders = {Path(folder).name: folder for folder in teacher_figures}
+    html = _template().render(
+        page=content,
+        best=content["searches"][content["best"]],
+        several=len(searches) > 1,
+        comparison=_comparison(searches, content) if len(searches) > 1 else [],
+        of_searches={number: _on_page(search_figures[number]) for number in content["shown"]},
+        of_teachers={name: _on_page(folders[name]) for name in trees},
+        numbers=_embedded(content),
+    )
+    write_text(page, html)
 
 
-def _searches(run: RunFolder, arms: Sequence[str]) -> list[search_files.SearchFiles]:
-    """Read all searches of the arms, in the order of arms and seeds."""
-    if not arms:
-        raise TgsageError("report.arms: is empty; name at least one arm")
-    searches = []
-    for arm in arms:
-        folder = Path(run.path) / "search" / arm
-        if not folder.is_dir():
-            present = [path.name for path in folder.parent.glob("*") if path.is_dir()]
-            raise unknown(f"arm of {run.path}", arm, present)
-        searches += [search_files.read_search(one) for one in search_files.search_folders(folder)]
-    return searches
+def _comparison(searches: Sequence[search_files.SearchFiles], page: numbers.Numbers) -> list[draw.Picture]:
+    simulated = page["simulated"]
+    mark = words.SIMULATED if simulated["recordings"] else words.RENDERED if simulated["images"] else ""
+    data = plots.ComparisonData(searches, page["task"]["n_validation"], mark)
+    return [draw.picture(drawing) for drawing in plots.drawings(data) if drawing.on_page]
 
 
-def _on_page(folder: PathLike) -> list[gallery.Picture]:
+def _on_page(folder: PathLike) -> list[draw.Picture]:
     """Return the figures of a folder that a page shows."""
-    return [picture for picture in gallery.read(folder) if picture.on_page]
+    return [picture for picture in draw.read(folder) if picture.on_page]
 
 
 def _data_uri(svg: bytes) -> Markup:
     return Markup("data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii"))
 
 
-def _environment() -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -182,7 +118,7 @@ def _environment() -> jinja2.Environment:
         "method": words.method,
         "data_uri": _data_uri,
     }
-    return environment
+    return environment.get_template("template.html.j2")
 
 
 MISSING = "–"

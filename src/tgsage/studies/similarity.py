@@ -51,10 +51,8 @@ def aligned_rdm(network: xr.Dataset, target: xr.Dataset, name: str) -> NDArray[n
 
     Parameters
     ----------
-    network
-        ``rdm`` (pair) and, unless the order is the teacher's, ``stimulus_id`` (stimulus).
-    target
-        The teacher's: ``rdm`` (pair) and ``stimulus_id`` (stimulus).
+    network, target
+        ``rdm`` (pair) and ``stimulus_id`` (stimulus), which a network in the teacher's order may lack.
     name
         Name of the target, for errors.
 
@@ -70,11 +68,10 @@ def aligned_rdm(network: xr.Dataset, target: xr.Dataset, name: str) -> NDArray[n
                 f"rdms.nc: {name}: {len(values)} pairs, the teacher has {target.sizes['pair']}; make it again"
             )
         return values
+    position = {stimulus: number for number, stimulus in enumerate(network["stimulus_id"].values.astype(str))}
     wanted = target["stimulus_id"].values.astype(str)
-    present = network["stimulus_id"].values.astype(str)
-    if set(present) != set(wanted):
+    if set(position) != set(wanted):
         raise TgsageError(f"rdms.nc: {name}: its stimuli are not those of the teacher; make it again")
-    position = {stimulus: number for number, stimulus in enumerate(present)}
     order = np.array([position[stimulus] for stimulus in wanted])
     return np.asarray(squareform(squareform(values)[np.ix_(order, order)], checks=False), dtype=float)
 

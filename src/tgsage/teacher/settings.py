@@ -84,8 +84,8 @@ class Surroundings(Protocol):
         """All teachers by name."""
 
     @property
-    def layers_are_chosen(self) -> bool:
-        """Whether layers are chosen on stimuli that do not reward."""
+    def layers_chosen_by(self) -> str:
+        """The setting that has layers chosen on stimuli that do not reward, in words; empty without it."""
 
 
 class TeacherSettings(Plugin):
@@ -128,10 +128,10 @@ class TeacherSettings(Plugin):
             With one line that names the key and what to do.
         """
         splits = getattr(self, "splits", None)
-        if run.layers_are_chosen and splits is not None and splits.choose == 0:
+        if run.layers_chosen_by and splits is not None and splits.choose == 0:
             raise ValueError(
-                f"teachers.{name}.splits.choose: is 0, but scoring.layer_choice is 'split'; give the choice "
-                "of layers a share of the stimuli"
+                f"teachers.{name}.splits.choose: is 0, but {run.layers_chosen_by}; give the choice of "
+                "layers a share of the stimuli"
             )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from ....errors import TgsageError
-from ....training.devices import threads
+from ....threads import threads
 from ...format import tree
 from ...patterns import LEAST_SITES
 from .context import EncodingContext

@@ -25,7 +25,7 @@ import xarray as xr
 from .... import plugins
 from ....errors import TgsageError
 from ....store import seed_from
-from ....training.devices import threads
+from ....threads import threads
 from ...format import targets_of, tree
 from ..encoded.context import EncodingContext, Recorded
 from ..encoded.encoding import cross_validate

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from ....training.devices import resolve_device, threads
+from ....threads import threads
+from ....training.devices import resolve_device
 from ....training.probes import activations, logits
 from ...layers import teacher_of_layers
 from ...learned_resnet import learned_resnet

@@ -11,7 +11,8 @@ import torch
 import xarray as xr
 
 from ....errors import TgsageError
-from ....training.devices import resolve_device, threads
+from ....threads import threads
+from ....training.devices import resolve_device
 from ....training.probes import activations
 from ...geometry import to_network_input
 from ...layers import teacher_of_layers

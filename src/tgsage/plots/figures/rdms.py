@@ -15,12 +15,12 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-from ....statistics import format_number
-from ....studies.similarity import aligned_rdm
-from ....teacher import targets_of
-from ... import style, words
-from ...data import SearchData, TeacherData
-from ...style import Drawing
+from ...statistics import format_number
+from ...studies.similarity import aligned_rdm
+from ...teacher import targets_of
+from .. import style, words
+from ..data import SearchData, TeacherData
+from ..style import Drawing
 
 MAX_LABELS = 12
 """Categories that get a label each beside an RDM."""
@@ -71,22 +71,11 @@ class StimulusOrder:
     """(category, first, last + 1) in that order; empty where categories are unknown."""
     name: str
 
-    @property
-    def categories(self) -> list[str]:
-        """Names of the categories in order."""
-        return [category for category, _, _ in self.spans]
-
 
 def order_of_stimuli(target: xr.Dataset) -> StimulusOrder:
-    """Return in which order to draw an RDM's stimuli.
+    """Return the stimuli of a teacher's group by category.
 
-    Stimuli are ordered by category. Without categories they are ordered as the leaves of an average-linkage
-    tree of the teacher's RDM.
-
-    Parameters
-    ----------
-    target
-        A group of a teacher: ``rdm`` (pair), ``stimulus_id`` and ``category`` (stimulus).
+    Without categories they are ordered as the leaves of an average-linkage tree of the RDM.
     """
     n = target.sizes["stimulus"]
     category = target["category"].values.astype(str) if "category" in target else np.full(n, "")
@@ -151,14 +140,11 @@ def rdms(
         Stands above the figure, e.g. what is simulated.
     """
     orders = {name: order_of_stimuli(target) for name, target in teacher.items()}
-    first = next(iter(orders.values())).categories
-    # Categories that are not those beside the first column stand below their own.
-    below = {
-        name
-        for name, order in orders.items()
-        if order.categories != first and len(order.categories) <= MAX_LABELS
-    }
-    longest = max((len(category) for name in below for category in orders[name].categories), default=0)
+    categories = {name: [category for category, *_ in order.spans] for name, order in orders.items()}
+    first = next(iter(categories.values()))
+    # Categories that are not those beside the first column stand below their column.
+    below = {name: names for name, names in categories.items() if names != first and len(names) <= MAX_LABELS}
+    longest = max((len(category) for names in below.values() for category in names), default=0)
     rows, side = (1 if network is None else 2), min(2.1, (style.WIDTH - 1.75) / len(teacher))
     figure = style.new(
         (side + 0.28) * rows + (0.42 if scores else 0.0) + 0.052 * longest + 0.6,
@@ -184,7 +170,7 @@ def rdms(
     metrics = {words.metric(target) for target in teacher.values()}
     metric = metrics.pop() if len(metrics) == 1 else ""
     bar.set_label("rank of dissimilarity" + (f"\n({metric})" if metric else ""), labelpad=2)
-    style.no_outline(bar)
+    bar.outline.set_visible(False)
     footnote = [
         _orders(teacher, orders),
         "Colours are ranks within each matrix (ties averaged), so they show order, not size.",
@@ -220,8 +206,8 @@ def _sizes_of_dissimilarities(teacher: Mapping[str, xr.Dataset]) -> str:
     """Return the median dissimilarity of each target, which ranks do not show."""
     texts = []
     for name, target in teacher.items():
-        low, middle, high = np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95])
-        texts.append(f"{name} {format_number(middle)} ({format_number(low)} to {format_number(high)})")
+        low, middle, high = map(format_number, np.nanquantile(target["rdm"].values, [0.05, 0.5, 0.95]))
+        texts.append(f"{name} {middle} ({low} to {high})")
     return f"Median dissimilarity (5 to 95 %): {', '.join(texts)}."
 
 

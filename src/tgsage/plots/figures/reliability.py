@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .... import recordings
-from ....errors import TgsageError
-from ....statistics import format_number
-from ... import style, words
-from ...data import TeacherData
-from ...style import Drawing
+from ... import recordings
+from ...errors import TgsageError
+from ...statistics import format_number
+from .. import style, words
+from ..data import TeacherData
+from ..style import Drawing
 
 LINE = 0.15
 """Height of a line of text, as a share of a panel."""
@@ -26,8 +25,7 @@ def reliability_drawings(data: TeacherData) -> list[Drawing]:
     """Draw the reliability of each of the teacher's recordings whose stimuli were repeated."""
     drawings = []
     for name, assembly in data.recordings.items():
-        counts = pd.Series(assembly["stimulus_id"].values).value_counts()
-        if (counts > 1).sum() < 3:
+        if (np.unique(assembly["stimulus_id"].values.astype(str), return_counts=True)[1] > 1).sum() < 3:
             continue  # Responses averaged over repetitions cannot be split in halves.
         values = recordings.reliability(assembly)
         if not np.isfinite(values.values).any():
@@ -105,15 +103,9 @@ def _histogram(
     median = float(np.median(values))
     above = panel.get_xaxis_transform()
     panel.plot(median, 1.02, "v", color=colour, markersize=6, transform=above, clip_on=False)
-    panel.annotate(
-        f"{name}: n = {len(values)}, median {format_number(median)}, range {format_number(values.min())} to "
-        f"{format_number(values.max())}",
-        (0.01, top),
-        xycoords="axes fraction",
-        fontsize=7,
-        color=colour,
-        va="top",
-    )
+    low, middle, high = map(format_number, (values.min(), median, values.max()))
+    text = f"{name}: n = {len(values)}, median {middle}, range {low} to {high}"
+    panel.annotate(text, (0.01, top), xycoords="axes fraction", fontsize=7, color=colour, va="top")
 
 
 def _headroom(panel: Axes, drawn: Sequence[NDArray[np.float64]], bins: list[float]) -> None:

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
-from ....errors import TgsageError
-from ....statistics import classical_mds, format_number, stress
-from ... import style
-from ...data import TeacherData
-from ...style import Drawing
+from ...errors import TgsageError
+from ...statistics import classical_mds, format_number, stress
+from .. import style
+from ..data import TeacherData
+from ..style import Drawing
 
 MAX_CATEGORIES = 12
 """Categories up to which stimuli have the colours of their categories."""
@@ -89,8 +89,9 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, mark: str = "") ->
     figure = style.new(height + (0.75 if looks else 0.45), WIDTH)
     panel = figure.subplots()
     panel.set_aspect("equal")
-    panel.set_xlim(positions[:, 0].min() - 0.06 * spread[0], positions[:, 0].max() + 0.06 * spread[0])
-    panel.set_ylim(positions[:, 1].min() - 0.06 * spread[1], positions[:, 1].max() + 0.06 * spread[1])
+    lowest, highest = positions.min(0) - 0.06 * spread, positions.max(0) + 0.06 * spread
+    panel.set_xlim(lowest[0], highest[0])
+    panel.set_ylim(lowest[1], highest[1])
     thumbnails = _thumbnails(positions, category, SIDE * spread[0] * 1.12 / (WIDTH - 0.8), most)
     _dots(panel, positions, np.setdiff1d(np.arange(n), thumbnails), of_stimuli)
     for index in thumbnails:
@@ -100,9 +101,8 @@ def stimuli(name: str, target: xr.Dataset, *, most: int = 90, mark: str = "") ->
     panel.set_xlabel("first dimension (arbitrary units)")
     panel.set_ylabel("second dimension (same units)")
     if looks:
-        handles = [
-            style.handle(one, "^" if look.second else "s", color=look.colour) for one, look in looks.items()
-        ]
+        markers = {one: "^" if look.second else "s" for one, look in looks.items()}
+        handles = [style.handle(one, marker, color=looks[one].colour) for one, marker in markers.items()]
         columns = min(4 if len(looks) <= 8 else 5, len(looks))
         figure.legend(handles=handles, loc=style.LEGEND, ncols=columns, handletextpad=0.1, columnspacing=0.9)
     footnote = [
@@ -128,15 +128,7 @@ def _looks(category: NDArray[np.str_]) -> dict[str, _Look]:
 def _thumbnails(
     positions: NDArray[np.float64], category: NDArray[np.str_], clear: float, most: int
 ) -> list[int]:
-    """Choose stimuli whose thumbnails do not hide each other: one of each category in turn.
-
-    Parameters
-    ----------
-    positions
-        (n, 2).
-    clear
-        Smallest distance along the first or the second dimension.
-    """
+    """Choose stimuli at least ``clear`` apart along one of the two dimensions, one category after another."""
     turn = np.zeros(len(positions), int)
     for one in set(category):
         members = np.flatnonzero(category == one)
@@ -161,11 +153,7 @@ def _dots(panel: Axes, positions: NDArray[np.float64], dots: NDArray[np.int64], 
 def _thumbnail(
     panel: Axes, image: NDArray[np.uint8], position: NDArray[np.float64], look: _Look, line: float
 ) -> None:
-    frame = {
-        "edgecolor": look.colour,
-        "linestyle": (0, (2, 1)) if look.second else "-",
-        "linewidth": line,
-        "boxstyle": "square,pad=0",
-    }
+    dashes = (0, (2, 1)) if look.second else "-"
+    frame = {"edgecolor": look.colour, "linestyle": dashes, "linewidth": line, "boxstyle": "square,pad=0"}
     picture = OffsetImage(image, zoom=SIDE * 72 / image.shape[1], resample=False)
     panel.add_artist(AnnotationBbox(picture, tuple(position), pad=0.12, zorder=2, bboxprops=frame))

@@ -5,23 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....statistics import Correlation, format_number, share_in_words, share_of_ceiling
-from ....studies.similarity import ceilings as ceilings_of
-from ... import style, words
-from ...data import SearchData, TeacherData
-from ...style import Drawing
+from ...statistics import Correlation, finite_or_none, format_number, share_in_words, share_of_ceiling
+from ...studies.similarity import ceilings as ceilings_of
+from .. import style, words
+from ..data import SearchData, TeacherData
+from ..style import Drawing
 
 PART_COLOURS = {
-    "choose": style.PALETTE["sky"],
-    "reward": style.PALETTE["blue"],
-    "report": style.PALETTE["orange"],
+    part: style.PALETTE[colour]
+    for part, colour in (("choose", "sky"), ("reward", "blue"), ("report", "orange"))
 }
+HALVES: dict[str, Any] = {"color": "white", "markeredgecolor": style.INK, "markersize": 4}
 
 
 def ceilings_drawings(data: TeacherData) -> list[Drawing]:
@@ -53,7 +54,7 @@ def similarity_drawings(data: SearchData) -> list[Drawing]:
         data.targets,
         similarity={name: {"reward": one["reward"], "report": one["report"]} for name, one in scored.items()},
         intervals=data.intervals,
-        method=data.method,
+        method=data.search.settings.scoring.compare,
         mark=data.mark,
     )
     scores = "; ".join(f"{name} {text}" for name, text in data.similarities().items())
@@ -80,8 +81,6 @@ class _Row:
     """Agreement of two halves of the measurements."""
     similarity: float | None
     interval: tuple[float, float] | None
-    share: tuple[float, float] | None
-    """The similarity as a share of the ceiling."""
 
     @property
     def values(self) -> list[float]:
@@ -113,10 +112,8 @@ def ceilings(
         Target to {"reward": value, "report": value}: a network's similarity, drawn as diamonds.
     intervals
         Target to the interval of its similarity on report images: drawn as a line through the diamond.
-    method
-        How RDMs were compared, for the axis.
-    mark
-        Stands above the figure, e.g. what is simulated.
+    method, mark
+        As for :func:`tgsage.plots.layers`.
     """
     parts = list(dict.fromkeys(part for target in targets.values() for part in ceilings_of(target)))
     rows = _rows(targets, parts, similarity, intervals or {})
@@ -139,7 +136,19 @@ def ceilings(
     panel.axvline(0, color=style.INK, linewidth=0.7)
     has_ceilings = any(row.ceiling for row in rows)
     has_halves = any(row.halves is not None for row in rows)
-    _legend(figure, parts if has_ceilings else [], has_halves=has_halves, has_network=bool(similarity))
+    # A projecting cap would reach into the text.
+    bar: dict[str, Any] = {"linewidth": 5, "solid_capstyle": "butt", "alpha": 0.5}
+    handles = [
+        style.handle(f"ceiling, {part}", color=PART_COLOURS.get(part, style.GREY), **bar)
+        for part in parts
+        if has_ceilings
+    ]
+    if has_halves:
+        handles.append(style.handle("agreement of two halves", "o", **HALVES))
+    if similarity:
+        handles.append(style.handle("network", "D", markersize=4.5))
+    if handles:
+        figure.legend(handles=handles, loc=style.LEGEND, ncols=len(handles))
     diamonds = "Diamonds: raw similarity, not divided by a ceiling"
     share = "; its share of the ceiling's upper to lower bound stands on the right."
     footnote = [
@@ -167,28 +176,15 @@ def _rows(
     for position, (name, target) in enumerate(targets.items()):
         bounds = ceilings_of(target)
         for number, part in enumerate(parts):
-            lower, upper = bounds.get(part, (np.nan, np.nan))
-            finite = _finite((lower, upper))
-            value = (similarity or {}).get(name, {}).get(part)
-            value = value if value is not None and np.isfinite(value) else None
-            interval = intervals.get(name) if part == "report" and value is not None else None
-            halves = None
-            if similarity is None and finite and "split_half" in target:
-                halves = float(target["split_half"].sel(part=part))
-            rows.append(
-                _Row(
-                    y=position + (number - (len(parts) - 1) / 2) * step,
-                    part=part,
-                    n_stimuli=int((target["split"].values.astype(str) == part).sum()),
-                    ceiling=finite,
-                    halves=halves,
-                    similarity=value,
-                    interval=None
-                    if interval is None or not np.isfinite(interval.low)
-                    else (interval.low, interval.high),
-                    share=share_of_ceiling(value, lower, upper),
-                )
-            )
+            y = position + (number - (len(parts) - 1) / 2) * step
+            n_stimuli = int((target["split"].values.astype(str) == part).sum())
+            finite = _finite(bounds.get(part, ()))
+            has_halves = similarity is None and finite and "split_half" in target
+            halves = float(target["split_half"].sel(part=part)) if has_halves else None
+            value = finite_or_none((similarity or {}).get(name, {}).get(part))
+            drawn = intervals.get(name) if part == "report" and value is not None else None
+            interval = (drawn.low, drawn.high) if drawn and np.isfinite(drawn.low) else None
+            rows.append(_Row(y, part, n_stimuli, finite, halves, value, interval))
     return rows
 
 
@@ -205,7 +201,7 @@ def _draw_row(panel: Axes, row: _Row, height: float) -> None:
             ends = [y - height / 2, y + height / 2]
             panel.plot([bound, bound], ends, color=colour, linewidth=2, zorder=3)
     if row.halves is not None:
-        panel.plot(row.halves, y, "o", color="white", markeredgecolor=style.INK, markersize=4, zorder=4)
+        panel.plot(row.halves, y, "o", zorder=4, **HALVES)
     if row.similarity is not None:
         panel.plot(row.similarity, y, "D", color=style.INK, markersize=4.5, zorder=4)
     if row.interval is not None:
@@ -221,45 +217,25 @@ def _row_words(row: _Row, has_network: bool) -> str:
         text = f"ceiling not available, {text}"
     if row.similarity is not None:
         text += f"\n{format_number(row.similarity)}"
-        text += f" is {share_in_words(row.share)} of it" if row.share else ""
+        share = share_of_ceiling(row.similarity, *row.ceiling)
+        text += f" is {share_in_words(share)} of it" if share else ""
     return text
-
-
-def _legend(figure: Figure, parts: Sequence[str], *, has_halves: bool, has_network: bool) -> None:
-    handles = [
-        style.handle(
-            f"ceiling, {part}",
-            color=PART_COLOURS.get(part, style.GREY),
-            linewidth=5,
-            solid_capstyle="butt",  # A projecting cap would reach into the text.
-            alpha=0.5,
-        )
-        for part in parts
-    ]
-    if has_halves:
-        handles.append(
-            style.handle(
-                "agreement of two halves", "o", color="white", markeredgecolor=style.INK, markersize=4
-            )
-        )
-    if has_network:
-        handles.append(style.handle("network", "D", markersize=4.5))
-    if handles:
-        figure.legend(handles=handles, loc=style.LEGEND, ncols=len(handles))
 
 
 def _reasons(targets: Mapping[str, xr.Dataset]) -> str:
     """Return why ceilings are missing, as the teacher's file has it, each reason once."""
     names: dict[str, list[str]] = {}
     for name, target in targets.items():
-        if reason := _reason(target):
-            names.setdefault(reason, []).append(name)
-    text = "; ".join(f"{', '.join(of_reason)}: {reason}" for reason, of_reason in names.items())
-    return f"No ceiling: {text}." if text else "A ceiling needs repeated presentations, or several animals."
-
-
-def _reason(target: xr.Dataset) -> str:
-    """Return a target's reason, once where it is the same for every part."""
-    text, parts = str(target["ceiling_lower"].attrs.get("reason", "")), list(ceilings_of(target))
-    of_parts = re.split(rf"(?:^|; )(?:{'|'.join(map(re.escape, parts))}): ", text)[1:]
-    return of_parts[0] if len(of_parts) == len(parts) and len(set(of_parts)) == 1 else text
+        # A target's own reason, once where it is the same for every part.
+        text, parts = str(target["ceiling_lower"].attrs.get("reason", "")), list(ceilings_of(target))
+        of_parts = re.split(rf"(?:^|; )(?:{'|'.join(map(re.escape, parts))}): ", text)[1:]
+        if len(of_parts) == len(parts) and len(set(of_parts)) == 1:
+            text = of_parts[0]
+        if text:
+            names.setdefault(text, []).append(name)
+    reasons = "; ".join(f"{', '.join(with_it)}: {reason}" for reason, with_it in names.items())
+    return (
+        f"No ceiling: {reasons}."
+        if reasons
+        else "A ceiling needs repeated presentations, or several animals."
+    )

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ....errors import TgsageError
-from ....statistics import format_number, share_in_words, share_of_ceiling
-from ....studies.similarity import ceilings as ceilings_of
-from ... import style, words
-from ...data import SearchData
-from ...style import Drawing
+from ...errors import TgsageError
+from ...statistics import format_number, share_in_words, share_of_ceiling
+from ...studies.similarity import ceilings as ceilings_of
+from .. import style, words
+from ..data import SearchData
+from ..style import Drawing
 
 PART_WORDS = {
     "choose": "images that chose the layer",
@@ -33,52 +33,48 @@ CEILING_ROWS = 0.46
 MAX_ON_PAGE = 3
 """Checkpoints up to which the page shows similarity at each of them, and not only at the last."""
 DEAD = "#efefef"
+FRAME: dict[str, Any] = {
+    "fill": False,
+    "edgecolor": style.PALETTE["vermillion"],
+    "linewidth": 2,
+    "zorder": 5,
+    "clip_on": False,
+}
 
 
 def layers_drawings(data: SearchData) -> list[Drawing]:
-    """Draw the layers after training; nothing for a search without a teacher."""
+    """Draw the layers after training and at each checkpoint; nothing for a search without a teacher."""
     if not data.targets:
         return []
+    bounds = {name: ceilings_of(target) for name, target in data.targets.items()}
+    present = {part for target in data.targets.values() for part in target["split"].values.astype(str)}
+    shared: dict[str, Any] = {
+        "chosen": {name: scored["layer"] for name, scored in data.search.final["similarity"].items()},
+        "parts": [part for part in PART_WORDS if part in present],
+        "method": data.search.settings.scoring.compare,
+        "mark": data.mark,
+    }
     scores = "; ".join(f"{name} {text}" for name, text in data.similarities().items())
+    show_all = data.search.rsa.sizes["checkpoint"] <= MAX_ON_PAGE
     return [
         Drawing(
             "layers",
-            _of_search(data, "last"),
+            layers(data.search.rsa, bounds, **shared),
             "Similarity of every layer of the final network with every target. Layers are chosen without the "
             "report images, so the framed values on report images are not inflated by the choice.",
             "Heat map of layers against targets. Similarity of the chosen layers on report images: "
             f"{scores}.",
-            on_page=data.search.rsa.sizes["checkpoint"] > MAX_ON_PAGE,
-        )
-    ]
-
-
-def layers_over_training_drawings(data: SearchData) -> list[Drawing]:
-    """Draw the layers at each checkpoint; nothing for a search without a teacher."""
-    if not data.targets:
-        return []
-    return [
+            on_page=not show_all,
+        ),
         Drawing(
             "layers_over_training",
-            _of_search(data, "all"),
+            layers(data.search.rsa, bounds, checkpoints="all", **shared),
             "Similarity of every layer with every target at each checkpoint of the final training. Layers "
             "are chosen after training and without the report images.",
             "Heat maps of layers against targets, a row per checkpoint of the training.",
-            on_page=data.search.rsa.sizes["checkpoint"] <= MAX_ON_PAGE,
-        )
+            on_page=show_all,
+        ),
     ]
-
-
-def _of_search(data: SearchData, checkpoints: Literal["last", "all"]) -> Figure:
-    return layers(
-        data.search.rsa,
-        {name: ceilings_of(target) for name, target in data.targets.items()},
-        chosen=data.layers,
-        parts=data.parts,
-        checkpoints=checkpoints,
-        method=data.method,
-        mark=data.mark,
-    )
 
 
 @style.styled
@@ -125,8 +121,11 @@ def layers(
     last = values.sizes["checkpoint"] - 1
     rows = [last] if checkpoints == "last" else list(range(last + 1))
     drawn = values.isel(checkpoint=rows).sel(split=parts)
-    # Of all checkpoints, so that the last one looks the same in both figures.
-    norm = _norm(values.sel(split=parts).values)
+    # Of all checkpoints, so that the last one looks the same in both figures. Values near zero, as of a
+    # shuffled teacher, must not look like structure.
+    of_parts = values.sel(split=parts).values
+    finite = of_parts[np.isfinite(of_parts)]
+    norm = Normalize(min(0.0, finite.min(initial=0)), max(finite.max(initial=0), MIN_SCALE))
     figure, grid, size = _grid(len(names), len(targets), len(parts), len(rows))
     # The row of each target's chosen layer; None where it has none.
     framed = [names.index(layer) if (layer := chosen.get(target)) in names else None for target in targets]
@@ -134,13 +133,14 @@ def layers(
         part, shown = parts[column], drawn.values[row, column]
         below = grid[2 * row + 1, column]
         _layer_map(panel, shown, names if column == 0 else [""] * len(names), norm)
-        _frames(panel, framed)
-        title = f"{part}: {PART_WORDS.get(part, 'images')}"
-        panel.set_title(
-            title if len(rows) == 1 else f"{part}, {_checkpoint(rsa, rows[row])}",
-            fontsize=7.5,
-            fontweight="normal",
-        )
+        for i, frame in enumerate(framed):
+            if frame is not None:
+                panel.add_patch(Rectangle((i - 0.5, frame - 0.5), 1, 1, **FRAME))
+        if len(rows) == 1:
+            title = f"{part}: {PART_WORDS.get(part, 'images')}"
+        else:
+            title = f"{part}, {_checkpoint(rsa, rows[row])}"
+        panel.set_title(title, fontsize=7.5, fontweight="normal")
         bounds = [ceilings.get(target, {}).get(part, (np.nan, np.nan)) for target in targets]
         at_frame = [np.nan if frame is None else shown[frame, i] for i, frame in enumerate(framed)]
         _ceiling_rows(below, bounds, at_frame, size)
@@ -152,7 +152,7 @@ def layers(
         below.set_xticks(range(len(targets)), labels, fontsize=size)
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=grid[:, -1], aspect=25, shrink=0.9)
     bar.set_label(f"RDM similarity ({words.method(method)})")
-    style.no_outline(bar)
+    bar.outline.set_visible(False)
     footnote = [
         "Framed: the layer chosen for the target.",
         "Noise ceiling: lower to upper bound of what the recordings allow on these images. Maps show raw "
@@ -163,12 +163,6 @@ def layers(
         footnote.append("Hatched: no value, the layer gives some stimulus a constant pattern.")
     style.annotate(figure, footnote, mark)
     return figure
-
-
-def _norm(values: NDArray[np.float64]) -> Normalize:
-    finite = values[np.isfinite(values)]
-    # Values near zero, as of a shuffled teacher, must not look like structure.
-    return Normalize(min(0.0, finite.min(initial=0)), max(finite.max(initial=0), MIN_SCALE))
 
 
 def _grid(
@@ -202,13 +196,8 @@ def _layer_map(panel: Axes, values: NDArray[np.float64], labels: Sequence[str], 
     for (row, column), value in np.ndenumerate(values):
         if np.isnan(value):
             corner = (column - 0.5, row - 0.5)
-            look: dict[str, Any] = {
-                "facecolor": DEAD,
-                "edgecolor": "#b5b5b5",
-                "hatch": "////",
-                "linewidth": 0,
-            }
-            panel.add_patch(Rectangle(corner, 1, 1, **look))
+            look: dict[str, Any] = {"facecolor": DEAD, "edgecolor": "#b5b5b5", "hatch": "////"}
+            panel.add_patch(Rectangle(corner, 1, 1, linewidth=0, **look))
         else:
             colour = "white" if norm(value) < 0.55 else style.INK
             text = format_number(value)
@@ -221,19 +210,6 @@ def _layer_map(panel: Axes, values: NDArray[np.float64], labels: Sequence[str], 
     panel.set_yticks(np.arange(n_layers - 1) + 0.5, minor=True)
     panel.grid(which="minor", color="white", linewidth=1)
     panel.tick_params(which="minor", length=0)
-
-
-def _frames(panel: Axes, framed: Sequence[int | None]) -> None:
-    """Frame one layer (a row) of each target (a column)."""
-    look: dict[str, Any] = {
-        "fill": False,
-        "edgecolor": style.PALETTE["vermillion"],
-        "linewidth": 2,
-        "zorder": 5,
-    }
-    for column, row in enumerate(framed):
-        if row is not None:
-            panel.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, clip_on=False, **look))
 
 
 def _ceiling_rows(
@@ -251,9 +227,6 @@ def _ceiling_rows(
             panel.text(column, 0.5, "not\navailable", color=style.GREY, linespacing=1.0, **look)
             continue
         share = share_of_ceiling(value, lower, upper)
-        panel.text(column, 0, f"{_bound(lower)} to {_bound(upper)}", **look)
+        low, high = (format_number(bound) if np.isfinite(bound) else "?" for bound in (lower, upper))
+        panel.text(column, 0, f"{low} to {high}", **look)
         panel.text(column, 1, share_in_words(share) if share else "–", **look)
-
-
-def _bound(value: float) -> str:
-    return format_number(value) if np.isfinite(value) else "?"

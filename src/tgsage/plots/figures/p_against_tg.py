@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from ....statistics import format_number, spearman, wilson_of_accuracy
-from ....studies.similarity import inferred_alpha
-from ... import style, words
-from ...data import SearchData
-from ...style import Drawing
+from ...statistics import format_number, spearman, wilson_of_accuracy
+from ...studies.similarity import inferred_alpha
+from .. import style, words
+from ..data import SearchData
+from ..style import Drawing
 
 
 def p_against_tg_drawings(data: SearchData) -> list[Drawing]:
@@ -78,14 +77,30 @@ def p_against_tg(
     if n_validation and len(whole):
         low, high = wilson_of_accuracy(accuracy, n_validation)
         panel.vlines(tg, low, high, color=style.PALE, linewidth=0.8, zorder=1)
-    points = _points(panel, whole, rounds)
+    # Rounds may have gaps between them.
+    edges = np.arange(rounds.min() - 0.5, rounds.max() + 1) if len(rounds) > 1 else None
+    points = panel.scatter(
+        tg,
+        accuracy,
+        c=whole["round"].to_numpy(),
+        cmap="viridis",
+        norm=None if edges is None else BoundaryNorm(edges, 256),
+        s=26,
+        edgecolors="white",
+        linewidths=0.5,
+        zorder=3,
+    )
     _rings(panel, whole, finalists, winner)
     panel.margins(0.07)
     panel.set_xlabel("TG: mean over targets of the best layer's RDM correlation")
     panel.set_ylabel("P: validation accuracy after premature training")
     has_lines = _equal_scores(panel, alpha)
     if len(rounds) > 1:
-        _colour_bar(figure, points, rounds, 0.1 if has_lines else 0.02)
+        ticks, pad = rounds[:: max(1, len(rounds) // 10)].tolist(), 0.1 if has_lines else 0.02
+        bar = figure.colorbar(points, ax=panel, ticks=ticks, pad=pad, aspect=30)
+        bar.set_label("round")
+        bar.ax.tick_params(length=0)
+        bar.outline.set_visible(False)
     if panel.get_legend_handles_labels()[0]:
         figure.legend(loc=style.LEGEND, ncols=2)
     correlation = spearman(tg, accuracy)
@@ -102,22 +117,6 @@ def p_against_tg(
     return figure
 
 
-def _points(panel: Axes, whole: pd.DataFrame, rounds: NDArray[np.int64]) -> PathCollection:
-    """Draw the candidates in the colours of their rounds, which may have gaps between them."""
-    edges = np.arange(rounds.min() - 0.5, rounds.max() + 1) if len(rounds) else np.array([-0.5, 0.5])
-    return panel.scatter(
-        whole["tg"].to_numpy(dtype=float),
-        whole["accuracy"].to_numpy(dtype=float),
-        c=whole["round"].to_numpy(),
-        cmap="viridis",
-        norm=BoundaryNorm(edges, 256) if len(edges) > 2 else None,
-        s=26,
-        edgecolors="white",
-        linewidths=0.5,
-        zorder=3,
-    )
-
-
 def _rings(panel: Axes, whole: pd.DataFrame, finalists: Sequence[str], winner: str | None) -> None:
     rings = (
         (list(finalists), 70, style.INK, "finalist"),
@@ -126,24 +125,9 @@ def _rings(panel: Axes, whole: pd.DataFrame, finalists: Sequence[str], winner: s
     for keys, size, colour, label in rings:
         ringed = whole[whole["candidate"].isin([key for key in keys if key])]
         if len(ringed):
-            panel.scatter(
-                ringed["tg"].to_numpy(dtype=float),
-                ringed["accuracy"].to_numpy(dtype=float),
-                s=size,
-                facecolors="none",
-                edgecolors=colour,
-                linewidths=1.1,
-                zorder=4,
-                label=label,
-            )
-
-
-def _colour_bar(figure: Figure, points: PathCollection, rounds: NDArray[np.int64], pad: float) -> None:
-    step = max(1, len(rounds) // 10)
-    bar = figure.colorbar(points, ax=figure.axes[0], ticks=rounds[::step].tolist(), pad=pad, aspect=30)
-    bar.set_label("round")
-    bar.ax.tick_params(length=0)
-    style.no_outline(bar)
+            x, y = (ringed[column].to_numpy(dtype=float) for column in ("tg", "accuracy"))
+            look: dict[str, Any] = {"facecolors": "none", "edgecolors": colour, "linewidths": 1.1}
+            panel.scatter(x, y, s=size, zorder=4, label=label, **look)
 
 
 def _equal_scores(panel: Axes, alpha: float | None) -> bool:
@@ -152,7 +136,10 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
         return False
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     corners = [y + alpha * x for x in (left, right) for y in (bottom, top)]
-    step = _round_step((max(corners) - min(corners)) / 9)
+    # The next 1, 2 or 5 times a power of ten.
+    ninth = (max(corners) - min(corners)) / 9
+    multiples = np.array([1, 2, 5, 10]) * 10.0 ** np.floor(np.log10(ninth))
+    step = float(multiples[multiples >= ninth * 0.999][0])
     digits = max(1, -int(np.floor(np.log10(step))))
     for score in np.arange(np.ceil(min(corners) / step), np.floor(max(corners) / step) + 1) * step:
         at_left, at_right = score - alpha * left, score - alpha * right
@@ -168,9 +155,3 @@ def _equal_scores(panel: Axes, alpha: float | None) -> bool:
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     return True
-
-
-def _round_step(step: float) -> float:
-    """Return the next 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** np.floor(np.log10(step))
-    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999))

@@ -11,11 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....statistics import running_best, wilson_of_accuracy
-from ....studies.similarity import inferred_alpha
-from ... import style, words
-from ...data import ComparisonData
-from ...style import Drawing
+from ...runs.search_files import SearchFiles
+from ...statistics import running_best, wilson_of_accuracy
+from ...studies.similarity import inferred_alpha
+from .. import style, words
+from ..data import ComparisonData
+from ..style import Drawing
 
 LETTERS_BELOW = 27
 """Letters of the tick labels that have room below the panel of mature networks."""
@@ -23,20 +24,19 @@ LETTERS_BELOW = 27
 
 def comparison_drawings(data: ComparisonData) -> list[Drawing]:
     """Draw the comparison of the arms."""
+    arms: dict[str, list[SearchFiles]] = {}
+    for search in data.searches:
+        arms.setdefault(search.arm, []).append(search)
     tests = {
         arm: [
-            {
-                "accuracy": search.final["test"]["accuracy"],
-                "low": search.final["test"]["interval"][0],
-                "high": search.final["test"]["interval"][1],
-            }
-            for search in searches
+            dict(zip(("accuracy", "low", "high"), (test["accuracy"], *test["interval"]), strict=True))
+            for test in (search.final["test"] for search in searches)
         ]
-        for arm, searches in data.by_arm.items()
+        for arm, searches in arms.items()
     }
     figure = comparison(
-        {arm: [search.ledger for search in searches] for arm, searches in data.by_arm.items()},
-        {arm: [search.finalists for search in searches] for arm, searches in data.by_arm.items()},
+        {arm: [search.ledger for search in searches] for arm, searches in arms.items()},
+        {arm: [search.finalists for search in searches] for arm, searches in arms.items()},
         tests=tests,
         n_validation=data.n_validation,
         chance=data.searches[0].final["chance"],
@@ -73,12 +73,8 @@ def comparison(
         Arm to one table per search seed.
     tests
         Arm to one mapping per seed: ``accuracy``, ``low`` and ``high`` of the network that was tested.
-    n_validation
-        Number of validation images; draws Wilson's 95 % intervals of the finalists' accuracies.
-    chance
-        Accuracy of a guess.
-    mark
-        Stands above the figure, e.g. what is simulated.
+    n_validation, chance, mark
+        As for :func:`tgsage.plots.trajectory`.
     """
     colours = style.colours_of(ledgers)
     looks: dict[str, dict[str, Any]] = {
@@ -94,7 +90,9 @@ def comparison(
     panels[0].set_title("best P so far")
     panels[0].set_ylabel("validation accuracy, premature")
     panels[1].set_title("best score so far")
-    panels[1].set_ylabel(_score_name(formulas))
+    formula = min(formulas)
+    common = f"score = {formula}" if formula else "score of the arm's own guidance"
+    panels[1].set_ylabel(common if len(formulas) == 1 else "score, each arm's own")
     for panel in panels[:2]:
         panel.set_xlabel("training examples (thousands)")
         panel.set_xlim(left=0)
@@ -113,9 +111,7 @@ def comparison(
     footnote = [
         _n_seeds({arm: len(tables) for arm, tables in ledgers.items()}),
         "Examples count every candidate, failed ones too.",
-        "Scores of arms with different guidance are not comparable with each other."
-        if len(formulas) > 1
-        else "",
+        "Scores of arms with different guidance are not comparable with each other." * (len(formulas) > 1),
         "Bars: Wilson 95 % intervals over images; they do not contain the variation between searches.",
     ]
     style.annotate(figure, footnote, mark)
@@ -129,13 +125,6 @@ def _best_so_far(panels: Sequence[Axes], ledger: pd.DataFrame, look: Mapping[str
     for panel, column in zip(panels[:2], ("accuracy", "score"), strict=True):
         values = np.where(ledger["status"] == "ok", ledger[column].to_numpy(dtype=float), np.nan)
         panel.step(examples / 1e3, running_best(values), where="post", **look)
-
-
-def _score_name(formulas: set[str]) -> str:
-    if len(formulas) > 1:
-        return "score, each arm's own"
-    (formula,) = formulas
-    return f"score = {formula}" if formula else "score of the arm's own guidance"
 
 
 def _mature(

@@ -33,10 +33,10 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from ....errors import TgsageError
-from ... import style
-from ...data import SearchData
-from ...style import Drawing
+from ...errors import TgsageError
+from .. import style
+from ..data import SearchData
+from ..style import Drawing
 
 Graph = Mapping[str, Sequence[Mapping[str, Any]]]
 """As from ``space.graph(architecture)``."""
@@ -48,23 +48,9 @@ ADD = 0.085
 LANE, GAP, ROW = 0.06, 0.16, 0.42
 INPUT = 1.15
 
-TINTS = {
-    "sep": "#d6e6f2",
-    "conv": "#e3dcf0",
-    "dil": "#cfe9e1",
-    "avg": "#fbe9c8",
-    "max": "#fbe9c8",
-    "identity": "#f4f4f4",
-}
+TINTS = {"sep": "#d6e6f2", "conv": "#e3dcf0", "dil": "#cfe9e1", "avg": "#fbe9c8", "max": "#fbe9c8"}
 INPUT_COLOURS = (style.PALETTE["vermillion"], style.PALETTE["blue"])
-BLOCK_COLOURS = (
-    style.PALETTE["green"],
-    style.PALETTE["purple"],
-    "#8a6d00",
-    style.PALETTE["black"],
-    "#56768f",
-    "#7b4b2a",
-)
+BLOCK_COLOURS = ("#009E73", "#CC79A7", "#8a6d00", "#222222", "#56768f", "#7b4b2a")
 
 
 def cell_drawings(data: SearchData) -> list[Drawing]:
@@ -134,8 +120,10 @@ def cell(graph: Graph, *, title: str = "") -> Figure:
         raise TgsageError("the architecture's graph has no node; there is nothing to draw")
     drawings = []
     for name in names:
-        nodes = [node for node in graph["nodes"] if str(node.get("cell", "normal")) == name]
-        edges = [edge for edge in graph["edges"] if str(edge.get("cell", "normal")) == name]
+        nodes, edges = (
+            [one for one in graph[part] if str(one.get("cell", "normal")) == name]
+            for part in ("nodes", "edges")
+        )
         drawings.append(place(nodes, edges))
     extents = [_extent(placed) for placed, _ in drawings]
     width = max(4.2, max(right - left for left, right, _ in extents) + 0.3)
@@ -165,15 +153,7 @@ def cell(graph: Graph, *, title: str = "") -> Figure:
 def place(
     nodes: Sequence[Mapping[str, Any]], edges: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Node], list[Edge]]:
-    """Give every node a layer and a horizontal place, and every long edge its lanes.
-
-    The module's docstring has an example.
-
-    Returns
-    -------
-    tuple
-        Nodes by name, lanes included; and the edges.
-    """
+    """Return the nodes by name, lanes included, and the edges: see the module's docstring."""
     kinds = {str(node["id"]): str(node["kind"]) for node in nodes}
     incoming: dict[str, list[tuple[str, str, str]]] = {name: [] for name in kinds}
     for edge in edges:
@@ -195,9 +175,14 @@ def place(
             placed |= {lane: Node(lane, "lane", level, LANE) for level, lane in lanes.items()}
             drawn.append(Edge(source, name, side if kinds[name] == "block" else 0, list(lanes.values())))
     _arrange(placed, drawn)
-    for node_ in placed.values():
-        if node_.kind == "block" and len(node_.operations) == 2:
-            _uncross_sides(node_, placed, drawn)
+    # The side whose line comes from further left belongs on the left.
+    for block in (one for one in placed.values() if len(one.operations) == 2):
+        entering = [one for one in drawn if one.target == block.name]
+        start = {one.side: placed[one.path[-2]].x for one in entering}
+        if start[0] > start[1]:
+            block.operations = block.operations[::-1]
+            for one in entering:
+                one.side = 1 - one.side
     return placed, drawn
 
 
@@ -230,11 +215,8 @@ def _arrange(placed: dict[str, Node], edges: Sequence[Edge]) -> None:
         _assign(placed, row, np.zeros(len(row)))
     for sweep in range(60):
         for row in rows if sweep % 2 == 0 else rows[::-1]:
-            neighbours = [[placed[other].x for other in (*above[name], *below[name])] for name in row]
-            wanted = [
-                np.mean(places) if places else placed[name].x
-                for name, places in zip(row, neighbours, strict=True)
-            ]
+            neighbours = [[*above[name], *below[name]] or [name] for name in row]
+            wanted = [np.mean([placed[other].x for other in others]) for others in neighbours]
             _assign(placed, row, np.array(wanted))
 
 
@@ -251,25 +233,12 @@ def _ordered(
             rank = {
                 name: number / max(len(other) - 1, 1) for other in rows for number, name in enumerate(other)
             }
-            means = {
-                name: np.mean([rank[other] for other in neighbours[name]]) if neighbours[name] else rank[name]
-                for name in row
-            }
+            means = {name: np.mean([rank[other] for other in neighbours[name] or [name]]) for name in row}
             row.sort(key=means.__getitem__)
         crossings = _crossings(rows, links)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return best
-
-
-def _uncross_sides(block: Node, placed: Mapping[str, Node], edges: Sequence[Edge]) -> None:
-    """Put the side whose line comes from further left on the left."""
-    entering = [edge for edge in edges if edge.target == block.name]
-    start = {edge.side: placed[edge.path[-2]].x for edge in entering}
-    if start[0] > start[1]:
-        block.operations = block.operations[::-1]
-        for edge in entering:
-            edge.side = 1 - edge.side
 
 
 def _crossings(rows: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
@@ -330,25 +299,20 @@ def _draw(panel: Axes, placed: Mapping[str, Node], edges: Sequence[Edge]) -> Non
         at = (node.x, tops[node.layer], (node.width, 0.3))
         if node.kind == "block":
             _block(panel, node, tops[node.layer], bottoms[node.layer], colours[node.name])
-        elif node.kind == "input" and node.name in used:
-            _box(panel, *at, node.label, facecolor="white", edgecolor=colours[node.name], linewidth=1.3)
         elif node.kind == "input":
-            look: dict[str, Any] = {"edgecolor": style.GREY, "linewidth": 1.3, "linestyle": "--"}
-            _box(panel, *at, f"{node.label} (unused)", facecolor="white", **look)
+            dashed: dict[str, Any] = {"edgecolor": style.GREY, "linestyle": "--"}
+            look = {"edgecolor": colours[node.name]} if node.name in used else dashed
+            text = node.label if node.name in used else f"{node.label} (unused)"
+            _box(panel, *at, text, facecolor="white", linewidth=1.3, **look)
         elif node.kind == "output":
             text = "output: concatenate" if n_concatenated > 1 else "output"
             _box(panel, *at, text, facecolor="#eeeeee", edgecolor=style.INK, linewidth=1.0)
 
 
 def _ends(placed: Mapping[str, Node], edges: Sequence[Edge]) -> dict[int, float]:
-    """Return where the edges into an output end: side by side in the order from which they come.
-
-    The keys are the positions of the edges.
-    """
+    """Return where each edge (by number) into an output ends, side by side and from left to right."""
     ends: dict[int, float] = {}
-    for node in placed.values():
-        if node.kind != "output":
-            continue
+    for node in (one for one in placed.values() if one.kind == "output"):
         entering = [number for number, edge in enumerate(edges) if edge.target == node.name]
         entering.sort(key=lambda number: placed[edges[number].path[-2]].x)
         step = min(0.2, (node.width - 0.2) / max(len(entering) - 1, 1))
@@ -373,7 +337,6 @@ def _curve(panel: Axes, points: Sequence[tuple[float, float]], colour: str) -> N
 
 
 def _box(panel: Axes, x: float, top: float, size: tuple[float, float], text: str, **look: Any) -> None:
-    """Draw a box with text; ``size`` is width and height."""
     width, height = size
     rounded = "round,pad=0,rounding_size=0.05"
     corner = (x - width / 2, top - height)
@@ -392,9 +355,7 @@ def _block(panel: Axes, node: Node, top: float, bottom: float, colour: str) -> N
         panel.plot(x_line, y_line, color=grey, linewidth=0.9, zorder=1.5, solid_joinstyle="round")
     plus = Circle((node.x, middle), ADD, facecolor="white", edgecolor=colour, linewidth=1.3, zorder=3)
     panel.add_patch(plus)
-    panel.text(
-        node.x, middle - 0.004, "+", ha="center", va="center_baseline", fontsize=8, color=colour, zorder=4
-    )
-    number = node.label.removeprefix("block ")
-    right = node.x + BLOCK / 2
+    at_centre: dict[str, Any] = {"ha": "center", "va": "center_baseline", "zorder": 4}
+    panel.text(node.x, middle - 0.004, "+", fontsize=8, color=colour, **at_centre)
+    number, right = node.label.removeprefix("block "), node.x + BLOCK / 2
     panel.text(right, middle, number, ha="right", va="center", fontsize=6.5, color=style.GREY, zorder=4)

@@ -1,1 +1,0 @@
-"""Arms beside each other."""

@@ -1,1 +1,0 @@
-"""Arrangement of stimuli."""

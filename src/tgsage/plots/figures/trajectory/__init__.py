@@ -1,1 +1,0 @@
-"""How a search went."""
