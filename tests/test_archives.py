@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tgsage import archives
-from tgsage.archives import decode, list_files, opaque, open_archive, unpack
+from tgsage.archives import decode, is_image, list_files, opaque, open_archive, unpack
 from tgsage.errors import TgsageError
 
 NOISE = np.random.default_rng(2).integers(0, 256, 3000, dtype=np.uint8).tobytes()
@@ -223,7 +223,7 @@ def test_other_files(tmp_path):
     check_refused(tmp_path, "holds no files")
     with pytest.raises(TgsageError, match="no such file"):
         unpack(tmp_path / "none", tmp_path / "out")
-    with pytest.raises(TgsageError, match="no such folder or zip"), open_archive(tmp_path / "none"):
+    with pytest.raises(TgsageError, match="no such file or folder"), open_archive(tmp_path / "none"):
         pass
 
 
@@ -252,8 +252,12 @@ def test_a_folder_and_its_zip_are_one(tmp_path):
         with open_archive(path) as archive:
             assert {name: archive.read(name) for name in archive.files} == files
             # By the numbers in their names.
-            assert archive.images == ["a.ppm", "set/9.JPG", "set/10.png"]
+            assert archive.images == ["set/9.JPG", "set/10.png"]
             assert "set/10.png" in archive and ".hidden.png" not in archive
+            # A stimulus may not be one, an image of a task may.
+            assert is_image("a.ppm")
+            with pytest.raises(TgsageError, match="holds no image a"):
+                archive.find_images(["a.ppm"])
             with pytest.raises(TgsageError, match=r"has no d\.txt"):
                 archive.read("d.txt")
     assert list_files(tmp_path / "archive") == [tmp_path / "archive"]
@@ -270,6 +274,11 @@ def test_images_of_one_size(tmp_path, monkeypatch):
             archive.pictures(["1.png", "other.png"])
         with pytest.raises(TgsageError, match="holds no images"):
             archive.pictures([])
+        monkeypatch.setattr(archives, "MAX_STIMULUS_PIXELS", 8 * 9 - 1)
+        with pytest.raises(TgsageError, match=r"0\.png has 9x8 pixels, too many"):
+            archive.pictures(["0.png"])
+        archive.picture("0.png")
+        monkeypatch.setattr(archives, "MAX_STIMULUS_PIXELS", 8 * 9)
         monkeypatch.setattr(archives, "MAX_IMAGE_BYTES", 3 * 8 * 9 * 3 - 1)
         with pytest.raises(TgsageError, match="3 images of 9x8 are more than 0 GiB"):
             archive.pictures(list(files))
@@ -311,8 +320,7 @@ BAD_IMAGES = {
 @pytest.mark.parametrize("kind", BAD_IMAGES)
 def test_a_bad_image_is_one_line(kind, monkeypatch):
     content, words = BAD_IMAGES[kind]
-    monkeypatch.setattr(archives, "MAX_PIXELS", 100)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
     with pytest.raises(TgsageError, match=rf"^stimuli.zip: a.png .*{words}") as raised:
-        decode(content, "stimuli.zip: a.png")
+        decode(content, "stimuli.zip: a.png", max_pixels=100)
     assert "\n" not in str(raised.value)

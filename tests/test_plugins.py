@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from plugin_files import registered
+from helpers.plugin_files import registered
 from tgsage import plugins
 from tgsage.errors import TgsageError
 from tgsage.store.code import closure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import functools
 import gzip
 import io
 import lzma
@@ -13,7 +14,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
@@ -24,7 +25,8 @@ from PIL import Image
 from .errors import TgsageError
 from .store.atomic import replacing_folder
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+STIMULUS_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+TASK_SUFFIXES = (*STIMULUS_SUFFIXES, ".ppm", ".pgm")
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """Formats that Pillow may recognise. PostScript, for which it would start Ghostscript, is not among them."""
 TRANSPARENT_GREY = 128
@@ -32,7 +34,8 @@ TRANSPARENT_GREY = 128
 MAX_FILE_BYTES = 64 * 2**20
 """Uncompressed size of one file that is read in place."""
 MAX_PIXELS = 8192 * 8192
-"""Size of one image."""
+"""Size of one image of a task."""
+MAX_STIMULUS_PIXELS = 4096 * 4096
 MAX_IMAGE_BYTES = 8 * 2**30
 """Size of the decoded images of one data set of stimuli."""
 MAX_UNPACKED_BYTES = 64 * 2**30
@@ -45,12 +48,26 @@ CHUNK = 2**20
 MAX_PADDING = 16 * 2**20
 """Zeros after the end of a tar."""
 
+_DECOMPRESSORS: dict[bytes, Callable[..., IO[bytes]]] = {
+    b"\x1f\x8b": cast(Callable[..., IO[bytes]], gzip.open),
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+
 # zipfile raises RuntimeError for a password, and NotImplementedError, a subclass, for an unknown compression.
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError),
     *(SyntaxError, RuntimeError, Image.DecompressionBombError),
 )
 """What the readers of archives and images raise for files that are truncated or damaged."""
+
+
+class _Entry(NamedTuple):
+    name: str
+    is_folder: bool
+    size: int | None
+    """As an archive declares it; None for files of a folder."""
+    open: Callable[[], IO[bytes]]
 
 
 class ImageArchive:
@@ -66,24 +83,20 @@ class ImageArchive:
         Names of all folders, sorted; of a zip those that have entries of their own.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        files: dict[str, Path | zipfile.ZipInfo],
-        folders: set[str],
-        archive: zipfile.ZipFile | None = None,
-    ):
+    def __init__(self, path: Path, entries: Iterable[_Entry]):
         self.path = path
-        self.files, self.folders = sorted(files), sorted(folders)
-        self._entries, self._archive = files, archive
+        kept = [entry for entry in entries if not any(map(_is_ignored, PurePosixPath(entry.name).parts))]
+        self._entries = {entry.name: entry for entry in kept if not entry.is_folder}
+        self.files = sorted(self._entries)
+        self.folders = sorted({entry.name.rstrip("/") for entry in kept if entry.is_folder})
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
     @property
     def images(self) -> list[str]:
-        """Names of the images, with numbers in their names in numerical order."""
-        return sorted(filter(is_image, self.files), key=_natural)
+        """Names of the stimulus images, with numbers in their names in numerical order."""
+        return sorted(filter(_is_stimulus, self.files), key=_natural)
 
     def read(self, name: str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         """Return the content of a file.
@@ -97,14 +110,12 @@ class ImageArchive:
             raise TgsageError(f"{self.path}: has no {name}; is it what was published?")
         entry = self._entries[name]
         try:
-            size = entry.stat().st_size if isinstance(entry, Path) else entry.file_size
+            size = (self.path / name).stat().st_size if entry.size is None else entry.size
             if size > max_bytes:
                 raise TgsageError(f"{self.path}: {name} is {size} bytes, more than {max_bytes >> 20} MiB")
-            if isinstance(entry, Path):
-                return entry.read_bytes()
-            assert self._archive is not None
-            # zipfile stops at the declared size, whatever the compressed data would yield.
-            return self._archive.read(entry)
+            with entry.open() as handle:
+                # zipfile stops at the declared size, whatever the compressed data would yield.
+                return handle.read()
         except DAMAGED as error:
             raise TgsageError(f"{self.path}: {name} cannot be read, truncated or damaged ({error})") from None
 
@@ -140,7 +151,7 @@ class ImageArchive:
                 by_name.setdefault(key, []).append(path)
         paths_in_order = []
         for name in wanted:
-            paths = [name] if name in self and is_image(name) else by_name.get(name, [])
+            paths = [name] if name in self and _is_stimulus(name) else by_name.get(name, [])
             if not paths:
                 raise TgsageError(f"{self.path}: holds no image {name}")
             if len(paths) > 1:
@@ -148,28 +159,18 @@ class ImageArchive:
             paths_in_order += paths
         return paths_in_order
 
-    def picture(self, name: str) -> NDArray[np.uint8]:
-        """Decode an image to uint8 (height, width, 3); see :func:`decode`.
+    def picture(self, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+        """Decode an image to uint8 (height, width, 3), as :func:`decode`.
 
         Raises
         ------
         TgsageError
             As :meth:`read` and :func:`decode`.
         """
-        return decode(self.read(name), f"{self.path}: {name}")
+        return decode(self.read(name), f"{self.path}: {name}", max_pixels)
 
     def pictures(self, names: Sequence[str]) -> NDArray[np.uint8]:
-        """Decode images of one size.
-
-        Parameters
-        ----------
-        names
-            Files, in the order wanted.
-
-        Returns
-        -------
-        numpy.ndarray
-            (n, height, width, 3) uint8.
+        """Decode stimulus images of one size, in the order of ``names``, to uint8 (n, height, width, 3).
 
         Raises
         ------
@@ -178,7 +179,7 @@ class ImageArchive:
         """
         if not names:
             raise TgsageError(f"{self.path}: holds no images")
-        first = self.picture(names[0])
+        first = self.picture(names[0], max_pixels=MAX_STIMULUS_PIXELS)
         if len(names) * first.size > MAX_IMAGE_BYTES:
             raise TgsageError(
                 f"{self.path}: {len(names)} images of {first.shape[1]}x{first.shape[0]} are more than "
@@ -187,7 +188,7 @@ class ImageArchive:
         decoded = np.empty((len(names), *first.shape), dtype=np.uint8)
         decoded[0] = first
         for index, name in enumerate(names[1:], start=1):
-            pixels = self.picture(name)
+            pixels = self.picture(name, max_pixels=MAX_STIMULUS_PIXELS)
             if pixels.shape != first.shape:
                 raise TgsageError(
                     f"{self.path}: images are of several sizes: {names[0]} is "
@@ -209,10 +210,10 @@ def open_archive(path: Path) -> Iterator[ImageArchive]:
         points outside; if a folder contains itself through a link.
     """
     if path.is_dir():
-        yield ImageArchive(path, *_walk(path))
+        yield ImageArchive(path, _folder_entries(path))
         return
     if not path.is_file():
-        raise TgsageError(f"{path}: no such folder or zip; put it there, or point TGSAGE_DATA to its place")
+        raise TgsageError(f"{path}: no such file or folder; put it there, or point TGSAGE_DATA to its place")
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGED as error:
@@ -220,16 +221,7 @@ def open_archive(path: Path) -> Iterator[ImageArchive]:
             f"{path}: cannot be read as a zip, truncated or damaged, and is no folder ({error})"
         ) from None
     with archive:
-        files: dict[str, Path | zipfile.ZipInfo] = {}
-        folders: set[str] = set()
-        for name, info in _zip_entries(archive, path):
-            if any(_ignored(part) for part in PurePosixPath(name).parts):
-                continue
-            if info.is_dir():
-                folders.add(name.rstrip("/"))
-            else:
-                files[name] = info
-        yield ImageArchive(path, files, folders, archive)
+        yield ImageArchive(path, _zip_entries(archive, path))
 
 
 def list_files(path: Path) -> list[Path]:
@@ -243,7 +235,7 @@ def list_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     # A folder has no content to digest, so an empty one is represented by a file that does not exist.
-    return [path / name for name in sorted(_walk(path)[0])] or [path / "*"]
+    return [path / name for name in ImageArchive(path, _folder_entries(path)).files] or [path / "*"]
 
 
 def unpack(
@@ -286,27 +278,43 @@ def unpack(
         raise TgsageError(f"{archive}: no such file")
     if folder.exists() or folder.is_symlink():
         raise TgsageError(f"{folder}: exists already; remove it before unpacking {archive.name} there")
-    limits = _Limits(archive, max_bytes, max_files, max_ratio)
+    packed = max(1, archive.stat().st_size)
+
+    def check_size(total: int, name: str) -> None:
+        if total > max_bytes:
+            raise TgsageError(f"{archive}: would unpack to more than {max_bytes} bytes (at entry {name!r})")
+        if total > RATIO_FROM and total > max_ratio * packed:
+            raise TgsageError(
+                f"{archive}: would unpack to {total / packed:.0f} times its size or more (at entry "
+                f"{name!r}); do not trust this file"
+            )
+
+    unpacked = n_files = 0
     with replacing_folder(folder) as temporary:
         try:
-            entries = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
-            for member in entries:
-                _write(member, temporary, limits)
+            for number, entry in enumerate(_archive_entries(archive), start=1):
+                if number > max_files:
+                    raise TgsageError(f"{archive}: holds more than {max_files} files")
+                check_size(unpacked + (entry.size or 0), entry.name)
+                for size in _write(entry, temporary, archive):
+                    unpacked += size
+                    check_size(unpacked, entry.name)
+                n_files += not entry.is_folder
         except DAMAGED as error:
             raise TgsageError(
                 f"{archive}: cannot be unpacked, truncated, damaged or no zip or tar ({error})"
             ) from None
-        if not limits.files:
+        if not n_files:
             raise TgsageError(f"{archive}: holds no files")
     return folder
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is an image by its suffix."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
+    """Whether a file is an image of a task by its suffix."""
+    return name.lower().endswith(TASK_SUFFIXES)
 
 
-def decode(content: bytes, what: str) -> NDArray[np.uint8]:
+def decode(content: bytes, what: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image; its content decides the format, not the name of its file.
 
     Parameters
@@ -315,6 +323,8 @@ def decode(content: bytes, what: str) -> NDArray[np.uint8]:
         Content of its file: one of :data:`IMAGE_FORMATS`.
     what
         What messages call it, e.g. ``"images.zip: a.png"``.
+    max_pixels
+        Larger images are refused before they are decoded.
 
     Returns
     -------
@@ -329,7 +339,7 @@ def decode(content: bytes, what: str) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > max_pixels:
                 raise TgsageError(f"{what} has {image.width}x{image.height} pixels, too many")
             if image.mode.startswith(("I", "F")):
                 raise TgsageError(
@@ -348,135 +358,82 @@ def opaque(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(Image.alpha_composite(grey, image.convert("RGBA")).convert("RGB"))
 
 
-class _Member(NamedTuple):
-    name: str
-    is_folder: bool
-    size: int
-    content: IO[bytes] | None
-
-
-class _Limits:
-    """What came out of an archive so far, and what may."""
-
-    def __init__(self, archive: Path, max_bytes: int, max_files: int, max_ratio: float):
-        self.archive, self.max_bytes, self.max_files = archive, max_bytes, max_files
-        self.max_ratio, self.packed = max_ratio, max(1, archive.stat().st_size)
-        self.bytes = self.files = self.entries = 0
-
-    def add_entry(self, member: _Member) -> None:
-        """Count an entry and the size that it declares."""
-        self.files += not member.is_folder
-        self.entries += 1
-        if self.entries > self.max_files:
-            raise TgsageError(f"{self.archive}: holds more than {self.max_files} files")
-        self._check(self.bytes + member.size, member.name)
-
-    def add_bytes(self, size: int, name: str) -> None:
-        """Count bytes that were really unpacked."""
-        self.bytes += size
-        self._check(self.bytes, name)
-
-    def _check(self, total: int, name: str) -> None:
-        if total > self.max_bytes:
-            raise TgsageError(
-                f"{self.archive}: would unpack to more than {self.max_bytes} bytes (at entry {name!r})"
-            )
-        if total > RATIO_FROM and total > self.max_ratio * self.packed:
-            raise TgsageError(
-                f"{self.archive}: would unpack to {total / self.packed:.0f} times its size or more (at entry "
-                f"{name!r}); do not trust this file"
-            )
-
-
-def _write(member: _Member, folder: Path, limits: _Limits) -> None:
-    limits.add_entry(member)
-    target = folder.joinpath(*PurePosixPath(member.name).parts)
+def _write(entry: _Entry, folder: Path, archive: Path) -> Iterator[int]:
+    """Write an entry into a folder, and yield the number of bytes of every chunk before it is written."""
+    target = folder.joinpath(*PurePosixPath(entry.name).parts)
+    written = 0
     try:
-        (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
-        if member.content is None:
+        (target if entry.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
+        if entry.is_folder:
             return
         # Exclusive: some file systems take two names of different case for one.
-        with open(target, "xb") as handle, member.content as content:
-            written = 0
+        with open(target, "xb") as handle, entry.open() as content:
             while chunk := content.read(CHUNK):
-                limits.add_bytes(len(chunk), member.name)
-                handle.write(chunk)
-                written += len(chunk)
+                yield len(chunk)
+                written += handle.write(chunk)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise TgsageError(
-            f"{limits.archive}: entry {member.name!r} takes the place of another entry; rename one of them"
+            f"{archive}: entry {entry.name!r} takes the place of another entry; rename one of them"
         ) from None
-    if written != member.size:
+    if written != entry.size:
         raise TgsageError(
-            f"{limits.archive}: {member.name!r} has {written} of {member.size} bytes, truncated or damaged"
+            f"{archive}: {entry.name!r} has {written} of {entry.size} bytes, truncated or damaged"
         )
 
 
-class _Names:
-    """Checks the names and kinds of an archive's entries."""
-
-    def __init__(self, archive: Path):
-        self._archive = archive
-        self._files: set[PurePosixPath] = set()
-
-    def check(self, name: str, *, is_folder: bool, is_link: bool, is_plain: bool) -> None:
-        """Raise unless an entry is a file or folder that stays inside, with a name of its own."""
-        path = PurePosixPath(name)
-        if not (is_plain or is_folder):
-            kind = "a link" if is_link else "no plain file"
-            raise TgsageError(f"{self._archive}: entry {name!r} is {kind}; do not trust this file")
-        if (
-            name.startswith("/")
-            or ".." in path.parts
-            or re.match(r"[A-Za-z]:", name)
-            or {"\\", "\0"} & set(name)
-        ):
-            raise TgsageError(
-                f"{self._archive}: entry {name!r} points outside the archive; do not trust this file"
-            )
-        if not is_folder:
-            if path in self._files:
-                raise TgsageError(
-                    f"{self._archive}: entry {name!r} occurs more than once; have the archive made anew"
-                )
-            self._files.add(path)
+def _check_entry(path: Path, name: str, kind: str, names: set[PurePosixPath]) -> None:
+    """Raise unless an archive's entry is a file or folder that stays inside, with a name of its own."""
+    inner = PurePosixPath(name)
+    if kind not in ("file", "folder"):
+        raise TgsageError(f"{path}: entry {name!r} is {kind}; do not trust this file")
+    if (
+        name.startswith("/")
+        or ".." in inner.parts
+        or re.match(r"[A-Za-z]:", name)
+        or {"\\", "\0"} & set(name)
+    ):
+        raise TgsageError(f"{path}: entry {name!r} points outside the archive; do not trust this file")
+    if kind == "file":
+        if inner in names:
+            raise TgsageError(f"{path}: entry {name!r} occurs more than once; have the archive made anew")
+        names.add(inner)
 
 
-def _zip_entries(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    """Yield the entries of a zip that somebody else made, with their names, after a check of each."""
-    names = _Names(path)
+def _archive_entries(path: Path) -> Iterator[_Entry]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from _zip_entries(archive, path)
+    else:
+        yield from _tar_entries(path)
+
+
+def _zip_entries(archive: zipfile.ZipFile, path: Path) -> Iterator[_Entry]:
+    names: set[PurePosixPath] = set()
     for info in archive.infolist():
         # zipfile cuts ``filename`` at a NUL and turns the system's separator into a slash.
-        name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
-        names.check(
-            name,
-            is_folder=info.is_dir() and kind in (0, stat.S_IFDIR),
-            is_link=kind == stat.S_IFLNK,
-            is_plain=kind in (0, stat.S_IFREG),
-        )
+        name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+        kind = "folder" if info.is_dir() else "file"
+        if mode not in (0, stat.S_IFREG) and not (info.is_dir() and mode == stat.S_IFDIR):
+            kind = "a link" if mode == stat.S_IFLNK else "no plain file"
+        _check_entry(path, name, kind, names)
         if info.flag_bits & 1:
             raise TgsageError(f"{path}: entry {name!r} is encrypted; ask for a plain archive")
-        yield name, info
+        yield _Entry(name, info.is_dir(), info.file_size, functools.partial(archive.open, info))
 
 
-def _zip_members(path: Path) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
-        for name, info in _zip_entries(archive, path):
-            content = None if info.is_dir() else archive.open(info)
-            yield _Member(name, info.is_dir(), info.file_size, content)
-
-
-def _tar_members(path: Path) -> Iterator[_Member]:
-    names = _Names(path)
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+def _tar_entries(path: Path) -> Iterator[_Entry]:
+    names: set[PurePosixPath] = set()
+    with open(path, "rb") as handle:
+        magic = handle.read(6)
+    decompress = next((opener for mark, opener in _DECOMPRESSORS.items() if magic.startswith(mark)), open)
+    with decompress(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for info in archive:
-            names.check(
-                info.name,
-                is_folder=info.isdir(),
-                is_link=info.issym() or info.islnk(),
-                is_plain=info.isreg(),
-            )
-            yield _Member(info.name, info.isdir(), info.size, archive.extractfile(info))
+            kind = "folder" if info.isdir() else "file"
+            if not (info.isdir() or info.isreg()):
+                kind = "a link" if info.issym() or info.islnk() else "no plain file"
+            _check_entry(path, info.name, kind, names)
+            open_file = functools.partial(cast(Callable[..., IO[bytes]], archive.extractfile), info)
+            yield _Entry(info.name, info.isdir(), info.size, open_file)
         # A tar ends with blocks of zeros. Without this check one that was cut between two files would pass.
         if stream.tell() != archive.offset + tarfile.BLOCKSIZE:
             raise EOFError("its end is missing")
@@ -487,23 +444,8 @@ def _tar_members(path: Path) -> Iterator[_Member]:
         raise EOFError(f"more than {MAX_PADDING} bytes follow its end")
 
 
-def _decompressed(path: Path) -> IO[bytes]:
-    """The archive, decompressed as it is read."""
-    with open(path, "rb") as handle:
-        magic = handle.read(6)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if magic.startswith(b"BZh"):
-        return bz2.open(path, "rb")
-    if magic.startswith(b"\xfd7zXZ"):
-        return lzma.open(path, "rb")
-    return open(path, "rb")
-
-
-def _walk(path: Path) -> tuple[dict[str, Path | zipfile.ZipInfo], set[str]]:
-    """Files and folders below a folder; links to folders are followed."""
-    files: dict[str, Path | zipfile.ZipInfo] = {}
-    folders: set[str] = set()
+def _folder_entries(path: Path) -> Iterator[_Entry]:
+    """Yield files and folders below a folder; links to folders are followed."""
     ancestors: dict[str, set[tuple[int, int]]] = {}
     for folder, inner, names in os.walk(path, followlinks=True):
         status = os.stat(folder)
@@ -512,20 +454,20 @@ def _walk(path: Path) -> tuple[dict[str, Path | zipfile.ZipInfo], set[str]]:
         if identity in above:
             raise TgsageError(f"{folder}: is a link to a folder that it lies in; remove it")
         ancestors[folder] = above | {identity}
-        inner[:] = sorted(name for name in inner if not _ignored(name))
-        base = Path(folder)
-        folders |= {(base / name).relative_to(path).as_posix() for name in inner}
-        for name in names:
-            if not _ignored(name):
-                files[(base / name).relative_to(path).as_posix()] = base / name
-    return files, folders
+        inner[:] = [name for name in inner if not _is_ignored(name)]
+        for name in (*inner, *names):
+            place = Path(folder, name)
+            inner_path = place.relative_to(path).as_posix()
+            yield _Entry(inner_path, name in inner, None, functools.partial(io.FileIO, place))
 
 
-def _ignored(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
+def _is_stimulus(name: str) -> bool:
+    return name.lower().endswith(STIMULUS_SUFFIXES)
+
+
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [
-        (0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part != ""
-    ]
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,8 @@ def read_dataset(
     TgsageError
         If there is no such file, or it cannot be read.
     """
-    _check(path, absent)
-    try:
-        with xr.open_dataset(path, engine="netcdf4", **options) as opened:
-            return opened.load()
-    except _DAMAGED as error:
-        raise _unreadable(path, error, damaged) from None
+    with _reading(path, absent, damaged), xr.open_dataset(path, engine="netcdf4", **options) as opened:
+        return opened.load()
 
 
 def read_tree(
@@ -52,18 +50,17 @@ def read_tree(
     damaged: str = "delete it and run again",
 ) -> xr.DataTree:
     """Read a netCDF file with groups; parameters and errors as for :func:`read_dataset`."""
-    _check(path, absent)
-    try:
-        with xr.open_datatree(path, engine="netcdf4") as opened:
-            return opened.load()
-    except _DAMAGED as error:
-        raise _unreadable(path, error, damaged) from None
+    with _reading(path, absent, damaged), xr.open_datatree(path, engine="netcdf4") as opened:
+        return opened.load()
 
 
-def _check(path: str | os.PathLike[str], absent: str) -> None:
+@contextlib.contextmanager
+def _reading(path: str | os.PathLike[str], absent: str, damaged: str) -> Iterator[None]:
     if not Path(path).is_file():
         raise TgsageError(f"{path}: no such file; {absent}")
-
-
-def _unreadable(path: str | os.PathLike[str], error: Exception, damaged: str) -> TgsageError:
-    return TgsageError(f"{path}: cannot be read as netCDF, truncated or damaged ({error}); {damaged}")
+    try:
+        yield
+    except _DAMAGED as error:
+        raise TgsageError(
+            f"{path}: cannot be read as netCDF, truncated or damaged ({error}); {damaged}"
+        ) from None

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
+from helpers.plugin_files import registered
 from helpers.workspaces import make_workspace
-from plugin_files import registered
 from tgsage import guidance, plugins, samplers, spaces, tasks
 from tgsage.config import load
 from tgsage.config.search import Search

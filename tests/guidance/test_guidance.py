@@ -42,8 +42,8 @@ def test_scores_by_hand(table):
     same(guidance.score(table), [0.7, 0.3, NAN, NAN, NAN])
     same(guidance.score(table, alpha=2), [0.9, 0.2, NAN, NAN, NAN])
     same(guidance.score(table, alpha=0), [0.5, 0.4, NAN, 0.3, NAN])
-    same(guidance.p_only(table), [0.5, 0.4, NAN, 0.3, NAN])
-    same(guidance.tg_only(table), [0.2, -0.1, NAN, NAN, NAN])
+    same(guidance.get("p_only")(table), [0.5, 0.4, NAN, 0.3, NAN])
+    same(guidance.get("tg_only")(table), [0.2, -0.1, NAN, NAN, NAN])
 
 
 def test_get_by_name_settings_and_mapping(table):
@@ -51,10 +51,7 @@ def test_get_by_name_settings_and_mapping(table):
     same(guidance.get("p_plus_tg", alpha=3)(table), expected)
     same(guidance.get(PPlusTg(name="p_plus_tg", alpha=3))(table), expected)
     same(guidance.get({"name": "p_plus_tg", "alpha": 3})(table), expected)
-    for name, function in (
-        ("p_plus_tg", guidance.score), ("p_only", guidance.p_only), ("tg_only", guidance.tg_only),
-    ):  # fmt: skip
-        pd.testing.assert_series_equal(guidance.get(name)(table), function(table), check_exact=True)
+    pd.testing.assert_series_equal(guidance.get("p_plus_tg")(table), guidance.score(table), check_exact=True)
 
 
 def test_scores_keep_the_index(table):

@@ -23,10 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from tgsage import guidance, spaces
 from tgsage.errors import TgsageError
 from tgsage.guidance import calibrated
-from tgsage.guidance.calibrated.features import feature_table
+from tgsage.guidance.calibrated.fitted import feature_table
 from tgsage.guidance.calibrated.plugin import CalibratedGuidance
 from tgsage.guidance.calibrated.ridge import PENALTIES, random_folds
-from tgsage.guidance.calibrated.score import scores_of
 from tgsage.store import seed_from
 
 DATA = Path(os.environ.get("TGSAGE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -235,7 +234,7 @@ def test_missing_features_are_left_out_by_name():
         "gain_IT": "missing in 50 of 50 candidates",
     }
     assert (fitted.n, fitted.left_out) == (49, 1)
-    scores = scores_of(fitted, table, profiles)
+    scores = fitted.scores(table, profiles)
     assert np.isnan(scores[3]) and scores.drop(3).notna().all()
     assert "1 ok candidates lack a feature" in scores.attrs["note"]
 

@@ -13,7 +13,7 @@ from guidance_tables import TARGETS, made_up
 
 from tgsage import guidance, spaces
 from tgsage.errors import TgsageError
-from tgsage.guidance import columns, layer_pooling
+from tgsage.guidance import base, layer_pooling
 
 NAN = math.nan
 
@@ -226,10 +226,10 @@ def test_weights_need_the_number_of_probes():
 
 
 def test_zscores_of_equal_values_are_zero():
-    assert columns.zscores(np.array([0.1 + 0.2, 0.3, NAN])).tolist()[:2] == [0, 0]
-    assert np.isnan(columns.zscores(np.array([NAN, NAN]))).all()
+    assert base.zscores(np.array([0.1 + 0.2, 0.3, NAN])).tolist()[:2] == [0, 0]
+    assert np.isnan(base.zscores(np.array([NAN, NAN]))).all()
     spread = np.array([0.3, 0.30001])
-    np.testing.assert_allclose(columns.zscores(spread), [-1, 1], rtol=1e-6)
+    np.testing.assert_allclose(base.zscores(spread), [-1, 1], rtol=1e-6)
 
 
 # What holds for every guidance.

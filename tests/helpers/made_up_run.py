@@ -26,7 +26,8 @@ from tgsage.runs import rdms as rdms_file
 from tgsage.runs import records
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import RunFolder, SearchFolder
-from tgsage.runs.settings import SearchSettings, write_settings
+from tgsage.runs.records import write_settings
+from tgsage.runs.settings import SearchSettings
 from tgsage.teacher.format import tree
 
 CATEGORIES = ("animals", "boats", "cars", "chairs", "faces", "fruits", "planes", "tables")
@@ -146,7 +147,7 @@ def make_search(
     winner = mature.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
     identity = {"run": folder.parents[2].name, "arm": arm, "seed": seed}
     final = make_final(ledger, mature, winner, bool(targets)) | identity | {"simulated": simulated}
-    records.write_final(files.final, final | {"similarity": similarity})
+    records.write_record("final", files.final, final | {"similarity": similarity})
     records.write_trainings(files.winner.training, [make_training(winner)])
     settings = {
         **identity,

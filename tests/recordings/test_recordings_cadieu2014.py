@@ -205,7 +205,7 @@ def other_size(package):
 
 V4_FILE = f"{TOP}/NeuralData_V4_multiunits.mat"
 MALFORMED = {
-    "no package": (None, lambda f: (f / f"{TOP}.zip").unlink(), r"20141216\.zip: no such zip or folder"),
+    "no package": (None, lambda f: (f / f"{TOP}.zip").unlink(), r"20141216\.zip: no such file or folder"),
     "not a zip": (None, lambda f: (f / f"{TOP}.zip").write_text("no"), "cannot be read as a zip"),
     "zip truncated": (
         None,

@@ -400,7 +400,7 @@ BAD = {
         lambda s: s.shown.__setitem__(0, "image_9"), None, {},
         r"images\.zip: holds no image image_9",
     ),
-    "no zip": (None, lambda path: (path.parent / "images.zip").unlink(), {}, r"images\.zip: no such folder"),
+    "no zip": (None, lambda path: (path.parent / "images.zip").unlink(), {}, r"images\.zip: no such file"),
     "no such template": (
         None, None, {"image_template": "picture", "image_axes": "xy"}, "did you mean 'pictures'",
     ),

@@ -188,7 +188,7 @@ BRAINIO = {
         None,
         "image_00 occurs more",
     ),
-    "no zip": (None, lambda f: (f / "stimuli.zip").unlink(), r"stimuli\.zip: no such folder or zip"),
+    "no zip": (None, lambda f: (f / "stimuli.zip").unlink(), r"stimuli\.zip: no such file or folder"),
     "zip truncated": (None, lambda f: truncate(f / "stimuli.zip"), r"stimuli\.zip: cannot be read as a zip"),
     "image missing": (
         lambda p: p.files.pop("image_03.png"),
@@ -264,7 +264,7 @@ COWLEY = {
         None,
         r"shape \(5, 12\); expected",
     ),
-    "no images": (None, lambda f: image_file(f).unlink(), r"images_210325\.zip: no such folder or zip"),
+    "no images": (None, lambda f: image_file(f).unlink(), r"images_210325\.zip: no such file or folder"),
     "images truncated": (None, lambda f: truncate(image_file(f)), "cannot be read as a zip"),
     "image missing": (lambda p: p.files.pop("image0003.png"), None, "holds no image number 3"),
     "image without responses": (

@@ -9,7 +9,8 @@ import pytest
 from tgsage.errors import TgsageError
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import records
-from tgsage.runs.settings import Scoring, SearchSettings, read_settings, write_settings
+from tgsage.runs.records import read_settings, write_settings
+from tgsage.runs.settings import Scoring, SearchSettings
 from tgsage.samplers.random.plugin import RandomSampler
 
 SETTINGS = SearchSettings(

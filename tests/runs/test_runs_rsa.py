@@ -90,6 +90,13 @@ def test_split_needs_stimuli_that_choose() -> None:
         rsa_file.target_scores(make({"V4": {"reward": [0.1, 0.2, 0.3]}}), SPLIT)
 
 
+def test_no_other_part_names_the_setting_that_chooses_layers() -> None:
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("src/**/*.py"), *root.glob("workflow/**/*.smk")]
+    naming = {str(path.relative_to(root)) for path in sources if "layer_choice" in path.read_text()}
+    assert naming == {"src/tgsage/runs/rsa.py", "src/tgsage/runs/settings.py"}
+
+
 def test_no_targets_and_no_checkpoints() -> None:
     nothing = rsa_file.target_scores(make({}), SAME)
     assert nothing.targets == {} and np.isnan(nothing.tg)

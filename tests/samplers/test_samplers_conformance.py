@@ -11,7 +11,7 @@ import pytest
 from made_up_results import OWN, SMALL, rows_of, search, small, small_spaces
 from scipy.stats import wilcoxon
 
-from plugin_files import registered
+from helpers.plugin_files import registered
 from tgsage import plugins, samplers, spaces
 from tgsage.errors import TgsageError
 from tgsage.runs import ledger

@@ -93,8 +93,8 @@ def test_every_checkpoint_split_target_and_layer(
         assert float(found["accuracy"][checkpoint]) == told.accuracy
         assert float(found["loss"][checkpoint]) == pytest.approx(told.loss)
     assert not found["rsa"][0].equals(found["rsa"][1])
-    rsa_file.save(found, tmp_path / "rsa.nc")
-    xr.testing.assert_identical(rsa_file.load(tmp_path / "rsa.nc"), found)
+    rsa_file.save([found], tmp_path / "rsa.nc")
+    xr.testing.assert_identical(rsa_file.load(tmp_path / "rsa.nc")[0], found)
     xr.testing.assert_identical(scored(trained, teacher), found)
 
 
@@ -103,8 +103,8 @@ def test_without_a_teacher_there_is_accuracy(trained: tuple[Store, dict[str, Any
     assert found.sizes["target"] == 0 and found.sizes["checkpoint"] == 2
     assert found.attrs["status"] == "ok" and found.attrs["teacher"] == ""
     assert np.isfinite(found["accuracy"]).all()
-    rsa_file.save(found, tmp_path / "rsa.nc")
-    xr.testing.assert_identical(rsa_file.load(tmp_path / "rsa.nc"), found)
+    rsa_file.save([found], tmp_path / "rsa.nc")
+    xr.testing.assert_identical(rsa_file.load(tmp_path / "rsa.nc")[0], found)
 
 
 @pytest.mark.parametrize("status", ["failed", "timeout"])
@@ -114,8 +114,8 @@ def test_a_candidate_without_weights_has_an_empty_file(
     found = scored(trained, make_targets(), status=status, reason="no luck", store_key=None, probes=[])
     assert found.sizes["checkpoint"] == 0 and found.sizes["target"] == 2
     assert (found.attrs["status"], found.attrs["reason"]) == (status, "no luck")
-    rsa_file.save(found, tmp_path / "rsa.nc")
-    assert rsa_file.load(tmp_path / "rsa.nc").attrs["status"] == status
+    rsa_file.save([found], tmp_path / "rsa.nc")
+    assert rsa_file.load(tmp_path / "rsa.nc")[0].attrs["status"] == status
     with pytest.raises(TgsageError, match=f"is {status} .no luck. and has no weights"):
         scoring.trained_module({**trained[1], "status": status, "reason": "no luck"}, TASK, trained[0], SPACE)
 
@@ -189,12 +189,12 @@ def test_an_observed_teacher_is_measured_beside_the_first(
     both = scoring.score_candidate(record, TASK, first, Scoring(), store, SPACE, "cpu", observed=second)
     # Sums of a product with more columns may differ in the last digit.
     np.testing.assert_allclose(both["rsa"], scored(trained, first)["rsa"], rtol=0, atol=1e-12)
-    rsa_file.save(both, tmp_path / "rsa.nc")
-    seen = rsa_file.observed_part(rsa_file.load(tmp_path / "rsa.nc"))
+    rsa_file.save([both], tmp_path / "rsa.nc")
+    seen = rsa_file.observed_part(rsa_file.load(tmp_path / "rsa.nc")[0])
     alone = scored(trained, second)
     for name in ("rsa", "n_stimuli", "ceiling_lower", "weight"):
         np.testing.assert_allclose(seen[name].values, alone[name].values, rtol=0, atol=1e-12)
-    ours, theirs = rsa_file.target_scores(seen, "same"), rsa_file.target_scores(alone, "same")
+    ours, theirs = rsa_file.target_scores(seen, Scoring()), rsa_file.target_scores(alone, Scoring())
     assert ours.tg == pytest.approx(theirs.tg) and ours.targets["V4"].layer == theirs.targets["V4"].layer
     assert both.attrs["simulated"] == 1 and both.attrs["observed_teacher"] == "monkey"
     assert rsa_file.observed_part(scored(trained, first)) is None
@@ -207,4 +207,4 @@ def test_a_failed_candidate_has_no_observed_similarity_either(trained: tuple[Sto
         failed, TASK, make_targets(), Scoring(), store, SPACE, "cpu", observed=make_targets()
     )
     seen = rsa_file.observed_part(found)
-    assert seen.sizes["checkpoint"] == 0 and np.isnan(rsa_file.target_scores(seen, "same").tg)
+    assert seen.sizes["checkpoint"] == 0 and np.isnan(rsa_file.target_scores(seen, Scoring()).tg)

@@ -23,12 +23,12 @@ from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import finalists, ledger, profiles
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import SearchFolder, StageFolder
-from tgsage.runs.records import read_proposals, read_trainings
-from tgsage.runs.settings import Proposing, Scoring, SearchSettings, write_settings
+from tgsage.runs.records import read_proposals, read_trainings, write_settings
+from tgsage.runs.settings import Proposing, Scoring, SearchSettings
 from tgsage.samplers.random.plugin import RandomSampler
 from tgsage.samplers.tpe.plugin import TpeSampler
 from tgsage.search.collect import read_measured, tabulate
-from tgsage.search.progress import measured
+from tgsage.search.progress import scored_ledger
 
 GUIDANCE = PPlusTg(name="p_plus_tg", alpha=0.5)
 
@@ -227,7 +227,7 @@ def test_files_of_an_earlier_run_are_not_counted(searched):
     """After a change, round 0 is proposed anew; what lies in round 1 is of the past."""
     time.sleep(0.02)
     _collect(searched, 0)
-    assert len(measured(SearchFolder(str(searched)), Scoring())[0]) == 4
+    assert len(scored_ledger(SearchFolder(str(searched)), _settings())) == 4
 
 
 def test_a_ledger_says_which_processors_its_candidates_were_trained_on(tmp_path, capsys):
@@ -365,7 +365,8 @@ def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
     measure_all(tmp_path / "round_0", {1: "failed"}, observed=True)
     _collect(tmp_path, 0, measuring=MEASURING.model_copy(update={"observed": list(TARGETS)}))
     table = ledger.read(tmp_path / "round_0" / "ledger.csv")
-    assert ledger.observed(table) == ledger.targets(table) == list(TARGETS)
+    assert ledger.targets(table) == list(TARGETS)
+    assert list(table.columns) == ledger.columns(TARGETS, TARGETS)
     ok = table[table["status"] == "ok"]
     np.testing.assert_allclose(ok["observed_tg"], ok["tg"] / 2)
     assert ok["observed_layer_V4"].tolist() == ok["layer_V4"].tolist()

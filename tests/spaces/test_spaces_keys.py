@@ -14,8 +14,10 @@ import torch
 from test_spaces_convnet import random_network, shuffled
 
 from tgsage import spaces
+from tgsage.plugins import Later
 from tgsage.spaces.cell import blocks
 from tgsage.spaces.convnet import numbering
+from tgsage.spaces.nasbench201.plugin import NasBench201Space
 
 
 def built(space, arch, seed=0, n_classes=4):
@@ -153,3 +155,17 @@ def by_counting(blocks):
 @pytest.mark.parametrize("module", [blocks, numbering], ids=lambda module: module.__name__)
 def test_the_worked_examples(module):
     assert doctest.testmod(module) == doctest.TestResults(0, 1 + (module is numbering))
+
+
+def test_a_setting_that_came_later_changes_no_key_at_its_default():
+    """Candidates and their seeds stay what they were before the setting existed."""
+
+    class GrownSpace(NasBench201Space):
+        squeeze: int = Later(default=0)
+
+    earlier = spaces.get("nasbench201")
+    grown, changed = (
+        GrownSpace.load()(GrownSpace(name="nasbench201", squeeze=squeeze)) for squeeze in (0, 2)
+    )
+    arch = next(earlier.all())
+    assert grown.key(arch) == earlier.key(arch) != changed.key(arch)

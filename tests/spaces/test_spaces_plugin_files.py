@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from plugin_files import registered
+from helpers.plugin_files import registered
 from tgsage import plugins, spaces
 from tgsage.config import load
 from tgsage.errors import TgsageError

@@ -9,8 +9,8 @@ from task_stand_ins import encoded, folder_files, noise, write_tree
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
+from tgsage.tasks.published import squared
 from tgsage.tasks.readers.image_folder.plugin import ImageFolder
-from tgsage.tasks.resizing import squared
 
 PARTS = ("train", "val", "test")
 
@@ -201,7 +201,7 @@ def test_a_class_without_an_image_is_not_overlooked(tmp_path):
     (tmp_path / "images" / "cow").mkdir()
     with pytest.raises(TgsageError, match="images: cow holds no images"):
         tasks.make(settings(), tmp_path)
-    with pytest.raises(TgsageError, match=r"elsewhere: no such folder or zip"):
+    with pytest.raises(TgsageError, match=r"elsewhere: no such file or folder"):
         tasks.make(settings(path="elsewhere"), tmp_path)
     (tmp_path / "images.zip").write_bytes(b"no zip")
     with pytest.raises(TgsageError, match=r"images\.zip: cannot be read as a zip"):

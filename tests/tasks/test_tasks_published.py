@@ -10,9 +10,8 @@ from task_stand_ins import noise
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
-from tgsage.tasks.published import Published, split_task
+from tgsage.tasks.published import Published, resized, split_task
 from tgsage.tasks.readers.cifar.plugin import Cifar10
-from tgsage.tasks.resizing import resized
 from tgsage.tasks.split import stratified
 
 CLASSES = ["a", "b", "c"]

@@ -10,8 +10,8 @@ from task_stand_ins import WNIDS, encoded, noise, tiny_files, write_tree
 
 from tgsage import tasks
 from tgsage.errors import TgsageError
+from tgsage.tasks.published import resized
 from tgsage.tasks.readers.tiny_imagenet.plugin import TinyImageNet
-from tgsage.tasks.resizing import resized
 
 
 def settings(**changes):
@@ -134,7 +134,7 @@ def test_malformed_trees_are_one_line(tmp_path, cause):
 
 
 def test_missing_and_damaged_zips(tmp_path):
-    with pytest.raises(TgsageError, match=r"tiny\.zip: no such folder or zip"):
+    with pytest.raises(TgsageError, match=r"tiny\.zip: no such file or folder"):
         tasks.make(settings(), tmp_path)
     write_tree(tmp_path / "tiny.zip", tiny_files())
     whole = (tmp_path / "tiny.zip").read_bytes()

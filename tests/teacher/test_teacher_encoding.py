@@ -35,9 +35,9 @@ def draw(n: int, size: int, sites: int = 6, noise: float = 1.0, seed: int = 0) -
 @pytest.mark.parametrize(("n", "size"), [(40, 12), (25, 60), (30, 30)])
 def test_ridge_is_that_of_sklearn(n: int, size: int) -> None:
     x, y, other = draw(n, size)
-    found = ridge(PENALTIES)(*map(torch.from_numpy, (x, y, other)))[0]
-    assert found.shape == (len(PENALTIES), 9, 6)
-    for row, penalty in zip(found.numpy(), PENALTIES, strict=True):
+    result = ridge(PENALTIES)(*map(torch.from_numpy, (x, y, other)))[0]
+    assert result.shape == (len(PENALTIES), 9, 6)
+    for row, penalty in zip(result.numpy(), PENALTIES, strict=True):
         np.testing.assert_allclose(row, Ridge(alpha=penalty * n).fit(x, y).predict(other), atol=1e-9)
 
 
@@ -45,18 +45,18 @@ def test_ridge_is_that_of_sklearn(n: int, size: int) -> None:
 def test_pls_is_that_of_sklearn(n: int, size: int) -> None:
     x, y, other = draw(n, size)
     numbers = [1, 2, 5, 11]
-    found = pls(numbers)(*map(torch.from_numpy, (x, y, other)))[0]
-    for row, number in zip(found.numpy(), numbers, strict=True):
+    result = pls(numbers)(*map(torch.from_numpy, (x, y, other)))[0]
+    for row, number in zip(result.numpy(), numbers, strict=True):
         theirs = PLSRegression(number, scale=False, max_iter=20_000, tol=1e-16).fit(x, y).predict(other)
         np.testing.assert_allclose(row, theirs, atol=1e-5)
 
 
 def test_pls_stops_where_nothing_is_left() -> None:
     x, y, other = draw(30, 5, noise=0.0)
-    found = pls([5])(*map(torch.from_numpy, (x, y, other)))[0].numpy()
+    result = pls([5])(*map(torch.from_numpy, (x, y, other)))[0].numpy()
     doubled = np.concatenate([x, x], axis=1), np.concatenate([other, other], axis=1)
     again = pls([9])(torch.from_numpy(doubled[0]), torch.from_numpy(y), torch.from_numpy(doubled[1]))[0]
-    np.testing.assert_allclose(again.numpy(), found, atol=1e-6)
+    np.testing.assert_allclose(again.numpy(), result, atol=1e-6)
     with pytest.raises(TgsageError, match="components: 6 are more than the 5 dimensions"):
         pls([2, 6])(*map(torch.from_numpy, (x, y, other)))
 
@@ -166,14 +166,14 @@ def test_nested_cross_validation_is_that_of_a_slow_loop(per: str, seed: int) -> 
     features = {"a": x + rng.normal(size=x.shape), "b": x[:, ::2] + 0.7 * rng.normal(size=(48, 5))}
     fold = fold_labels(48, 4, seed)
     layer, chosen, r, layers, made = slow_cross_validation(features, y, fold, per)
-    found = cross_validate(
+    result = cross_validate(
         {name: torch.from_numpy(value) for name, value in features.items()}, y, fold, ridge(PENALTIES), per
     )
-    assert found.layer == layer
-    assert found.fold_layers == layers
-    assert [PENALTIES[number] for number in found.candidate] == chosen
-    np.testing.assert_allclose(found.predictivity, r, atol=1e-9)
-    np.testing.assert_allclose(found.held_out, made * y.std(0) + y.mean(0), atol=1e-9)
+    assert result.layer == layer
+    assert result.fold_layers == layers
+    assert [PENALTIES[number] for number in result.candidate] == chosen
+    np.testing.assert_allclose(result.predictivity, r, atol=1e-9)
+    np.testing.assert_allclose(result.held_out, made * y.std(0) + y.mean(0), atol=1e-9)
 
 
 def test_held_out_responses_have_no_part_in_their_prediction() -> None:
@@ -181,8 +181,8 @@ def test_held_out_responses_have_no_part_in_their_prediction() -> None:
     rng = np.random.default_rng(5)
     x, y = torch.from_numpy(rng.normal(size=(100, 300))), rng.normal(size=(100, 40))
     features = {name: x + 0.1 * torch.from_numpy(rng.normal(size=x.shape)) for name in "abcdef"}
-    found = cross_validate(features, y, fold_labels(100, 5, 0), ridge(PENALTIES))
-    assert abs(found.predictivity.mean()) < 0.06
+    result = cross_validate(features, y, fold_labels(100, 5, 0), ridge(PENALTIES))
+    assert abs(result.predictivity.mean()) < 0.06
     fitted = predict(x, y, x, ridge([1e-8]), np.zeros(40, int))
     assert pearson(fitted, y).min() > 0.99
 
@@ -192,9 +192,9 @@ def test_what_can_be_predicted_is_predicted_in_the_units_of_the_responses(make) 
     x, y, other = draw(200, 12, sites=5, noise=0.01)
     y = y * [1, 10, 100, 1000, 1e-6] + [0, 5, 0, -7, 3e-6]
     model = make()
-    found = cross_validate({"x": torch.from_numpy(x)}, y, fold_labels(200, 5, 0), model)
-    assert found.predictivity.min() > 0.98
-    made = predict(torch.from_numpy(x), y, torch.from_numpy(other), model, found.candidate)
+    result = cross_validate({"x": torch.from_numpy(x)}, y, fold_labels(200, 5, 0), model)
+    assert result.predictivity.min() > 0.98
+    made = predict(torch.from_numpy(x), y, torch.from_numpy(other), model, result.candidate)
     line = np.linalg.lstsq(np.c_[x, np.ones(200)], y, rcond=None)[0]
     expected = np.c_[other, np.ones(9)] @ line
     for site in range(5):
@@ -235,7 +235,7 @@ def test_correlation_of_constants() -> None:
     predicted, measured = rng.normal(size=(30, 3)), rng.normal(size=(30, 3))
     predicted[:, 1] = 0.1
     measured[:, 2] = 5.0
-    found = pearson(predicted, measured)
-    assert found[0] == pytest.approx(np.corrcoef(predicted[:, 0], measured[:, 0])[0, 1])
-    assert found[1] == 0
-    assert np.isnan(found[2])
+    result = pearson(predicted, measured)
+    assert result[0] == pytest.approx(np.corrcoef(predicted[:, 0], measured[:, 0])[0, 1])
+    assert result[1] == 0
+    assert np.isnan(result[2])

@@ -172,7 +172,7 @@ def test_a_kind_is_imported_when_it_is_used() -> None:
 def test_kinds_say_what_they_are_made_of_and_what_their_targets_are() -> None:
     every = kind_settings()
     teachers_of_run = {**every, "monkey": every["encoded"]}
-    told = {
+    facts = {
         name: (
             chosen.target_names(teachers_of_run),
             chosen.datasets(teachers_of_run),
@@ -182,7 +182,7 @@ def test_kinds_say_what_they_are_made_of_and_what_their_targets_are() -> None:
         )
         for name, chosen in every.items()
     }
-    assert told == {
+    assert facts == {
         "recordings": (["V4"], ["one"], None, False, False),
         "encoded": (["V4"], ["one"], None, False, True),
         "encoded_control": (["V4"], ["one"], "monkey", True, True),

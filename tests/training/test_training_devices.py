@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tgsage.errors import TgsageError
+from tgsage.threads import threads
 from tgsage.training import device_class, resolve_device, resolve_precision
-from tgsage.training.devices import own_randomness, threads
+from tgsage.training.devices import own_randomness
 
 
 def test_devices_that_are_here() -> None:

@@ -337,9 +337,10 @@ def test_on_cuda() -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device: training in bfloat16 on a GPU was not tried")
     task = easy_task(n_train=256)
-    runs = [train(tiny_net(), task, Recipe(epochs=4, batch_size=32), 1, "cuda") for _ in range(2)]
+    modules = [tiny_net(), tiny_net()]
+    runs = [train(module, task, Recipe(epochs=4, batch_size=32), 1, "cuda") for module in modules]
     assert same(runs[0].checkpoints[-1].state, runs[1].checkpoints[-1].state)
-    assert runs[0].device == "cuda"
+    assert next(modules[0].parameters()).is_cuda
     exact = train(tiny_net(), task, RECIPE.model_copy(update={"precision": "float32"}), 1, "cuda")
     reference = train(tiny_net(), task, RECIPE, 1, "cpu")
     for name, value in reference.checkpoints[-1].state.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ def workspace(tmp_path) -> Workspace:
 def searched(tmp_path_factory) -> tuple[Workspace, str]:
     """A workspace in which the tiny search has run, and what it printed. To be read; copy it to go on."""
     workspace = make_workspace(tmp_path_factory.mktemp("searched"))
+    shutil.copy(Path(__file__).with_name("sitecustomize.py"), workspace.folder / "src")
     return workspace, workspace.snakemake("search_with_monkey_teacher")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from tgsage import plugins
+from tgsage import recordings, tasks
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
-from tgsage.recordings import data_root
+from tgsage.plugins import every
 from tgsage.runs.layout import FINAL, FINALISTS, RunFolder, SearchFolder, round_stage
 from tgsage.runs.settings import Maturing, Measuring, Proposing
 from tgsage.runs.settings import SearchIdentity, SearchSettings
@@ -27,7 +27,7 @@ def or_one_line(function, *arguments):
 
 CONFIG = or_one_line(load_config, config)
 # A space's files may lie in the folder of downloaded data.
-SPACE = CONFIG.search.space.located(data_root(CONFIG.data))
+SPACE = CONFIG.search.space.located(recordings.data_root(CONFIG.data))
 SEARCH = CONFIG.search.model_copy(update={"space": SPACE})
 ARMS = list(SEARCH.arms)
 
@@ -69,22 +69,26 @@ wildcard_constraints:
 
 
 @functools.cache
-def code_of_modules(call, modules):
+def code_of(call, modules):
     return stage_digest(call, modules=modules)
 
 
-def code(call, *settings, figures_of=None):
-    """Digest of the code that a stage runs with the plugins of these settings, and with figures of some kind."""
-    modules = set(plugin_modules(settings))
-    if figures_of is not None:
-        figures = plugins.every("figure")
-        modules |= {
-            figure.code_module() for figure in figures if figure.of in figures_of
-        }
-    return code_of_modules(call, tuple(sorted(modules)))
+def calls(call, plugins=(), figures_of=None):
+    """Params of a rule: the function that it calls, and a digest of the code that this runs.
+
+    `plugins` are settings of plugins, or a function of the wildcards that returns such; the figures of a kind
+    are plugins, too.
+    """
+    drawn = {one.code_module() for one in every("figure") if one.of == figures_of}
+
+    def code(wildcards):
+        settings = plugins(wildcards) if callable(plugins) else plugins
+        return code_of(call, frozenset({*plugin_modules(settings), *drawn}))
+
+    return {"call": call, "code": code}
 
 
-def raw_contents(list_files, settings, output):
+def raw_contents(part, settings, output):
     """What is in the downloaded files that a rule reads.
 
     A parameter and no input: an absent file is the rule's own error, in its own words, and a file that was
@@ -93,9 +97,9 @@ def raw_contents(list_files, settings, output):
     """
     from tgsage.store.contents import ABSENT, contents
 
-    root = data_root(CONFIG.data)
+    root = recordings.data_root(CONFIG.data)
     try:
-        files = list_files(settings, root)
+        files = part.raw_files(settings, root)
         found = contents(files, root, Path(".snakemake/tgsage_raw_files.json"))
     except (TgsageError, OSError) as error:
         raise WorkflowError(f"raw files of {output}: {error}") from None
@@ -120,20 +124,6 @@ def dataset_files(dataset):
     folder = RUN.dataset(dataset)
     responses = folder.published_rdm if CONFIG.rdm_only(dataset) else folder.assembly
     return [responses, folder.stimuli]
-
-
-def recordings_contents(dataset):
-    from tgsage.recordings import raw_files
-
-    return raw_contents(
-        raw_files, CONFIG.recordings[dataset], dataset_files(dataset)[0]
-    )
-
-
-def task_contents():
-    from tgsage.tasks import raw_files
-
-    return raw_contents(raw_files, CONFIG.task, TASK)
 
 
 def teacher_targets(name):
@@ -167,14 +157,9 @@ def arm_observed(arm):
     return SEARCH.arms[arm].observe if SEARCH.arms[arm].teacher else None
 
 
-def arm_teacher_file(wildcards):
-    name = arm_teacher(wildcards.arm)
-    return [] if name is None else [RUN.teacher(name)]
-
-
-def arm_observed_file(wildcards):
-    name = arm_observed(wildcards.arm)
-    return [] if name is None else [RUN.teacher(name)]
+def teacher_of(choose):
+    """An input function: the file of the teacher that is chosen for the arm; none where there is none."""
+    return lambda w: [RUN.teacher(name) for name in [choose(w.arm)] if name is not None]
 
 
 def guidance_files(wildcards):
@@ -341,14 +326,9 @@ def rung_before(wildcards):
 
 def search_results(arm):
     """Everything that a search leaves for a person."""
-    searches = [RUN.search(arm, seed) for seed in SEARCH.seeds]
-    files = [
-        file
-        for one in searches
-        for file in (one.ledger, one.final, one.best_architecture)
-    ]
-    figures = [RUN.search_figures(arm, seed) for seed in SEARCH.seeds]
-    return [*files, *figures, RUN.page("report")]
+    figures = RUN.search_figures("{arm}", "{seed}")
+    files = [ARM.ledger, ARM.final, ARM.best_architecture, figures]
+    return [*expand(files, arm=arm, seed=SEARCH.seeds), RUN.page("report")]
 
 
 # Pages.

@@ -1,4 +1,11 @@
 DATASET = RUN.dataset("{dataset}")
+READING = {
+    "settings": lambda w: CONFIG.recordings[w.dataset].plain(),
+    "data": CONFIG.data,
+    "raw": lambda w: raw_contents(
+        recordings, CONFIG.recordings[w.dataset], dataset_files(w.dataset)[0]
+    ),
+}
 
 
 rule recordings:
@@ -15,14 +22,11 @@ rule recordings:
     resources:
         mem_mb=4000,
     params:
-        call="tgsage.recordings.write_recordings:write_assembly",
-        settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        data=CONFIG.data,
-        raw=lambda w: recordings_contents(w.dataset),
-        code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_assembly",
-            CONFIG.recordings[w.dataset],
+        **calls(
+            "tgsage.recordings.make_recordings:write_assembly",
+            lambda w: CONFIG.recordings[w.dataset],
         ),
+        **READING,
     message:
         "Read the recordings {wildcards.dataset}"
     script:
@@ -36,13 +40,10 @@ use rule recordings as published_rdm with:
     wildcard_constraints:
         dataset=alternatives(d for d in CONFIG.recordings if CONFIG.rdm_only(d)),
     params:
-        call="tgsage.recordings.write_recordings:write_published_rdm",
-        settings=lambda w: CONFIG.recordings[w.dataset].plain(),
-        data=CONFIG.data,
-        raw=lambda w: recordings_contents(w.dataset),
-        code=lambda w: code(
-            "tgsage.recordings.write_recordings:write_published_rdm",
-            CONFIG.recordings[w.dataset],
+        **calls(
+            "tgsage.recordings.make_recordings:write_published_rdm",
+            lambda w: CONFIG.recordings[w.dataset],
         ),
+        **READING,
     message:
         "Read the published RDMs {wildcards.dataset}"

@@ -1,7 +1,7 @@
 rule arm_figures:
     input:
         **ARM.finished(),
-        teacher_file=arm_teacher_file,
+        teacher_file=teacher_of(arm_teacher),
     output:
         figures=report(
             directory(RUN.search_figures("{arm}", "{seed}")),
@@ -13,18 +13,12 @@ rule arm_figures:
         f"{LOGS}/figures/{{arm}}_seed_{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/figures/{{arm}}_seed_{{seed}}.tsv"
-    threads: 1
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.plots.draw:search_figures",
+        **calls("tgsage.plots.draw:search_figures", SEARCH.space, figures_of="search"),
         space=stage_space(FINAL).plain(),
         n_validation=CONFIG.task.n_validation,
-        code=code(
-            "tgsage.plots.draw:search_figures",
-            SEARCH.space,
-            figures_of=["search"],
-        ),
     message:
         "Draw the search {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -53,16 +47,12 @@ rule page:
         f"{BENCHMARKS}/{{page}}.tsv"
     wildcard_constraints:
         page=alternatives(PAGES),
-    threads: 1
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.report.page:write",
+        **calls("tgsage.report.page:write", figures_of="comparison"),
+        raw=template_digest(),
         title=CONFIG.report.title,
-        code=[
-            code("tgsage.report.page:write", figures_of=["comparison"]),
-            template_digest(),
-        ],
     message:
         "Write {output.page}"
     script:

@@ -16,14 +16,8 @@ UNSEEN_EVENTS = {
     LogEvent.SHELLCMD,
     LogEvent.WORKFLOW_STARTED,
 }
-UNSEEN_WORDS = (
-    "Assuming ",
-    "Building DAG",
-    "Execute ",
-    "Provided ",
-    "Rules claiming",
-    "Select jobs",
-    "Using shell",
+UNSEEN_WORDS = re.compile(
+    "Assuming |Building DAG|Execute |Provided |Rules claiming|Select jobs|Using shell"
 )
 
 
@@ -45,20 +39,14 @@ class StageFilter:
             # A scored candidate has a line of its own, and local rules take seconds.
             unseen = {"score", *getattr(workflow, "_localrules", ())}
             return bool(record.rule_msg) and record.rule_name not in unseen
-        is_noise = str(record.msg).startswith(UNSEEN_WORDS)
+        is_noise = UNSEEN_WORDS.match(str(record.msg))
         return get_event(record) not in UNSEEN_EVENTS and not is_noise
 
 
 def show_stages():
     asked = workflow.output_settings
-    if (
-        not workflow.is_main_process
-        or asked.dryrun
-        or asked.verbose
-        or asked.debug_dag
-        or asked.printshellcmds
-        or asked.quiet
-    ):
+    details = asked.verbose or asked.debug_dag or asked.printshellcmds or asked.quiet
+    if details or asked.dryrun or not workflow.is_main_process:
         return
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":

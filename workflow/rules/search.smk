@@ -19,11 +19,10 @@ rule search_settings:
         f"{BENCHMARKS}/{OF_ARM}/settings.tsv"
     # `tgsage status` reads it while the search runs.
     priority: 100
-    threads: 1
     resources:
         mem_mb=500,
     params:
-        call="tgsage.runs.settings:write_settings",
+        call="tgsage.runs.records:write_settings",
         search=search_settings,
     message:
         "Settings of the search {wildcards.arm}, seed {wildcards.seed}"
@@ -40,19 +39,16 @@ rule propose:
         f"{LOGS}/{OF_ARM}/round_{{round}}/propose.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/round_{{round}}/propose.tsv"
-    threads: 1
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.search.propose:propose_round",
+        **calls(
+            "tgsage.search.propose:propose_round",
+            lambda w: [SEARCH.space, SEARCH.arms[w.arm].sampler],
+        ),
         search=identity,
         proposing=proposing,
         round=lambda w: int(w.round),
-        code=lambda w: code(
-            "tgsage.search.propose:propose_round",
-            SEARCH.space,
-            SEARCH.arms[w.arm].sampler,
-        ),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -74,14 +70,13 @@ rule train:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        call="tgsage.search.train:train_pack",
+        **calls("tgsage.search.train:train_pack", SEARCH.space),
         positions=lambda w: stage_packs(w.stage)[int(w.pack)],
         space=lambda w: stage_space(w.stage).plain(),
         recipe=lambda w: stage_recipe(w.stage).plain(),
         earlier=lambda w: earlier_shares(w.stage),
         store=CONFIG.store,
         device=CONFIG.device,
-        code=code("tgsage.search.train:train_pack", SEARCH.space),
     message:
         "Train pack {wildcards.pack} of {wildcards.stage}, {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -92,8 +87,8 @@ rule score:
     input:
         training=ARM.stage("{stage}").pack("{pack}").training,
         task=TASK,
-        teacher_file=arm_teacher_file,
-        observed_file=arm_observed_file,
+        teacher_file=teacher_of(arm_teacher),
+        observed_file=teacher_of(arm_observed),
     output:
         rsa=ARM.stage("{stage}").pack("{pack}").rsa,
     log:
@@ -105,14 +100,13 @@ rule score:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        call="tgsage.search.score:score_pack",
+        **calls("tgsage.search.score:score_pack", SEARCH.space),
         # Tells a person how the search stands.
         after="tgsage.search.progress:announce",
         space=lambda w: stage_space(w.stage).plain(),
         scoring=CONFIG.scoring.plain(),
         store=CONFIG.store,
         device=CONFIG.device,
-        code=code("tgsage.search.score:score_pack", SEARCH.space),
         # Only for what `after` says. A parameter that takes `input` does not make a job run again; an
         # `ancient` file would keep Snakemake 9.27 from looking at the parameters of everything downstream.
         search=lambda w, input: search_settings(w),
@@ -132,16 +126,14 @@ rule promote:
         f"{LOGS}/{OF_ARM}/round_{{round}}/rung_{{rung}}/promote.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/round_{{round}}/rung_{{rung}}/promote.tsv"
-    threads: 1
     resources:
         mem_mb=1000,
     params:
-        call="tgsage.search.halving:promote",
+        **calls("tgsage.search.halving:promote", judging),
         n=lambda w: RUNGS[int(w.rung)][1],
         rung=lambda w: int(w.rung),
         measuring=measuring,
         guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
-        code=lambda w: code("tgsage.search.halving:promote", *judging(w)),
     message:
         "Choose who goes on to rung {wildcards.rung} of round {wildcards.round}, {wildcards.arm}, "
         "seed {wildcards.seed}"
@@ -163,14 +155,12 @@ rule collect:
         f"{LOGS}/{OF_ARM}/round_{{round}}/collect.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/round_{{round}}/collect.tsv"
-    threads: 1
     resources:
         mem_mb=1000,
     params:
-        call="tgsage.search.collect:collect_round",
+        **calls("tgsage.search.collect:collect_round", judging),
         measuring=measuring,
         guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
-        code=lambda w: code("tgsage.search.collect:collect_round", *judging(w)),
     message:
         "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -186,7 +176,6 @@ rule ledger:
         f"{LOGS}/{OF_ARM}/ledger.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/ledger.tsv"
-    threads: 1
     resources:
         mem_mb=500,
     message:
@@ -204,15 +193,13 @@ rule propose_finalists:
         f"{LOGS}/{OF_ARM}/{FINALISTS}/propose.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/{FINALISTS}/propose.tsv"
-    threads: 1
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.search.propose:propose_finalists",
+        **calls("tgsage.search.propose:propose_finalists", SEARCH.space),
         search=identity,
         maturing=maturing(FINALISTS),
         top=SEARCH.finalists.top,
-        code=code("tgsage.search.propose:propose_finalists", SEARCH.space),
     message:
         "Choose the finalists of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -233,13 +220,11 @@ rule collect_finalists:
         f"{LOGS}/{OF_ARM}/{FINALISTS}/collect.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/{FINALISTS}/collect.tsv"
-    threads: 1
     resources:
         mem_mb=1000,
     params:
-        call="tgsage.search.collect:collect_finalists",
+        **calls("tgsage.search.collect:collect_finalists"),
         measuring=measuring,
-        code=code("tgsage.search.collect:collect_finalists"),
     message:
         "Collect the finalists of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -255,14 +240,12 @@ rule propose_final:
         f"{LOGS}/{OF_ARM}/{FINAL}/propose.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/{FINAL}/propose.tsv"
-    threads: 1
     resources:
         mem_mb=2000,
     params:
-        call="tgsage.search.propose:propose_best",
+        **calls("tgsage.search.propose:propose_best", SEARCH.space),
         search=identity,
         maturing=maturing(FINAL),
-        code=code("tgsage.search.propose:propose_best", SEARCH.space),
     message:
         "Choose the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -277,8 +260,8 @@ rule finish:
         training_file=ARM.winner.training,
         rsa=ARM.winner.rsa,
         task=TASK,
-        teacher_file=arm_teacher_file,
-        observed_file=arm_observed_file,
+        teacher_file=teacher_of(arm_teacher),
+        observed_file=teacher_of(arm_observed),
     output:
         final=report(ARM.final, category="Searches", caption="../report/final.rst"),
         best_architecture=ARM.best_architecture,
@@ -292,12 +275,11 @@ rule finish:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        call="tgsage.search.final_test:test_winner",
+        **calls("tgsage.search.final_test:test_winner", SEARCH.space),
         space=stage_space(FINAL).plain(),
         scoring=CONFIG.scoring.plain(),
         store=CONFIG.store,
         device=CONFIG.device,
-        code=code("tgsage.search.final_test:test_winner", SEARCH.space),
     message:
         "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:

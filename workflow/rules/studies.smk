@@ -16,12 +16,10 @@ rule comparison:
         f"{LOGS}/studies/comparison.log",
     benchmark:
         f"{BENCHMARKS}/studies/comparison.tsv"
-    threads: 1
     resources:
         mem_mb=1000,
     params:
-        call="tgsage.studies.arms:compare_arms",
-        code=code("tgsage.studies.arms:compare_arms"),
+        **calls("tgsage.studies.arms:compare_arms"),
     message:
         "Compare the arms"
     script:

@@ -9,11 +9,10 @@ rule task:
     resources:
         mem_mb=4000,
     params:
-        call="tgsage.tasks.write_task:write_task",
+        **calls("tgsage.tasks.make_task:write_task", CONFIG.task),
         settings=CONFIG.task.plain(),
         data=CONFIG.data,
-        raw=lambda w: task_contents(),
-        code=code("tgsage.tasks.write_task:write_task", CONFIG.task),
+        raw=lambda w: raw_contents(tasks, CONFIG.task, TASK),
     message:
         "Make the task {params.settings[source]}"
     script:

@@ -14,15 +14,15 @@ rule make_teacher:
         mem_mb=4000,
         gpu=lambda w: GPUS if CONFIG.teachers[w.teacher].runs_network else 0,
     params:
-        call="tgsage.teacher.write_teacher:write_teacher",
+        **calls(
+            "tgsage.teacher.stage:write_teacher",
+            lambda w: CONFIG.teachers[w.teacher],
+        ),
         name=lambda w: w.teacher,
         settings=lambda w: CONFIG.teachers[w.teacher].plain(),
         compare=CONFIG.scoring.compare,
         device=CONFIG.device,
         data=CONFIG.data,
-        code=lambda w: code(
-            "tgsage.teacher.write_teacher:write_teacher", CONFIG.teachers[w.teacher]
-        ),
     message:
         "Build the teacher {wildcards.teacher}"
     script:
@@ -44,12 +44,10 @@ rule teacher_figures:
         f"{LOGS}/figures/teacher_{{teacher}}.log",
     benchmark:
         f"{BENCHMARKS}/figures/teacher_{{teacher}}.tsv"
-    threads: 1
     resources:
         mem_mb=3000,
     params:
-        call="tgsage.plots.draw:teacher_figures",
-        code=code("tgsage.plots.draw:teacher_figures", figures_of=["teacher"]),
+        **calls("tgsage.plots.draw:teacher_figures", figures_of="teacher"),
     message:
         "Draw the teacher {wildcards.teacher}"
     script:

@@ -99,9 +99,9 @@ class RunConfig(Section):
         return f"{self.results}/{self.run}"
 
     @property
-    def layers_are_chosen(self) -> bool:
-        """Whether layers are chosen on stimuli that do not reward."""
-        return self.scoring.chooses_elsewhere
+    def layers_chosen_by(self) -> str:
+        """The setting that has layers chosen on stimuli that do not reward, in words; empty without it."""
+        return self.scoring.elsewhere_in_words
 
     def rdm_only(self, dataset: str) -> bool:
         """Whether the data set publishes RDMs and no responses."""

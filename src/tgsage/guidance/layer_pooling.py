@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TgsageError
-from .columns import Array
+from .base import Array
 
 
 def largest(similarities: Array) -> Array:
@@ -45,15 +45,7 @@ def last(similarities: Array) -> Array:
 
 
 def weighted(similarities: Array, weights: Array) -> Array:
-    """Return the weighted mean over live layers.
-
-    Parameters
-    ----------
-    similarities
-        (rows, targets, layers).
-    weights
-        (rows, layers), at least 0. The mean is NaN if the weights of all live layers are 0.
-    """
+    """Return the mean over live layers with weights >= 0, (rows, layers); NaN if all of them are 0."""
     live = np.isfinite(similarities)
     live_weights = np.where(live, np.broadcast_to(weights[:, None, :], similarities.shape), 0.0)
     total = live_weights.sum(axis=2)
@@ -67,35 +59,17 @@ def depth_weights(weights: list[float], numbers: NDArray[np.int_], depth: int) -
     Weight k of m is at the relative depth k / (m - 1), and layer j of n at j / (n - 1); weights are linear in
     between. A single weight applies to every layer; a single layer has weight 1.
 
-    Parameters
-    ----------
-    weights
-        At least 0, not all 0.
-    numbers
-        (rows,): number of layers of each candidate, 0 to ``depth``.
-    depth
-        Number of layers of the profiles.
-
-    Returns
-    -------
-    numpy.ndarray
-        (rows, depth); the weights of a candidate's layers sum to 1, the rest are 0.
-
-    Raises
-    ------
-    TgsageError
-        If the weights are 0 at every layer of a candidate.
+    ``numbers`` (rows,) holds the number of layers of each candidate, 0 to ``depth``, the number of layers of
+    the profiles. In the result (rows, depth), the weights of a candidate's layers sum to 1, and the rest are
+    0. A TgsageError if the weights are 0 at every layer of a candidate.
     """
     interpolated = np.zeros((len(numbers), depth))
     for n in np.unique(numbers):
         if n == 0:
             continue
-        places = np.linspace(0, 1, n) if n > 1 else np.zeros(1)
-        of_layers = (
-            np.interp(places, np.linspace(0, 1, len(weights)), weights) if len(weights) > 1 else np.ones(n)
-        )
-        if n == 1:
-            of_layers = np.ones(1)
+        of_layers = np.ones(n)
+        if n > 1 and len(weights) > 1:
+            of_layers = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(weights)), weights)
         if of_layers.sum() <= 0:
             raise TgsageError(
                 f"guidance.weights: are 0 at every layer of a candidate with {n} layers; give more depths a "
@@ -108,19 +82,7 @@ def depth_weights(weights: list[float], numbers: NDArray[np.int_], depth: int) -
 def gains(similarities: Array, untrained: Array, rows: NDArray[np.bool_]) -> Array:
     """Return what training added to every layer, (rows, targets, layers).
 
-    Parameters
-    ----------
-    similarities
-        Those of the trained networks.
-    untrained
-        Those of the untrained networks.
-    rows
-        (rows,) of bool: the candidates that are ok.
-
-    Raises
-    ------
-    TgsageError
-        If the untrained network of none of these candidates was kept.
+    A TgsageError if the untrained network of none of the candidates that are ok, ``rows``, was kept.
     """
     if rows.any() and not np.isfinite(untrained[rows]).any():
         raise TgsageError(

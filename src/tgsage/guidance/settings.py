@@ -1,7 +1,5 @@
 """What the settings of all guidances have in common."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from ..plugins import Choice, Field, Plugin
@@ -35,14 +33,8 @@ class GuidanceSettings(Plugin):
     def check(self, arm: str, *, teacher: str | None, observe: str | None, keeps_untrained: bool) -> None:  # noqa: ARG002
         """Raise a ValueError if an arm of the configuration lacks what the guidance needs.
 
-        Parameters
-        ----------
-        arm
-            Name of the arm.
-        teacher, observe
-            Names of its teachers.
-        keeps_untrained
-            Whether candidates are also measured before they are trained.
+        ``teacher`` and ``observe`` are the names of the arm's teachers; ``keeps_untrained`` says whether
+        candidates are also measured before they are trained.
         """
         if self.needs_teacher and teacher is None:
             raise ValueError(

@@ -33,7 +33,7 @@ def is_tensor(values: object) -> bool:
 
 
 def device_type(values: np.ndarray | torch.Tensor) -> str:
-    """Return ``"cpu"`` or ``"cuda"``."""
+    """``"cpu"`` or ``"cuda"``."""
     return str(getattr(values.device, "type", values.device))
 
 
@@ -43,15 +43,7 @@ def namespace(values: object) -> ModuleType:
 
 
 def numbers(values: Array, what: str) -> Any:
-    """Return ``values`` as an array or detached tensor of real numbers, its dtype unchanged.
-
-    Which of the two is known at run time only, hence the type.
-
-    Raises
-    ------
-    TgsageError
-        If these are not real numbers, or of unequal lengths.
-    """
+    """Return ``values`` as an array or detached tensor of real numbers, dtype unchanged, or refuse them."""
     tensor = as_tensor(values)
     if tensor is not None:
         if tensor.is_complex():
@@ -77,10 +69,9 @@ def floating(values: np.ndarray | torch.Tensor) -> Any:
 
 
 def coarse_products(values: torch.Tensor) -> bool:
-    """Whether matrix products of a float32 tensor are set to be rounded to TF32 or bfloat16.
+    """Whether the process rounds matrix products of a float32 tensor to three digits (TF32, bfloat16).
 
-    A process that trains may have allowed that (three significant digits). Distances are differences of such
-    products, so they are then computed in float64; the process's setting is left alone.
+    Distances are differences of such products, so that they are then computed in float64.
     """
     torch = sys.modules["torch"]
     backend = torch.backends.cuda if values.device.type == "cuda" else torch.backends.mkldnn

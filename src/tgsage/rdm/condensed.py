@@ -31,17 +31,9 @@ def n_stimuli(n_pairs: int) -> int:
 
 
 def to_square(condensed: Array) -> Any:
-    """Return symmetric matrices with a zero diagonal.
+    """Return symmetric matrices (..., n, n) with a zero diagonal from condensed RDMs (..., n(n-1)/2).
 
-    Parameters
-    ----------
-    condensed
-        (..., n(n-1)/2), in the order of ``numpy.triu_indices(n, 1)``.
-
-    Returns
-    -------
-    array or tensor
-        (..., n, n), same kind, dtype and device.
+    The inverse of :func:`to_condensed`: same order, kind, dtype and device.
 
     Raises
     ------
@@ -196,21 +188,18 @@ def category_means(activations: Array, labels: Array | Sequence[str]) -> Any:
     names = np.asarray(plain_numpy(labels))
     if names.shape != (values.shape[0],):
         raise TgsageError(f"{values.shape[0]} rows of activations need as many labels, got {names.shape}")
+    if not len(names):
+        raise TgsageError("category_means needs at least one row of activations")
     categories, member = np.unique(names, return_inverse=True)
-    floats = not is_tensor(values) or values.is_floating_point()
-    dtype = None if is_tensor(values) else np.float64
+    if is_tensor(values) and not values.is_floating_point():
+        values = values.float()
+    dtype = {} if is_tensor(values) else {"dtype": np.float64}
     # A sum over the rows of each category in their order: on any device the same answer every time, which
     # scattered addition does not give, and a NaN stays in its own category, which a product with an
     # indicator matrix would not.
     order = np.argsort(member, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(member, minlength=categories.size))[:-1])
-    rows = []
-    for group in groups if categories.size else []:
-        part = values[on_device(values, group)]
-        part = part if floats else part.float()
-        rows.append(part.mean(0) if dtype is None else part.mean(axis=0, dtype=dtype))
-    if not rows:
-        raise TgsageError("category_means needs at least one row of activations")
+    rows = [values[on_device(values, group)].mean(0, **dtype) for group in groups]
     return namespace(values).stack(rows)
 
 

@@ -227,14 +227,13 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
 
 def _check_rates(low: Values, first: Values | None) -> None:
     """Refuse negative rates; ``first`` says which row of the input each row is, where that differs."""
-    if not bool((low < 0).any()):
-        return
-    worst = int(plain_numpy(low).argmin())
-    row = worst if first is None else int(plain_numpy(first)[worst])
-    raise TgsageError(
-        f"metric 'poisson' needs rates that are not negative; row {row} has {float(low.min()):g} "
-        "(z-scored or baseline-subtracted rates are no counts)"
-    )
+    if bool((low < 0).any()):
+        worst = int(plain_numpy(low).argmin())
+        row = worst if first is None else int(plain_numpy(first)[worst])
+        raise TgsageError(
+            f"metric 'poisson' needs rates that are not negative; row {row} has {float(low.min()):g} "
+            "(z-scored or baseline-subtracted rates are no counts)"
+        )
 
 
 def _row_range(x: Values) -> tuple[Values, Values]:
@@ -308,8 +307,7 @@ def _pairwise(
 ) -> Values:
     """Return the distances terms_i + terms_j - scale * similarity_ij, condensed, within bounds.
 
-    ``similarity(i, j)`` gives a new array, rows i to j-1 by columns i to n-1; ``symmetric`` says that it is
-    the product of one matrix with itself.
+    ``similarity(i, j)`` is new, rows i to j-1 by columns i to n-1; ``symmetric``: of a matrix with itself.
     """
     n = terms.shape[0]
     xp = namespace(terms)
@@ -369,14 +367,13 @@ def _repeat(condensed: Values, terms: Values, label: Values) -> Values:
 
 
 def _precision(precision: Array, x: Values) -> Values:
-    matrix = numbers(precision, "the noise precision")
+    host = plain_numpy(numbers(precision, "the noise precision")).astype(np.float64)
     n_features = x.shape[-1]
-    if tuple(matrix.shape) != (n_features, n_features):
+    if host.shape != (n_features, n_features):
         raise TgsageError(
             f"the noise precision must be ({n_features}, {n_features}), features by features, got "
-            f"{tuple(matrix.shape)}"
+            f"{host.shape}"
         )
-    host = plain_numpy(matrix).astype(np.float64)
     if not np.isfinite(host).all() or not np.allclose(host, host.T, atol=1e-8 * abs(host).max()):
         raise TgsageError("the noise precision must be finite and symmetric")
     moved: Values = namespace(x).asarray(host, dtype=x.dtype, device=x.device)

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .arrays import Values, is_tensor, namespace
-
-if TYPE_CHECKING:
-    import torch
+from .arrays import is_tensor, namespace
 
 _BRUTE_FORCE = 32
 
 
-def average_ranks(values: Values) -> Values:
-    """Return ranks 1..n as float64, tied values sharing the mean of theirs.
-
-    Parameters
-    ----------
-    values
-        (n,), array or tensor, no NaN.
-    """
-    rank: Callable[..., Any] = _tensor_ranks if is_tensor(values) else _array_ranks
-    ranks: Values = rank(values)
-    return ranks
-
-
-def _tensor_ranks(values: torch.Tensor) -> torch.Tensor:
-    xp = namespace(values)
-    ordered, order = xp.sort(values)
-    _, group, count = xp.unique_consecutive(ordered, return_inverse=True, return_counts=True)
-    count = count.double()
-    ranks: torch.Tensor = xp.empty(values.shape, dtype=xp.float64, device=values.device)
-    ranks[order] = (xp.cumsum(count, 0) - (count - 1) / 2)[group]
-    return ranks
-
-
-def _array_ranks(values: np.ndarray) -> np.ndarray:
+def average_ranks(values: Any) -> Any:
+    """Return ranks 1..n of (n,) values without NaN as float64, tied values sharing the mean of theirs."""
+    if is_tensor(values):
+        xp = namespace(values)
+        ordered, order = xp.sort(values)
+        _, group, count = xp.unique_consecutive(ordered, return_inverse=True, return_counts=True)
+        count = count.double()
+        ranks = xp.empty(values.shape, dtype=xp.float64, device=values.device)
+        ranks[order] = (xp.cumsum(count, 0) - (count - 1) / 2)[group]
+        return ranks
     # Not stable, hence fast (vectorised in numpy): tied values get one rank, whatever their order.
     order = np.argsort(values)
     ordered = values[order]
@@ -66,12 +48,7 @@ def concordance(a: np.ndarray, ties_a: int, b: np.ndarray, ties_b: int) -> tuple
     """Return (concordant - discordant pairs, all pairs) of two rankings: Kendall's tau-a is their quotient.
 
     Knight's (1966) way, O(n log n) up to the sorting inside: order by a, then b; the discordant pairs are the
-    inversions that remain in b. Whole numbers throughout, so exact.
-
-    Parameters
-    ----------
-    a, b
-        (n,) from :func:`dense_ranks`, with their numbers of tied pairs.
+    inversions that remain in b. Whole numbers throughout, so exact. Arguments as from :func:`dense_ranks`.
     """
     n = a.size
     width = int(b.max()) + 1
@@ -83,12 +60,9 @@ def concordance(a: np.ndarray, ties_a: int, b: np.ndarray, ties_b: int) -> tuple
 
 
 def inversions(values: np.ndarray) -> int:
-    """Count pairs i < j with values[i] > values[j] by a merge sort whose every level is one array operation.
+    """Count pairs i < j of (n,) integers >= 0 with values[i] > values[j].
 
-    Parameters
-    ----------
-    values
-        (n,) integers >= 0.
+    A merge sort whose every level is one array operation.
     """
     n = values.size
     if n < 2:
@@ -98,9 +72,7 @@ def inversions(values: np.ndarray) -> int:
     padded = np.full(max(_BRUTE_FORCE, 1 << (n - 1).bit_length()), beyond, dtype=np.int64)
     padded[:n] = values
     runs = padded.reshape(-1, _BRUTE_FORCE)
-    count = 0
-    for step in range(1, _BRUTE_FORCE):
-        count += int(np.count_nonzero(runs[:, :-step] > runs[:, step:]))
+    count = sum(int(np.count_nonzero(runs[:, :-step] > runs[:, step:])) for step in range(1, _BRUTE_FORCE))
     runs = np.sort(runs, axis=1)
     while runs.shape[0] > 1:
         left, right = runs[0::2], runs[1::2]

@@ -29,27 +29,17 @@ def standardise(assembly: xr.DataArray, where: str) -> xr.DataArray:
     the old name ``image_id`` becomes ``stimulus_id``; identifiers become text. A missing ``animal`` is
     ``"unknown"``, and missing ``repetition`` numbers are counted in the order of presentation.
 
-    Parameters
-    ----------
-    assembly
-        Responses with the dimensions neuroid and presentation, and time_bin or not.
-    where
-        What an error message calls the file.
-
     Raises
     ------
     TgsageError
-        If a dimension or a coordinate is missing that cannot be filled in.
+        If a dimension or a coordinate is missing that cannot be filled in; the message begins with ``where``.
     """
     # The class is BrainIO's own where a user hands over what BrainIO loaded; its methods differ.
     assembly = xr.DataArray(
         assembly.variable.copy(deep=False), coords=assembly.coords, name="data", attrs=dict(assembly.attrs)
     )
     indexed = [name for name in assembly.dims if name in assembly.indexes]
-    if indexed:
-        assembly = assembly.reset_index(indexed)
-        plain = [name for name in indexed if name in assembly.coords]
-        assembly = assembly.drop_vars(plain)
+    assembly = assembly.reset_index(indexed).drop_vars(indexed, errors="ignore")
     missing = [dim for dim in DIMS[:2] if dim not in assembly.dims]
     strange = [str(dim) for dim in assembly.dims if dim not in DIMS]
     if missing or strange:
@@ -148,8 +138,11 @@ def stimulus_codes(assembly: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
 def repeats(assembly: xr.DataArray) -> xr.DataArray:
     """Count the presentations of every stimulus, (stimulus,) int, in order of first appearance."""
     codes, identifiers = stimulus_codes(assembly)
-    counts = np.bincount(codes, minlength=len(identifiers))
-    return xr.DataArray(counts, dims="stimulus", coords={"stimulus_id": ("stimulus", identifiers)})
+    return xr.DataArray(
+        np.bincount(codes, minlength=len(identifiers)),
+        dims="stimulus",
+        coords={"stimulus_id": ("stimulus", identifiers)},
+    )
 
 
 def responses(assembly: xr.DataArray) -> np.ndarray:
@@ -178,40 +171,23 @@ def stimulus_means(assembly: xr.DataArray) -> xr.DataArray:
     means = means_by_code(responses(assembly), codes)
     first = np.full(len(identifiers), len(codes))
     np.minimum.at(first, codes, np.arange(len(codes)))
-    coords: dict[str, Any] = {
-        "stimulus_id": ("stimulus", identifiers),
-        "n_repeats": ("stimulus", counts),
-    }
+    coords: dict[str, Any] = {"stimulus_id": ("stimulus", identifiers), "n_repeats": ("stimulus", counts)}
     for name, coord in assembly.coords.items():
         if coord.dims == ("neuroid",):
             coords[str(name)] = ("neuroid", coord.values)
         elif coord.dims == ("presentation",) and name not in (*PRESENTATION_COORDS, "presentation"):
-            values = coord.values
-            if np.array_equal(values[first][codes], values):
-                coords[str(name)] = ("stimulus", values[first])
-    return xr.DataArray(
-        np.ascontiguousarray(means.T),
-        dims=("neuroid", "stimulus"),
-        coords=coords,
-        name="data",
-        attrs=dict(assembly.attrs),
-    )
+            values = coord.values[first]
+            if np.array_equal(values[codes], coord.values):
+                coords[str(name)] = ("stimulus", values)
+    by_site, dims = np.ascontiguousarray(means.T), ("neuroid", "stimulus")
+    return xr.DataArray(by_site, coords, dims, name="data", attrs=dict(assembly.attrs))
 
 
 def means_by_code(values: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Average the presentations of every stimulus.
 
-    Parameters
-    ----------
-    values
-        (presentation, neuroid).
-    codes
-        (presentation,): number of each presentation's stimulus, as :func:`stimulus_codes` gives it.
-
-    Returns
-    -------
-    numpy.ndarray
-        (stimulus, neuroid) float64.
+    ``values`` are (presentation, neuroid) and ``codes`` those of :func:`stimulus_codes`, (presentation,); the
+    result is (stimulus, neuroid) float64.
     """
     counts, n = np.bincount(codes), len(codes)
     sums = scipy.sparse.csr_matrix((np.ones(n), (codes, np.arange(n))), shape=(len(counts), n))
@@ -230,13 +206,12 @@ def unusable_sites(means: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArr
     Returns
     -------
     tuple
-        Which sites have a mean that is not finite, and which have the same mean response to every stimulus,
-        (neuroid,) bool each.
+        Whether a site has a mean that is not finite, and whether its mean response is the same for every
+        stimulus, (neuroid,) bool each.
     """
     spread = means.max(axis=1) - means.min(axis=1)
-    unknown: NDArray[np.bool_] = ~np.all(np.isfinite(means), axis=1)
-    constant: NDArray[np.bool_] = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
-    return unknown, constant
+    constant = spread <= 1e-12 * np.maximum(1, np.abs(means).max(axis=1))
+    return np.asarray(~np.isfinite(means).all(axis=1)), np.asarray(constant)
 
 
 def make_stimuli(
@@ -244,14 +219,8 @@ def make_stimuli(
 ) -> xr.Dataset:
     """Build a stimulus set of images and their columns.
 
-    Parameters
-    ----------
-    images
-        uint8 (stimulus, y, x, rgb).
-    stimulus_id
-        (stimulus,).
-    **columns
-        (stimulus,) each; without ``category`` all are "".
+    ``images`` are uint8 (stimulus, y, x, rgb), ``stimulus_id`` and ``columns`` (stimulus,) each; without a
+    column ``category`` all categories are "".
     """
     columns = {"stimulus_id": stimulus_id, "category": np.full(len(images), ""), **columns}
     coords = {name: ("stimulus", np.asarray(values)) for name, values in columns.items()}

@@ -28,11 +28,6 @@ def read_assembly(path: str | os.PathLike[str]) -> xr.DataArray:
     1-D variable on its dimension, ``stimulus_set_identifier`` among the attributes. ``image_id``, the old
     name of ``stimulus_id``, is understood.
 
-    Parameters
-    ----------
-    path
-        A netCDF file.
-
     Returns
     -------
     xarray.DataArray
@@ -61,14 +56,9 @@ def read_assembly(path: str | os.PathLike[str]) -> xr.DataArray:
 
 
 def save(assembly: xr.DataArray, path: str | os.PathLike[str]) -> None:
-    """Write an assembly in BrainIO's layout, whole or not at all.
+    """Write an assembly (neuroid, presentation[, time_bin]) in BrainIO's layout, whole or not at all.
 
-    Parameters
-    ----------
-    assembly
-        (neuroid, presentation[, time_bin]).
-    path
-        ``assembly.nc``. The attribute ``digest`` in the file is that of values and coordinates.
+    The attribute ``digest`` in the file is that of values and coordinates.
     """
     assembly = standardise(assembly, "assembly")
     file = assembly.to_dataset(name="data")
@@ -76,7 +66,7 @@ def save(assembly: xr.DataArray, path: str | os.PathLike[str]) -> None:
     attrs["digest"] = content_digest(assembly)
     # BrainIO looks for the attributes at the variable, people look for them at the file.
     file.attrs = file["data"].attrs = attrs
-    _write(file, path, {"data": {"zlib": True, "complevel": 4, "fletcher32": True}})
+    _write(file, path, "data")
 
 
 def read_stimuli(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -138,26 +128,17 @@ def save_stimuli(stimuli: xr.Dataset, path: str | os.PathLike[str]) -> None:
     validate_stimuli(stimuli)
     images = stimuli["images"].values
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.create_dataset(
-            "images",
-            data=images,
-            chunks=(1, *images.shape[1:]),
-            compression="gzip",
-            compression_opts=4,
-            fletcher32=True,
-        )
+        storage = {"compression": "gzip", "compression_opts": 4, "fletcher32": True}
+        file.create_dataset("images", data=images, chunks=(1, *images.shape[1:]), **storage)
         for name, column in stimuli.variables.items():
             if name == "images" or column.dims != ("stimulus",):
                 continue
             if "/" in str(name):
                 raise TgsageError(f"stimuli: the name of column {name!r} has a slash; rename it")
-            values = column.values
+            values, dtype = column.values, None
             if values.dtype.kind in "OUT":
-                file.create_dataset(
-                    str(name), data=text(np.asarray(values)).astype(object), dtype=h5py.string_dtype()
-                )
-            else:
-                file.create_dataset(str(name), data=values)
+                values, dtype = text(np.asarray(values)).astype(object), h5py.string_dtype()
+            file.create_dataset(str(name), data=values, dtype=dtype)
         for key, value in stimuli.attrs.items():
             if value is not None:
                 file.attrs[key] = _storable(value)
@@ -169,7 +150,7 @@ def save_published_rdm(published: xr.Dataset, path: str | os.PathLike[str]) -> N
     file = published.copy()
     file.attrs = {key: _storable(value) for key, value in published.attrs.items() if value is not None}
     file.attrs["digest"] = content_digest(published)
-    _write(file, path, {"rdm": {"zlib": True, "complevel": 4, "fletcher32": True}})
+    _write(file, path, "rdm")
 
 
 def load_published_rdm(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -196,12 +177,13 @@ def load_published_rdm(path: str | os.PathLike[str]) -> xr.Dataset:
     return published
 
 
-def _write(file: xr.Dataset, path: str | os.PathLike[str], encoding: dict[str, dict[str, Any]]) -> None:
+def _write(file: xr.Dataset, path: str | os.PathLike[str], compressed: str) -> None:
     for name in file.variables:
         file[name].encoding = {}
         # An attribute of that name would be taken for xarray's own when the file is read.
         file[name].attrs.pop("coordinates", None)
     file.attrs.pop("coordinates", None)
+    encoding = {compressed: {"zlib": True, "complevel": 4, "fletcher32": True}}
     with replacing(path) as temporary:
         file.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
 

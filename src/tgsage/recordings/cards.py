@@ -19,12 +19,6 @@ from .places import card_files, data_root
 from .settings import RecordingsSettings
 
 
-def is_inside(name: str) -> bool:
-    """Whether a relative path with slashes stays below the folder that it starts from."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or set(name) & set("\\:"))
-
-
 class CardFile(Section):
     """One file of a data set."""
 
@@ -47,8 +41,10 @@ class CardFile(Section):
     @field_validator("path", "unpack")
     @classmethod
     def _inside(cls, path: str | None) -> str | None:
-        if path is not None and not is_inside(path):
-            raise ValueError(f"must lie under the data folder, not {path!r}")
+        if path is not None:
+            inner = PurePosixPath(path)
+            if not inner.parts or inner.is_absolute() or ".." in inner.parts or set(path) & set("\\:"):
+                raise ValueError(f"must lie under the data folder, not {path!r}")
         return path
 
 
@@ -96,12 +92,7 @@ def card_names() -> list[str]:
 
 
 def card(name: str) -> Card:
-    """Read the card of a published data set.
-
-    Parameters
-    ----------
-    name
-        One of :func:`card_names`.
+    """Read the card of a published data set, one of :func:`card_names`.
 
     Raises
     ------
@@ -166,20 +157,13 @@ def load_stimuli(path_or_card: str | os.PathLike[str]) -> xr.Dataset:
     named = _named(path_or_card)
     if named is None:
         return read_stimuli(path_or_card)
-    if named.source.rdm_only:
-        return make_published_rdm(named.source)[1]
-    return read(named.source)[1]
+    return (make_published_rdm if named.source.rdm_only else read)(named.source)[1]
 
 
 def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, str]:
     """Compare downloaded files with the digests on a card.
 
-    Parameters
-    ----------
-    name
-        Of the card.
-    root
-        Folder of downloaded data, as for :func:`data_root`.
+    ``root`` is the folder of downloaded data, as for :func:`data_root`.
 
     Returns
     -------
@@ -190,15 +174,13 @@ def verify(name: str, root: str | os.PathLike[str] | None = None) -> dict[str, s
     folder = data_root(root)
     states: dict[str, str] = {}
     for file in card(name).files:
-        path = folder / file.path
-        expected = expected_digest(file)
+        path, expected = folder / file.path, expected_digest(file)
         if not path.is_file():
             states[file.path] = "absent"
         elif expected is None:
             states[file.path] = "unknown"
         else:
-            algorithm, digest = expected
-            states[file.path] = "matches" if file_digest(path, algorithm) == digest else "differs"
+            states[file.path] = "matches" if file_digest(path, expected[0]) == expected[1] else "differs"
     return states
 
 

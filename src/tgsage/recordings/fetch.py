@@ -1,8 +1,8 @@
 """Downloading the files of a data set, as its card lists them. Everything else works without a network.
 
-`pooch` downloads, tries again and verifies: a file gets its name only after its digest was compared with the
-card's. What is added here: only https is used, also where a server redirects; sizes are limited; an archive
-is unpacked once.
+A file gets its name only after its digest was compared with the card's. Only https is used, also where a
+server redirects. `pooch` tries again after broken connections and answers from 500 on, not after errors that
+would come again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .. import __version__
 from ..archives import unpack
 from ..errors import TgsageError, unknown
 from ..store import replacing_folder
+from ..store.contents import data_root
 from .cards import Card, CardFile, card, expected_digest, file_digest
-from .places import data_root
 
 if TYPE_CHECKING:
     import pooch
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 2**30
 """Size of a file whose card does not say how large it is."""
 RETRIES = 3
+TOO_MANY_REQUESTS = 429
+"""The one answer of 400 to 499 after which it is worth asking again."""
 TIMEOUT = 60.0
 """Seconds without an answer."""
 CHUNK = 2**20
@@ -83,7 +85,12 @@ def fetch(
     """
     named = card(card_name)
     folder = data_root(root)
-    wanted = _wanted(named, files)
+    paths = [file.path for file in named.files]
+    chosen = paths if files is None else list(files)
+    for name in chosen:
+        if name not in paths:
+            raise unknown(f"file of card {named.name}", name, paths)
+    wanted = [file for file in named.files if file.path in chosen]
     states = {file.path: _state(file, folder, named, allow_unverified) for file in wanted}
     if set(states.values()) == {"no address"}:
         raise TgsageError(f"card {named.name}: has no address to download from; {named.obtain}")
@@ -101,9 +108,8 @@ def fetch(
 def check_address(url: str, what: str = "address") -> None:
     """Raise unless an address is one that may be downloaded from."""
     parts = urllib.parse.urlsplit(url)
-    if not parts.hostname or not (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in PLAIN_HOSTS)
-    ):
+    is_plain = parts.scheme == "http" and parts.hostname in PLAIN_HOSTS
+    if not parts.hostname or not (parts.scheme == "https" or is_plain):
         raise TgsageError(f"{what} {url}: only https is downloaded from")
 
 
@@ -115,15 +121,6 @@ def address(file: CardFile) -> str:
     parts = urllib.parse.urlsplit(file.url)
     query = [*urllib.parse.parse_qsl(parts.query), ("versionId", file.version_id)]
     return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(query)))
-
-
-def _wanted(named: Card, files: Iterable[str] | None) -> list[CardFile]:
-    by_path = {file.path: file for file in named.files}
-    for name in files or ():
-        if name not in by_path:
-            raise unknown(f"file of card {named.name}", name, by_path)
-    chosen = set(by_path if files is None else files)
-    return [file for file in named.files if file.path in chosen]
 
 
 def _state(file: CardFile, folder: Path, named: Card, allow_unverified: bool) -> str:
@@ -158,73 +155,63 @@ def _download(file: CardFile, target: Path, max_bytes: int, progress: Progress |
     import pooch
     import requests
 
-    url, expected = address(file), expected_digest(file)
+    def attempt(url: str, temporary: str, _: pooch.Pooch) -> None:
+        try:
+            _attempt(url, Path(temporary), file, max_bytes, progress)
+        except requests.exceptions.TooManyRedirects as error:
+            raise TgsageError(f"{url}: {error}") from None
+
+    url, name = address(file), target.name
     pooch.get_logger().setLevel("WARNING")
     downloads = pooch.create(
-        target.parent,
-        base_url="",
-        registry={target.name: None if expected is None else ":".join(expected)},
-        urls={target.name: url},
-        retry_if_failed=RETRIES,
+        target.parent, "", registry={name: None}, urls={name: url}, retry_if_failed=RETRIES
     )
     try:
-        downloads.fetch(target.name, downloader=_Downloader(file, max_bytes, progress))
-    except (requests.exceptions.RequestException, ValueError) as error:
+        downloads.fetch(name, downloader=attempt)
+    except requests.exceptions.RequestException as error:
         raise TgsageError(f"{url}: {' '.join(str(error).split())} ({RETRIES + 1} attempts)") from None
     except OSError as error:
         raise TgsageError(f"{target}: cannot be written: {error}") from None
     target.chmod(0o644)  # pooch's temporary file is readable by its owner alone
 
 
-class _Downloader:
-    """Downloads once, for pooch, which takes it for the progress bar as well.
+def _attempt(url: str, temporary: Path, file: CardFile, max_bytes: int, progress: Progress | None) -> None:
+    """Download and verify once. What another attempt may mend stays an exception of requests."""
+    import requests
 
-    What another attempt cannot mend is a TgsageError, and everything else an exception of requests.
-    """
+    def check_size(size: int) -> None:
+        limit, source = (max_bytes, "the limit") if file.bytes is None else (file.bytes, "the card says")
+        if size > limit:
+            raise TgsageError(f"{file.url}: is {size} bytes or more, {source} {limit}")
 
-    def __init__(self, file: CardFile, max_bytes: int, progress: Progress | None):
-        self.file, self.progress = file, progress
-        self.limit = max_bytes if file.bytes is None else file.bytes
-        self.total = self.done = 0
-
-    def __call__(self, url: str, output_file: str, downloads: pooch.Pooch) -> None:
-        import pooch
-
-        self.reset()
-        # Without compression on the way, the size that the server names is that of the file.
-        headers = {"User-Agent": f"tgsage/{__version__}", "Accept-Encoding": "identity"}
-        hooks = {"response": self.check}
-        pooch.HTTPDownloader(self, CHUNK, headers=headers, hooks=hooks, timeout=TIMEOUT)(
-            url, output_file, downloads
-        )
-        size = Path(output_file).stat().st_size
-        self.check_size(size)
-        if self.file.bytes not in (None, size):
-            raise TgsageError(f"{url}: is {size} bytes, the card says {self.file.bytes}")
-
-    def check(self, response: requests.Response, **_: Any) -> None:
-        """Check an answer before more than its head is read, and before a redirect is followed."""
+    def check_head(response: requests.Response, **_: Any) -> None:
+        """Check an answer before its body is read, and before a redirect is followed."""
         if response.is_redirect:
             destination = urllib.parse.urljoin(response.url, response.headers["location"])
             check_address(destination, f"{response.url} redirects to")
-        self.check_size(int(response.headers.get("content-length", 0)))
+        check_size(int(response.headers.get("content-length", 0)))
 
-    def check_size(self, size: int) -> None:
-        if size > self.limit:
-            source = "the limit" if self.file.bytes is None else "the card says"
-            raise TgsageError(f"{self.file.url}: is {size} bytes or more, {source} {self.limit}")
-
-    def update(self, n: int) -> None:
-        self.done += n
-        self.check_size(self.done - CHUNK)  # the last chunk is counted as a whole one
-        if self.progress is not None:
-            self.progress(self.file.path, min(self.done, self.total or self.done), self.total or None)
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        pass
+    # Without compression on the way, the size that the server names is that of the file.
+    headers = {"User-Agent": f"tgsage/{__version__}", "Accept-Encoding": "identity"}
+    hooks, done = {"response": check_head}, 0
+    with (
+        requests.get(url, stream=True, timeout=TIMEOUT, headers=headers, hooks=hooks) as response,
+        open(temporary, "wb") as handle,
+    ):
+        if 400 <= response.status_code < 500 and response.status_code != TOO_MANY_REQUESTS:
+            raise TgsageError(f"{url}: the server answered {response.status_code} {response.reason}")
+        response.raise_for_status()
+        total = int(response.headers.get("content-length", 0)) or None
+        for chunk in response.iter_content(CHUNK):
+            done += handle.write(chunk)
+            check_size(done)
+            if progress is not None:
+                progress(file.path, done, total)
+    if file.bytes not in (None, done):
+        raise TgsageError(f"{url}: is {done} bytes, the card says {file.bytes}")
+    algorithm, digest = expected_digest(file) or ("sha256", None)
+    if digest is not None and (actual := file_digest(temporary, algorithm)) != digest:
+        raise TgsageError(f"{url}: its {algorithm} is {actual}, expected {digest}; it was removed")
 
 
 def _unpack(file: CardFile, folder: Path) -> None:

@@ -11,32 +11,23 @@ import numpy as np
 import xarray as xr
 
 from .. import plugins
-from ..errors import TgsageError, unknown
+from ..errors import TgsageError
 from .assembly import standardise, units
+from .assembly_files import save, save_published_rdm, save_stimuli
 from .places import data_root as find_data_root
-from .selection import select
+from .selection import of_animals, select
 from .validation import validate, validate_published_rdm
 
 if TYPE_CHECKING:
     from .settings import RecordingsSettings
 
+PathLike = str | os.PathLike[str]
 
-def raw_files(
-    settings: RecordingsSettings | Mapping[str, Any], root: str | os.PathLike[str] | None = None
-) -> list[Path]:
-    """Return the downloaded files that a source reads, so that a workflow can see when one was replaced.
 
-    Parameters
-    ----------
-    settings
-        Any source.
-    root
-        Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
+def raw_files(settings: RecordingsSettings | Mapping[str, Any], root: PathLike | None = None) -> list[Path]:
+    """Return the downloaded files that a source reads, in a fixed order, whether they exist or not.
 
-    Returns
-    -------
-    list
-        In a fixed order, whether they exist or not. Empty for simulated recordings.
+    Parameters are as for :func:`make`.
 
     Raises
     ------
@@ -48,23 +39,13 @@ def raw_files(
 
 
 def read(
-    settings: RecordingsSettings | Mapping[str, Any], root: str | os.PathLike[str] | None = None
+    settings: RecordingsSettings | Mapping[str, Any], root: PathLike | None = None
 ) -> tuple[xr.DataArray, xr.Dataset]:
     """Read or simulate the recordings of a source, checked, with no selection applied.
 
     A site that never varies is let through here; :func:`make` decides after the selection.
 
-    Parameters
-    ----------
-    settings
-        Any source of responses.
-    root
-        Folder of downloaded data, as for :func:`~tgsage.recordings.data_root`.
-
-    Returns
-    -------
-    tuple
-        The assembly (neuroid, presentation[, time_bin]) and the stimuli.
+    Parameters and results are as of :func:`make`.
 
     Raises
     ------
@@ -78,15 +59,14 @@ def read(
         )
     assembly, stimuli, where = source.load().read(source, find_data_root(root))
     assembly = standardise(assembly, where)
-    simulated = int(source.simulated)
-    assembly.attrs.update(units=units(assembly), simulated=simulated)
-    stimuli = stimuli.assign_attrs(simulated=simulated)
+    assembly.attrs.update(units=units(assembly), simulated=int(source.simulated))
+    stimuli = stimuli.assign_attrs(simulated=int(source.simulated))
     validate(assembly, stimuli, where=where, constant=False)
     return assembly, stimuli
 
 
 def make(
-    settings: RecordingsSettings | Mapping[str, Any], data_root: str | os.PathLike[str] | None = None
+    settings: RecordingsSettings | Mapping[str, Any], data_root: PathLike | None = None
 ) -> tuple[xr.DataArray, xr.Dataset]:
     """Make the assembly and the stimuli of a run: read, check, select, check again.
 
@@ -115,15 +95,14 @@ def make(
     source: RecordingsSettings = plugins.settings("recordings", settings)
     assembly, stimuli = read(source, data_root)
     selected = select(assembly, source.selection)
-    where = f"{source.plugin_name()} recordings, after the selection"
     shown = np.isin(stimuli["stimulus_id"].values, selected["stimulus_id"].values)
     stimuli = stimuli.isel(stimulus=np.flatnonzero(shown))
-    validate(selected, stimuli, where=where)
+    validate(selected, stimuli, where=f"{source.plugin_name()} recordings, after the selection")
     return selected, stimuli
 
 
 def make_published_rdm(
-    settings: RecordingsSettings | Mapping[str, Any], data_root: str | os.PathLike[str] | None = None
+    settings: RecordingsSettings | Mapping[str, Any], data_root: PathLike | None = None
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Make the published RDMs of a source that publishes no responses.
 
@@ -156,14 +135,28 @@ def make_published_rdm(
             raise TgsageError(f"selection.{key}: cannot be applied, {name} publishes RDMs and no responses")
     published, stimuli, where = source.load().read(source, find_data_root(data_root))
     if selection.animals is not None:
-        names = published["animal"].values
-        for animal in selection.animals:
-            if animal not in names:
-                raise unknown("animal", animal, set(names.tolist()))
-        keep = np.flatnonzero(np.isin(names, selection.animals))
-        published = published.isel(measurement=keep)
+        measurements = of_animals(published["animal"].values, selection.animals)
+        published = published.isel(measurement=measurements)
         published.attrs["n_animals"] = len(set(selection.animals))
     published = published.assign_attrs(simulated=int(source.simulated))
     stimuli = stimuli.assign_attrs(simulated=int(source.simulated))
     validate_published_rdm(published, stimuli, where=where)
     return published, stimuli
+
+
+def write_assembly(
+    assembly: PathLike, stimuli: PathLike, *, settings: RecordingsSettings, data: str | None
+) -> None:
+    """Read a data set from the configured data folder, and write ``assembly.nc`` and ``stimuli.h5``."""
+    responses, images = make(settings, find_data_root(data))
+    save(responses, assembly)
+    save_stimuli(images, stimuli)
+
+
+def write_published_rdm(
+    published_rdm: PathLike, stimuli: PathLike, *, settings: RecordingsSettings, data: str | None
+) -> None:
+    """Read a data set of which only RDMs are published, and write ``published_rdm.nc`` and ``stimuli.h5``."""
+    rdms, images = make_published_rdm(settings, find_data_root(data))
+    save_published_rdm(rdms, published_rdm)
+    save_stimuli(images, stimuli)

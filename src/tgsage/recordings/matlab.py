@@ -35,16 +35,7 @@ _COMMAND = f"from {__name__} import convert; convert()"
 
 
 def read_variables(content: bytes, names: Sequence[str], where: str) -> dict[str, Variable]:
-    """Read some variables of a MATLAB file up to version 7.
-
-    Parameters
-    ----------
-    content
-        Content of the file.
-    names
-        The variables. Others are passed over.
-    where
-        What an error message calls the file.
+    """Read some variables of a MATLAB file up to version 7, of its bytes; messages call it ``where``.
 
     Returns
     -------
@@ -118,12 +109,9 @@ class _UnusableVariable(Exception):
 
 def _run(content: bytes, names: Sequence[str], folder: Path) -> str:
     """Run the child and return what went wrong with it, or an empty text."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        # Each thread of a BLAS would reserve address space.
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    # Each thread of a BLAS would reserve address space.
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     command = [sys.executable, "-P", "-c", _COMMAND, str(folder), str(MAX_MEMORY_BYTES), *names]
     try:
         done = subprocess.run(
@@ -144,11 +132,9 @@ def _flattened(value: Any, name: str, arrays: list[NDArray[Any]], depth: int = 0
     if type(value) is not np.ndarray or depth > MAX_DEPTH:
         raise _UnusableVariable(f"{name} is a {type(value).__name__}, not a plain array")
     if value.dtype.names is not None:
+        fields = [(field, f"{name}.{field}") for field in value.dtype.names]
         return [
-            {
-                field: _flattened(row[field], f"{name}.{field}", arrays, depth + 1)
-                for field in value.dtype.names
-            }
+            {field: _flattened(row[field], full, arrays, depth + 1) for field, full in fields}
             for row in value.ravel()
         ]
     if value.dtype == object:

@@ -40,7 +40,7 @@ def select(assembly: xr.DataArray, selection: Selection) -> xr.DataArray:
         site is left.
     """
     if selection.animals is not None:
-        assembly = _animals(assembly, selection.animals)
+        assembly = assembly.isel(neuroid=of_animals(assembly["animal"].values, selection.animals))
     full = assembly
     if selection.window_ms is not None:
         assembly = _window(assembly, selection.window_ms, "window_ms")
@@ -70,14 +70,20 @@ def select(assembly: xr.DataArray, selection: Selection) -> xr.DataArray:
     return assembly
 
 
-def _animals(assembly: xr.DataArray, animals: list[str]) -> xr.DataArray:
-    names = assembly["animal"].values
+def of_animals(names: np.ndarray, animals: list[str]) -> np.ndarray:
+    """Return the indices of ``names`` that are one of ``animals``.
+
+    Raises
+    ------
+    TgsageError
+        If an animal does not exist, or none is named.
+    """
     for animal in animals:
         if animal not in names:
             raise unknown("animal", animal, set(names.tolist()))
     if not animals:
         raise TgsageError("selection.animals: names no animal; use null to keep all")
-    return assembly.isel(neuroid=np.flatnonzero(np.isin(names, animals)))
+    return np.flatnonzero(np.isin(names, animals))
 
 
 def _window(assembly: xr.DataArray, window: tuple[float, float], key: str) -> xr.DataArray:
@@ -109,12 +115,10 @@ def _baseline(assembly: xr.DataArray, baseline: xr.DataArray) -> xr.DataArray:
     """Subtract each site's mean baseline rate; counts are compared per millisecond."""
     dims = [dim for dim in baseline.dims if dim != "neuroid"]
     if units(assembly) == "counts" and "time_bin" in assembly.dims:
-
-        def duration(part: xr.DataArray) -> xr.DataArray:
-            return part["time_bin_end"] - part["time_bin_start"]
-
-        rate = (baseline / duration(baseline)).mean(dims)
-        result = assembly - rate * duration(assembly)
+        widths, baseline_widths = (
+            part["time_bin_end"] - part["time_bin_start"] for part in (assembly, baseline)
+        )
+        result = assembly - (baseline / baseline_widths).mean(dims) * widths
     else:
         result = assembly - baseline.mean(dims)
     result = result.transpose(*assembly.dims).astype(np.result_type(assembly.dtype, np.float32))

@@ -1,7 +1,5 @@
 """Settings that all sources of recordings share."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from ..plugins import Field, Plugin, Section
@@ -33,10 +31,11 @@ class Selection(Section):
 class RecordingsSettings(Plugin):
     """Settings that all sources of recordings share.
 
-    ``code`` is a module, or a class, with two functions. ``read(settings, root)`` returns the assembly, the
-    stimuli, and the text by which error messages name them; instead of an assembly, a source that is
-    ``rdm_only`` returns a Dataset with ``rdm`` (measurement, pair). ``raw_files(settings, root)`` returns the
-    list of the files that ``read`` reads.
+    ``code`` is a module, or a class, with two functions of the settings and of ``root``, the folder of
+    downloaded data. ``read(settings, root)`` returns the assembly, the stimuli, and the text by which error
+    messages name them; instead of an assembly, a source that is ``rdm_only`` returns a Dataset with ``rdm``
+    (measurement, pair). ``raw_files(settings, root)`` returns the list of the files that ``read`` reads,
+    whether they exist or not.
     """
 
     plugin_kind: ClassVar[str] = "recordings"

@@ -66,8 +66,7 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
     halves_size = (counts[used] // 2).astype(np.float64)
     block = max(1, _CHUNK // (2 * len(used) * n_sites))
     total = np.zeros(n_sites)
-    done = 0
-    while done < n_splits:
+    for done in range(0, n_splits, block):
         n = min(block, n_splits - done)
         labels = np.stack(list(halvings(codes, n, generator)))
         split, presentation = np.nonzero(labels >= 0)
@@ -77,19 +76,13 @@ def reliability(assembly: xr.DataArray, n_splits: int = 100, seed: int = 0) -> x
         )
         means = (sums @ values).reshape(n, 2, len(used), n_sites) / halves_size[:, None]
         total += _pearson(means[:, 0], means[:, 1]).sum(axis=0)
-        done += n
     r = total / n_splits
     # r = -1 exactly would divide by zero; its limit says the same: no reliability whatever.
     with np.errstate(divide="ignore"):
         corrected = 2 * r / (1 + r)
     coords = {str(name): coord for name, coord in assembly.coords.items() if coord.dims == ("neuroid",)}
-    return xr.DataArray(
-        corrected,
-        dims="neuroid",
-        coords=coords,
-        name="reliability",
-        attrs={"n_splits": n_splits, "seed": seed, "correction": "Spearman-Brown"},
-    )
+    attrs = {"n_splits": n_splits, "seed": seed, "correction": "Spearman-Brown"}
+    return xr.DataArray(corrected, coords, "neuroid", name="reliability", attrs=attrs)
 
 
 def check_repeated(assembly: xr.DataArray, counts: np.ndarray) -> None:
@@ -110,15 +103,7 @@ def check_repeated(assembly: xr.DataArray, counts: np.ndarray) -> None:
 
 
 def random_ranks(codes: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Number the presentations of every stimulus from 0 on, in a random order.
-
-    Parameters
-    ----------
-    codes
-        (presentation,): number of each presentation's stimulus.
-    generator
-        Gives one random number per presentation.
-    """
+    """Number the presentations of every stimulus, (presentation,) codes, from 0 on in a random order."""
     counts = np.bincount(codes)
     order = np.lexsort((generator.random(len(codes)), codes))
     ranks = np.empty(len(codes), dtype=np.int64)
@@ -139,10 +124,8 @@ def halvings(
     ----------
     codes
         (presentation,): number of each presentation's stimulus.
-    n_splits
-        Number of halvings.
-    generator
-        Source of the random numbers.
+    n_splits, generator
+        Number of halvings, and the source of their random numbers.
     odd
         What happens to the last of an odd number of presentations: it is left out, or a coin decides which
         half gets it.
@@ -156,11 +139,9 @@ def halvings(
     for _ in range(n_splits):
         ranks = random_ranks(codes, generator)
         if odd == "coin":
-            first = (counts + generator.integers(0, 2, len(counts))) // 2
-            end = counts
+            first, end = (counts + generator.integers(0, 2, len(counts))) // 2, counts
         else:
-            first = counts // 2
-            end = 2 * first
+            first, end = counts // 2, counts // 2 * 2
         yield np.where(ranks < first[codes], 0, np.where(ranks < end[codes], 1, -1)).astype(np.int8)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from ..errors import TgsageError
 from .assembly import PRESENTATION_COORDS, SITE_COORDS, stimulus_means, units, unusable_sites
@@ -66,7 +67,7 @@ def validate(
 
 def _check_names(assembly: xr.DataArray, where: str) -> None:
     sites = assembly["neuroid_id"].values
-    twice = _first_duplicate(sites)
+    twice = first_duplicate(sites)
     if twice is not None:
         raise TgsageError(f"{where}: neuroid_id {twice} occurs more than once; every site needs a name")
     shown = assembly["stimulus_id"].values
@@ -119,7 +120,7 @@ def validate_stimuli(stimuli: xr.Dataset, *, where: str = "stimuli") -> None:
         )
     if 0 in images.shape:
         raise TgsageError(f"{where}: there are no images")
-    twice = _first_duplicate(stimuli["stimulus_id"].values)
+    twice = first_duplicate(stimuli["stimulus_id"].values)
     if twice is not None:
         raise TgsageError(f"{where}: stimulus_id {twice} occurs more than once among the stimuli")
     degrees = stimuli.attrs.get("visual_degrees")
@@ -174,7 +175,8 @@ def validate_published_rdm(published: xr.Dataset, stimuli: xr.Dataset, *, where:
     check_matching(published["stimulus_id"].values, stimuli["stimulus_id"].values, where)
 
 
-def _first_duplicate(values: np.ndarray) -> str | None:
+def first_duplicate(values: ArrayLike) -> str | None:
+    """Return the first value that occurred before, or None."""
     series = pd.Series(values)
     twice = series[series.duplicated()]
     return None if twice.empty else str(twice.iloc[0])

@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import TgsageError, unknown
 from ..runs import ledger as ledger_table
 from ..runs.search_files import SearchFiles
+from ..runs.tables import STATUSES
 from ..statistics import finite_or_none, over_ceiling, spearman, wilson
 from ..studies.similarity import ceilings, inferred_alpha, similarity_intervals
 from ..tasks import Task
@@ -126,7 +127,7 @@ def search(files: SearchFiles, n_validation: int, tree: xr.DataTree | None = Non
         "rounds": int(ledger["round"].nunique()),
         "candidates": len(ledger),
         "distinct": int(ledger["candidate"].nunique()),
-        "status": {status: int(counts.get(status, 0)) for status in ledger_table.STATUSES},
+        "status": {status: int(counts.get(status, 0)) for status in STATUSES},
         "winner": {
             name: final[name]
             for name in ("candidate", "architecture", "parameters", "flops", "premature", "finalist")

@@ -1,5 +1,3 @@
-from . import comparison as comparison
-from . import finalists as finalists
 from . import layout as layout
 from . import ledger as ledger
 from . import profiles as profiles
@@ -8,3 +6,5 @@ from . import records as records
 from . import rsa as rsa
 from . import search_files as search_files
 from . import settings as settings
+from .tables import comparison as comparison
+from .tables import finalists as finalists

@@ -21,47 +21,40 @@ def round_stage(number: int | str, rung: int | str = 0) -> str:
 
 
 @dataclass(frozen=True)
-class PackFolder:
-    """Some candidates of a stage that are trained, and scored, by one job."""
+class Folder:
+    """A folder of the run."""
 
     path: str
-
-    @property
-    def training(self) -> str:
-        """What became of each candidate: :mod:`tgsage.runs.records`."""
-        return f"{self.path}/training.json"
-
-    @property
-    def rsa(self) -> str:
-        """Their similarity with the teacher: :mod:`tgsage.runs.rsa`."""
-        return f"{self.path}/rsa.nc"
 
 
 @dataclass(frozen=True)
-class StageFolder:
+class File:
+    """A file below a folder; of the folder's object, its path."""
+
+    name: str
+
+    def __get__(self, folder: Folder, _owner: object) -> str:
+        return f"{folder.path}/{self.name}"
+
+
+class PackFolder(Folder):
+    """Some candidates of a stage that are trained, and scored, by one job."""
+
+    training = File("training.json")
+    """What became of each candidate: :mod:`tgsage.runs.records`."""
+    rsa = File("rsa.nc")
+    """Their similarity with the teacher: :mod:`tgsage.runs.rsa`."""
+
+
+class StageFolder(Folder):
     """A stage of a search: a round, a rung of a round, the finalists, or the final training."""
 
-    path: str
-
-    @property
-    def proposals(self) -> str:
-        """Its architectures: :mod:`tgsage.runs.records`."""
-        return f"{self.path}/proposals.json"
-
-    @property
-    def ledger(self) -> str:
-        """Of a round: all candidates so far, :mod:`tgsage.runs.ledger`."""
-        return f"{self.path}/ledger.csv"
-
-    @property
-    def profiles(self) -> str:
-        """Of a round: the profiles of all candidates so far, :mod:`tgsage.runs.profiles`."""
-        return f"{self.path}/profiles.nc"
-
-    @property
-    def rdms(self) -> str:
-        """Of the final training: RDMs of the winner's layers, :mod:`tgsage.runs.rdms`."""
-        return f"{self.path}/rdms.nc"
+    proposals = File("proposals.json")
+    """Its architectures: :mod:`tgsage.runs.records`."""
+    ledger = File("ledger.csv")
+    """Of a round: all candidates so far, :mod:`tgsage.runs.ledger`."""
+    profiles = File("profiles.nc")
+    """Of a round: the profiles of all candidates so far, :mod:`tgsage.runs.profiles`."""
 
     def pack(self, number: int | str) -> PackFolder:
         """Return the folder of a pack of candidates."""
@@ -74,47 +67,25 @@ class StageFolder:
 
     def rungs(self) -> list[StageFolder]:
         """Return a round's stages so far: itself, then its rungs in order."""
-        return [
-            self,
-            *(StageFolder(str(path)) for path in sorted(Path(self.path).glob("rung_*"), key=_number)),
-        ]
+        later = sorted(Path(self.path).glob("rung_*"), key=_number)
+        return [self, *(StageFolder(str(path)) for path in later)]
 
 
-@dataclass(frozen=True)
-class SearchFolder:
+class SearchFolder(Folder):
     """One search: an arm with a seed."""
 
-    path: str
-
-    @property
-    def settings(self) -> str:
-        """What the search is: :mod:`tgsage.runs.records`."""
-        return f"{self.path}/search.json"
-
-    @property
-    def ledger(self) -> str:
-        """All candidates: :mod:`tgsage.runs.ledger`."""
-        return f"{self.path}/ledger.csv"
-
-    @property
-    def finalists(self) -> str:
-        """The best candidates, trained to maturity: :mod:`tgsage.runs.finalists`."""
-        return f"{self.path}/finalists.csv"
-
-    @property
-    def final(self) -> str:
-        """The winner's test: :mod:`tgsage.runs.records`."""
-        return f"{self.path}/final.json"
-
-    @property
-    def best_architecture(self) -> str:
-        """The winner's architecture, with what it takes to build it again."""
-        return f"{self.path}/best_architecture.json"
-
-    @property
-    def rdms(self) -> str:
-        """RDMs of the winner's layers: :mod:`tgsage.runs.rdms`."""
-        return self.stage(FINAL).rdms
+    settings = File("search.json")
+    """What the search is: :mod:`tgsage.runs.settings`."""
+    ledger = File("ledger.csv")
+    """All candidates: :mod:`tgsage.runs.ledger`."""
+    finalists = File("finalists.csv")
+    """The best candidates, trained to maturity: :data:`tgsage.runs.tables.finalists`."""
+    final = File("final.json")
+    """The winner's test: :mod:`tgsage.runs.records`."""
+    best_architecture = File("best_architecture.json")
+    """The winner's architecture, with what it takes to build it again."""
+    rdms = File(f"{FINAL}/rdms.nc")
+    """RDMs of the winner's layers: :mod:`tgsage.runs.rdms`."""
 
     @property
     def winner(self) -> PackFolder:
@@ -131,49 +102,30 @@ class SearchFolder:
 
     def finished(self) -> dict[str, str]:
         """Return the files of a finished search, as ``search_files.read_files`` takes them."""
-        return {
-            "settings": self.settings,
-            "ledger": self.ledger,
-            "finalists": self.finalists,
-            "final": self.final,
-            "training": self.winner.training,
-            "rsa": self.winner.rsa,
-            "rdms": self.rdms,
-        }
+        files = {name: getattr(self, name) for name in ("settings", "ledger", "finalists", "final", "rdms")}
+        return {**files, "training": self.winner.training, "rsa": self.winner.rsa}
 
 
-@dataclass(frozen=True)
-class DatasetFolder:
+class DatasetFolder(Folder):
     """Recordings that were read."""
 
-    path: str
-
-    @property
-    def assembly(self) -> str:
-        """Responses: :mod:`tgsage.recordings`."""
-        return f"{self.path}/assembly.nc"
-
-    @property
-    def published_rdm(self) -> str:
-        """Instead of an assembly, where only RDMs are published."""
-        return f"{self.path}/published_rdm.nc"
-
-    @property
-    def stimuli(self) -> str:
-        """Images that were shown."""
-        return f"{self.path}/stimuli.h5"
+    assembly = File("assembly.nc")
+    """Responses: :mod:`tgsage.recordings`."""
+    published_rdm = File("published_rdm.nc")
+    """Instead of an assembly, where only RDMs are published."""
+    stimuli = File("stimuli.h5")
+    """Images that were shown."""
 
 
-@dataclass(frozen=True)
-class RunFolder:
+class RunFolder(Folder):
     """A run: ``results/<run>``."""
 
-    path: str
-
-    @property
-    def comparison(self) -> str:
-        """All arms beside each other: :mod:`tgsage.runs.comparison`."""
-        return f"{self.path}/studies/comparison.csv"
+    comparison = File("studies/comparison.csv")
+    """All arms beside each other: :data:`tgsage.runs.tables.comparison`."""
+    logs = File("logs")
+    """Folder of the logs of all jobs."""
+    benchmarks = File("benchmarks")
+    """Folder of what all jobs have cost."""
 
     def task(self, source: str) -> str:
         """Return the file of the task: :mod:`tgsage.tasks`."""
@@ -194,9 +146,8 @@ class RunFolder:
     def searches(self, arm: str = "*") -> list[SearchFolder]:
         """Return the searches that have begun, in the order of arms and seeds."""
         begun = [path.parent for path in Path(self.path).glob(f"search/{arm}/seed_*/search.json")]
-        return [
-            SearchFolder(str(path)) for path in sorted(begun, key=lambda path: (path.parent, _number(path)))
-        ]
+        begun.sort(key=lambda path: (path.parent, _number(path)))
+        return [SearchFolder(str(path)) for path in begun]
 
     def search_figures(self, arm: str, seed: int | str) -> str:
         """Return the folder of a search's figures."""
@@ -209,16 +160,6 @@ class RunFolder:
     def page(self, name: str) -> str:
         """Return the file of a page: ``report`` or ``comparison``."""
         return f"{self.path}/{name}.html"
-
-    @property
-    def logs(self) -> str:
-        """Folder of the logs of all jobs."""
-        return f"{self.path}/logs"
-
-    @property
-    def benchmarks(self) -> str:
-        """Folder of what all jobs have cost."""
-        return f"{self.path}/benchmarks"
 
 
 def _number(path: Path) -> int:

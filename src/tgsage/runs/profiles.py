@@ -14,8 +14,7 @@ import xarray as xr
 from ..errors import TgsageError
 from ..netcdf import read_dataset
 from ..store.atomic import replacing
-from .rdms import check_version
-from .records import PathLike
+from .records import PathLike, check_version
 
 VERSION = 1
 _VARIABLES = ("rsa", "untrained", "ceiling_lower", "ceiling_upper", "weight")
@@ -45,9 +44,10 @@ def build(places: Sequence[tuple[int, int]], rsas: Sequence[xr.Dataset]) -> xr.D
     TgsageError
         If the candidates were scored against different targets.
     """
-    names = [str(name) for name in rsas[0]["target"].values]
+    first = rsas[0]
+    names = first["target"].values.astype(str)
     for (number, slot), one in zip(places, rsas, strict=True):
-        if [str(name) for name in one["target"].values] != names:
+        if not np.array_equal(one["target"].values.astype(str), names):
             raise TgsageError(
                 f"round {number}, slot {slot}: was scored against other targets than the rest of its round; "
                 "score the round again"
@@ -61,7 +61,6 @@ def build(places: Sequence[tuple[int, int]], rsas: Sequence[xr.Dataset]) -> xr.D
         values[0, row, :, : reward.shape[2]] = reward[-1]
         if float(one["share"][0]) == 0:
             values[1, row, :, : reward.shape[2]] = reward[0]
-    first = rsas[0]
     bounds = {
         name: ("target", first[name].sel(split="reward").values.astype(np.float64))
         for name in ("ceiling_lower", "ceiling_upper")
@@ -75,7 +74,7 @@ def build(places: Sequence[tuple[int, int]], rsas: Sequence[xr.Dataset]) -> xr.D
         coords={
             "round": ("row", np.array([number for number, _ in places], dtype=np.int64)),
             "slot": ("row", np.array([slot for _, slot in places], dtype=np.int64)),
-            "target": np.array(names, dtype=str),
+            "target": names,
             "weight": ("target", first["weight"].values.astype(np.float64)),
         },
     )
@@ -104,10 +103,8 @@ def aligned(profiles: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
     TgsageError
         If a candidate of the ledger has no profile.
     """
-    where = {
-        place: row
-        for row, place in enumerate(zip(profiles["round"].values, profiles["slot"].values, strict=True))
-    }
+    profiled = zip(profiles["round"].values, profiles["slot"].values, strict=True)
+    where = {place: row for row, place in enumerate(profiled)}
     places = list(zip(table["round"], table["slot"], strict=True))
     missing = [place for place in places if place not in where]
     if missing:
@@ -133,7 +130,7 @@ def load(path: PathLike) -> xr.Dataset:
         If there is no such file, or it is of another kind or version.
     """
     profiles = read_dataset(path, absent="collect the round first")
-    check_version(path, profiles.attrs, VERSION)
+    check_version(path, profiles.attrs.get("version", 1), VERSION)
     missing = [name for name in _VARIABLES if name not in profiles.variables]
     if missing:
         raise TgsageError(f"{path}: lacks {missing[0]}, so it is no profiles.nc; delete it and run again")

@@ -14,16 +14,16 @@ import xarray as xr
 from ..errors import TgsageError
 from ..netcdf import read_tree
 from ..store.atomic import replacing
-from .records import PathLike
+from .records import PathLike, check_version
 
 VERSION = 1
 
 
-def save(groups: Mapping[str, xr.Dataset], path: PathLike) -> None:
-    """Write the RDMs of targets, whole or not at all."""
-    root = xr.Dataset(attrs={"version": VERSION})
+def save(groups: Mapping[str, xr.Dataset], path: PathLike, version: int = VERSION) -> None:
+    """Write groups of variables (the RDMs of targets), whole or not at all."""
+    root = xr.Dataset(attrs={"version": version})
     with replacing(path) as temporary:
-        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(os.fspath(temporary))
+        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(os.fspath(temporary), engine="netcdf4")
 
 
 def load(path: PathLike) -> xr.DataTree:
@@ -35,18 +35,8 @@ def load(path: PathLike) -> xr.DataTree:
         If there is no such file, or it is of another kind or version.
     """
     tree = read_tree(path)
-    check_version(path, tree.attrs, VERSION)
+    check_version(path, tree.attrs.get("version", 1), VERSION)
     for name, group in tree.children.items():
         if "rdm" not in group or "stimulus_id" not in group.variables:
             raise TgsageError(f"{path}: group {name!r} holds no RDM; delete it and run again")
     return tree
-
-
-def check_version(path: PathLike, attributes: Mapping[object, object], version: int) -> None:
-    """Raise a TgsageError unless a netCDF file's attribute ``version``, at first left out, is this one."""
-    found = attributes.get("version", 1)
-    if found != version:
-        raise TgsageError(
-            f"{path}: is of version {found} of this file, and this tgsage reads version {version}; "
-            "delete it and run again"
-        )

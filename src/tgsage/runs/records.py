@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from ..errors import TgsageError
+from ..plugins import checked, load_files
 from ..store.atomic import write_json
+from .settings import SearchSettings
 
 PathLike = str | os.PathLike[str]
 
@@ -122,6 +124,15 @@ def read_json(path: PathLike) -> dict[str, Any]:
     return content
 
 
+def check_version(path: PathLike, version: object, readable: int) -> None:
+    """Raise a TgsageError unless a file is of the version that is read."""
+    if version != readable:
+        raise TgsageError(
+            f"{path}: is of version {version} of this file, and this tgsage reads version {readable}; "
+            "delete it and run again"
+        )
+
+
 def write_record(kind: str, path: PathLike, content: Mapping[str, Any]) -> None:
     """Write a file of one of the kinds of :data:`VERSIONS`, whole or not at all."""
     write_json(path, {"version": VERSIONS[kind], **content})
@@ -136,21 +147,11 @@ def read_record(kind: str, path: PathLike, keys: Sequence[str] = ()) -> dict[str
         If there is no such file, it is of another version, or a key is missing.
     """
     content = read_json(path)
-    version = content.pop("version", 1)
-    if version != VERSIONS[kind]:
-        raise TgsageError(
-            f"{path}: is of version {version} of this file, and this tgsage reads version {VERSIONS[kind]}; "
-            "delete it and run again"
-        )
+    check_version(path, content.pop("version", 1), VERSIONS[kind])
     for key in keys:
         if key not in content:
             raise TgsageError(f"{path}: lacks {key!r}; delete it and run again")
     return content
-
-
-def write_proposals(path: PathLike, content: Proposals) -> None:
-    """Write ``proposals.json``."""
-    write_record("proposals", path, content)
 
 
 def read_proposals(path: PathLike) -> Proposals:
@@ -168,11 +169,24 @@ def read_trainings(path: PathLike) -> list[Training]:
     return cast(list[Training], read_record("training", path, ("candidates",))["candidates"])
 
 
-def write_final(path: PathLike, content: Final) -> None:
-    """Write ``final.json``."""
-    write_record("final", path, content)
-
-
 def read_final(path: PathLike) -> Final:
     """Read ``final.json``."""
     return cast(Final, read_record("final", path, ("arm", "seed", "test", "similarity", "cost")))
+
+
+def write_settings(settings: PathLike, *, search: SearchSettings) -> None:
+    """Write ``search.json``."""
+    write_record("search", settings, search.plain())
+
+
+def read_settings(path: PathLike) -> SearchSettings:
+    """Read ``search.json``.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such file, it is of another version, or it names a plugin that is not there.
+    """
+    content = read_record("search", path)
+    load_files(content.get("plugins", []))
+    return checked(str(path), SearchSettings, content)

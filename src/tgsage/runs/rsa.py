@@ -6,9 +6,8 @@ One group per candidate, in the order of the pack; its variables are those of
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,9 +15,8 @@ import xarray as xr
 
 from ..errors import TgsageError
 from ..netcdf import read_tree
-from ..store.atomic import replacing
-from .rdms import check_version
-from .records import PathLike
+from . import rdms
+from .records import PathLike, check_version
 
 if TYPE_CHECKING:
     from .settings import Scoring
@@ -45,21 +43,13 @@ class TargetScore(NamedTuple):
     layer: str | None
 
 
-@dataclass(frozen=True)
-class TeacherGuidance:
-    """Similarity with a teacher.
-
-    Attributes
-    ----------
-    targets
-        Target -> :class:`TargetScore`.
-    tg
-        Mean over targets, weighted as the teacher says (Bashivan et al. 2019: TG, equal weights); NaN without
-        targets or where one is undefined.
-    """
+class TeacherGuidance(NamedTuple):
+    """Similarity with a teacher."""
 
     targets: dict[str, TargetScore]
     tg: float
+    """Mean over targets, weighted as the teacher says (Bashivan et al. 2019: TG, equal weights); NaN without
+    targets or where one is undefined."""
 
 
 def target_scores(rsa: xr.Dataset, scoring: Scoring) -> TeacherGuidance:
@@ -82,42 +72,36 @@ def target_scores(rsa: xr.Dataset, scoring: Scoring) -> TeacherGuidance:
     """
     names = [str(name) for name in rsa["target"].values]
     layers = [str(name) for name in rsa["layer"].values]
-    if rsa.sizes["checkpoint"] == 0:
-        return TeacherGuidance({name: TargetScore(float("nan"), None) for name in names}, float("nan"))
+    scores = {name: TargetScore(math.nan, None) for name in names}
+    if rsa.sizes["checkpoint"] == 0 or not names:
+        return TeacherGuidance(scores, math.nan)
     last = rsa["rsa"].isel(checkpoint=-1)
     reward = last.sel(split="reward").transpose("target", "layer").values
     chooser = reward
-    if scoring.layer_choice == "split":
+    if scoring.chooses_elsewhere:
         chooser = last.sel(split="choose").transpose("target", "layer").values
-        without = [
-            name for name, n in zip(names, rsa["n_stimuli"].sel(split="choose").values, strict=True) if n == 0
-        ]
-        if without:
-            raise TgsageError(
-                f"scoring.layer_choice: 'split' needs stimuli that choose, and target {without[0]!r} has "
-                "none; give splits.choose of the teacher a share"
-            )
-    found: dict[str, TargetScore] = {}
+        for name, n_stimuli in zip(names, rsa["n_stimuli"].sel(split="choose").values, strict=True):
+            if n_stimuli == 0:
+                raise TgsageError(
+                    f"scoring.layer_choice: 'split' needs stimuli that choose, and target {name!r} has none; "
+                    "give splits.choose of the teacher a share"
+                )
     for name, choose, pay in zip(names, chooser, reward, strict=True):
         # A layer counts where both are finite.
         usable = np.isfinite(choose) & np.isfinite(pay)
-        if not usable.any():
-            found[name] = TargetScore(float("nan"), None)
-            continue
-        best = int(np.argmax(np.where(usable, choose, -np.inf)))
-        found[name] = TargetScore(float(pay[best]), layers[best])
-    if not found:
-        return TeacherGuidance(found, float("nan"))
+        if usable.any():
+            best = int(np.argmax(np.where(usable, choose, -np.inf)))
+            scores[name] = TargetScore(float(pay[best]), layers[best])
     weights = rsa["weight"].values if "weight" in rsa.coords else np.ones(len(names))
-    return TeacherGuidance(found, float(np.average([value.tg for value in found.values()], weights=weights)))
+    return TeacherGuidance(
+        scores, float(np.average([score.tg for score in scores.values()], weights=weights))
+    )
 
 
 def undefined_target(rsa: xr.Dataset, scoring: Scoring) -> str | None:
     """Return the name of the first target that no layer has a finite similarity with, if there is one."""
-    for name, (value, _) in target_scores(rsa, scoring).targets.items():
-        if not np.isfinite(value):
-            return name
-    return None
+    scores = target_scores(rsa, scoring).targets
+    return next((name for name, score in scores.items() if not math.isfinite(score.tg)), None)
 
 
 _OF_A_TEACHER = ("rsa", "ceiling_lower", "ceiling_upper", "n_stimuli", "weight")
@@ -157,9 +141,7 @@ def save(candidates: Sequence[xr.Dataset], path: PathLike) -> None:
     for candidate in candidates:
         _check(candidate, "rsa")
     groups = {f"candidate_{position}": candidate for position, candidate in enumerate(candidates)}
-    root = xr.Dataset(attrs={"version": VERSION})
-    with replacing(path) as temporary:
-        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(os.fspath(temporary), engine="netcdf4")
+    rdms.save(groups, path, VERSION)
 
 
 def load(path: PathLike) -> list[xr.Dataset]:
@@ -171,7 +153,7 @@ def load(path: PathLike) -> list[xr.Dataset]:
         If there is no such file, or it is of another kind or version.
     """
     tree = read_tree(path, absent="score the candidate first", damaged="delete it and score again")
-    check_version(path, tree.attrs, VERSION)
+    check_version(path, tree.attrs.get("version", 1), VERSION)
     candidates = []
     for position in range(len(tree.children)):
         candidate = tree[f"candidate_{position}"].to_dataset()

@@ -10,13 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import TgsageError
-from . import finalists as finalists_table
 from . import ledger as ledger_table
 from . import rdms as rdms_file
 from . import rsa as rsa_file
 from .layout import SearchFolder
-from .records import Final, PathLike, Training, read_final, read_trainings
-from .settings import SearchSettings, read_settings
+from .records import Final, PathLike, Training, read_final, read_settings, read_trainings
+from .settings import SearchSettings
+from .tables import finalists as finalists_table
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,18 @@ A stage gets only the group that it reads, so that a change runs again what depe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ..guidance.settings import GuidanceSettings
-from ..plugins import Choice, Field, Section, checked, load_files
+from ..plugins import Choice, Field, Section
 from ..samplers.settings import SamplerSettings
 from ..spaces.settings import SpaceSettings
 from ..training.settings import Recipe
-from .records import PathLike, read_record, write_record
 
 __all__ = [
     "GuidanceSettings", "Maturing", "Measuring", "Proposing", "Recipe", "SamplerSettings", "Scoring",
-    "SearchIdentity", "SearchSettings", "SpaceSettings", "read_settings", "write_settings",
+    "SearchIdentity", "SearchSettings", "SpaceSettings",
 ]  # fmt: skip
-
 
 CompareMethod = Literal["pearson", "spearman", "kendall", "rho_a", "cosine", "whitened"]
 
@@ -37,6 +35,11 @@ class Scoring(Section):
     def chooses_elsewhere(self) -> bool:
         """Whether layers are chosen on other stimuli than those that reward."""
         return self.layer_choice == "split"
+
+    @property
+    def elsewhere_in_words(self) -> str:
+        """The setting that has layers chosen elsewhere, for messages; empty where it does not."""
+        return "scoring.layer_choice is 'split'" if self.chooses_elsewhere else ""
 
     def attributes(self) -> dict[str, str]:
         """Return what a scored file says of the method."""
@@ -111,21 +114,3 @@ class SearchSettings(SearchIdentity):
     def measured_with(self) -> str | None:
         """Name of the teacher whose targets are in the ledger: the one that guides, or the one observed."""
         return self.teacher or self.observe
-
-
-def write_settings(settings: PathLike, *, search: SearchSettings) -> None:
-    """Write ``search.json``."""
-    write_record("search", settings, search.plain())
-
-
-def read_settings(path: PathLike) -> SearchSettings:
-    """Read ``search.json``.
-
-    Raises
-    ------
-    TgsageError
-        If there is no such file, it is of another version, or it names a plugin that is not there.
-    """
-    content: dict[str, Any] = read_record("search", path)
-    load_files(content.get("plugins", []))
-    return checked(str(path), SearchSettings, content)

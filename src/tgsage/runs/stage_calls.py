@@ -35,15 +35,22 @@ def call_stage(call: str, values: Mapping[str, Any]) -> set[str]:
     TypeError
         If a value that the function needs is not there.
     """
-    function = stage_function(call)
-    parameters = inspect.signature(function).parameters
-    taken = {name: values[name] for name in parameters if name in values}
-    function(**{name: _typed(name, value, str(parameters[name].annotation)) for name, value in taken.items()})
-    return set(taken)
+    arguments = typed_values(call, values)
+    _function(call)(**arguments)
+    return set(arguments)
 
 
-def stage_function(call: str) -> Callable[..., Any]:
-    """Return the function that ``"module:function"`` names."""
+def typed_values(call: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that :func:`call_stage` calls a function with."""
+    parameters = inspect.signature(_function(call)).parameters.items()
+    return {
+        name: _typed(name, values[name], str(parameter.annotation))
+        for name, parameter in parameters
+        if name in values
+    }
+
+
+def _function(call: str) -> Callable[..., Any]:
     module, _, name = call.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function

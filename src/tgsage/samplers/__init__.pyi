@@ -1,4 +1,4 @@
 from .base import Sampler as Sampler
 from .base import SearchState as SearchState
 from .base import Trial as Trial
-from .registry import get as get
+from .base import get as get

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from .. import plugins
 from ..errors import TgsageError
 from ..store import seed_from
 from .cost import admitted
@@ -51,32 +52,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchState:
-    """What a sampler may use when it proposes.
-
-    Attributes
-    ----------
-    space : Space
-    trials : tuple of Trial
-        The ledger, sorted by round and slot.
-    pending : tuple of Architecture
-        Proposed but not in the ledger yet; canonical, in the order of their texts.
-    n : int
-        Number of proposals.
-    seed : int
-        Seed of the search.
-    round : int
-        The round that is proposed.
-    rng : numpy.random.Generator
-        The random stream of this seed and round.
-    """
+    """What a sampler may use when it proposes."""
 
     space: Space
     trials: tuple[Trial, ...]
+    """The ledger, sorted by round and slot."""
     pending: tuple[Architecture, ...]
+    """Proposed but not in the ledger yet; canonical, in the order of their texts."""
     n: int
+    """Number of proposals."""
     seed: int
+    """Seed of the search."""
     round: int
+    """The round that is proposed."""
     rng: np.random.Generator
+    """The random stream of this seed and round."""
 
     def seed_for(self, purpose: str) -> int:
         """Return a seed below 2 ** 32 for this purpose, search seed and round."""
@@ -86,19 +76,7 @@ class SearchState:
 class Sampler(ABC):
     """Proposes architectures as a pure function of space, ledger, seed and round.
 
-    A subclass defines one method, :meth:`begin`.
-
-    Parameters
-    ----------
-    settings
-        Settings of the sampler.
-
-    Attributes
-    ----------
-    name : str
-        Name of the sampler, as in the configuration.
-    settings : SamplerSettings
-        The settings that the sampler was made from.
+    A subclass is made from ``settings``, bears their ``name``, and defines one method, :meth:`begin`.
     """
 
     repeats = False
@@ -166,66 +144,56 @@ class Sampler(ABC):
         state = SearchState(
             space, trials, waiting, n, seed, round, np.random.default_rng(seed_from("propose", seed, round))
         )
-        seen = {trial.key for trial in trials} | {space.key(arch) for arch in waiting}
-        # A sampler that repeats itself must not propose failed candidates again, either.
-        if self.repeats:
+        if self.repeats:  # but never what failed
             seen = {trial.key for trial in trials if trial.status != "ok"}
-        ask = self.begin(state) if n else None
-        fallback = _Fallback(self, state)
+        else:
+            seen = {trial.key for trial in trials} | {space.key(arch) for arch in waiting}
+        if n == 0:
+            return []
+        ask = self.begin(state)
+        unseen_rng = np.random.default_rng(seed_from("unseen", seed, round))
         proposals: list[Architecture] = []
         for _ in range(n):
-            assert ask is not None
             for _ in range(ASKS):
                 proposal = space.canonical(ask())
                 if space.key(proposal) not in seen and admitted(space, proposal, self.settings):
                     break
             else:
-                proposal = fallback(seen)
+                proposal = _unseen(space, self, seen, unseen_rng)
             if not self.repeats:
                 seen.add(space.key(proposal))
             proposals.append(proposal)
         return proposals
 
 
-class _Fallback:
-    """Unseen architectures within the constraints: random draws, then the rest of a small space."""
+def _unseen(space: Space, sampler: Sampler, seen: set[str], rng: np.random.Generator) -> Architecture:
+    """Return an unseen architecture within the constraints: drawn, or of what is left of a small space."""
 
-    def __init__(self, sampler: Sampler, state: SearchState):
-        self.sampler = sampler
-        self.space = state.space
-        self.rng = np.random.default_rng(seed_from("unseen", state.seed, state.round))
+    def fits(arch: Architecture) -> bool:
+        return space.key(arch) not in seen and admitted(space, arch, sampler.settings)
 
-    def __call__(self, seen: set[str]) -> Architecture:
-        def fits(arch: Architecture) -> bool:
-            return self.space.key(arch) not in seen and admitted(self.space, arch, self.sampler.settings)
-
-        for _ in range(DRAWS):
-            arch = self.space.canonical(self.space.sample(self.rng))
-            if fits(arch):
-                return arch
-        if self.space.size <= ENUMERABLE:
-            left: list[Architecture] = sorted({self.space.canonical(arch) for arch in self.space.all()})
-            left = [arch for arch in left if self.space.key(arch) not in seen]
-            for index in self.rng.permutation(len(left)):
-                arch = left[int(index)]
-                if fits(arch):
-                    return arch
-            tried = f"all {self.space.size} of the space"
-        else:
-            tried = f"{DRAWS} random draws"
-        raise TgsageError(
-            f"sampler {self.sampler.name}: no unseen architecture of space {self.space.name} within the "
-            f"constraints among {tried}; ask for fewer candidates or relax max_parameters and max_flops"
-        )
+    for _ in range(DRAWS):
+        arch = space.canonical(space.sample(rng))
+        if fits(arch):
+            return arch
+    tried = f"{DRAWS} random draws"
+    if space.size <= ENUMERABLE:
+        left: list[Architecture] = sorted({space.canonical(arch) for arch in space.all()})
+        left = [arch for arch in left if space.key(arch) not in seen]
+        for index in rng.permutation(len(left)):
+            if fits(left[int(index)]):
+                return left[int(index)]
+        tried = f"all {space.size} of the space"
+    raise TgsageError(
+        f"sampler {sampler.name}: no unseen architecture of space {space.name} within the "
+        f"constraints among {tried}; ask for fewer candidates or relax max_parameters and max_flops"
+    )
 
 
 def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
     """Return the rows of a ledger, sorted by round and slot.
 
-    Raises
-    ------
-    TgsageError
-        If a column is missing or an architecture belongs to another space.
+    A TgsageError if a column is missing or an architecture belongs to another space.
     """
     if ledger is None or len(ledger) == 0:
         return ()
@@ -240,3 +208,23 @@ def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
         learned = score if status == "ok" else math.nan
         trials.append(Trial(int(round_), int(slot), space.key(arch), arch, str(status), learned, *size))
     return tuple(sorted(trials, key=lambda trial: (trial.round, trial.slot)))
+
+
+def get(settings: SamplerSettings | Mapping[str, Any] | str, **options: Any) -> Sampler:
+    """Return a sampler.
+
+    Parameters
+    ----------
+    settings
+        The settings of a sampler, the same as a mapping, or a sampler's name.
+    **options
+        Settings that differ from the default, or from ``settings``.
+
+    Raises
+    ------
+    TgsageError
+        If there is no such sampler, or a setting is unknown or out of range.
+    """
+    section: SamplerSettings = plugins.settings("sampler", settings, **options)
+    sampler: Sampler = section.load()(section)
+    return sampler

@@ -19,13 +19,8 @@ def admitted(space: Space, arch: Architecture, settings: SamplerSettings) -> boo
     """Return whether an architecture satisfies the constraints on parameters and FLOPs."""
     if settings.max_parameters is None and settings.max_flops is None:
         return True
-    counts = cost(
-        space,
-        space.canonical(arch),
-        settings.constraint_resolution,
-        settings.constraint_classes,
-        settings.max_flops is not None,
-    )
+    size = settings.constraint_resolution, settings.constraint_classes
+    counts = cost(space, space.canonical(arch), *size, settings.max_flops is not None)
     if counts is None:
         return False
     parameters, flops = counts
@@ -40,22 +35,9 @@ def cost(
 ) -> tuple[int, int] | None:
     """Count the trainable parameters, and the FLOPs of the forward pass of one image (2 x multiply-adds).
 
-    The network is built on torch's meta device, which uses no memory, arithmetic or random numbers.
-
-    Parameters
-    ----------
-    resolution
-        Side of the image in pixels.
-    n_classes
-        Number of outputs.
-    with_flops
-        Whether to count FLOPs, which takes longer.
-
-    Returns
-    -------
-    tuple of (int, int), or None
-        Parameters and FLOPs (0 unless ``with_flops``); None if images of this size are too small for the
-        network.
+    Returns both, the FLOPs 0 unless ``with_flops``, since counting them takes longer; None if images of
+    ``resolution`` pixels a side are too small for the network. The network is built on torch's meta device,
+    which uses no memory, arithmetic or random numbers.
     """
     import torch
     from torch import nn
@@ -82,14 +64,10 @@ def cost(
                 part.register_forward_hook(count)
             elif isinstance(part, nn.BatchNorm2d):
                 # Batch norm changes no shape and counts no FLOPs, but is slow on the meta device.
-                setattr(part, "forward", _same)  # noqa: B010
+                setattr(part, "forward", lambda x: x)  # noqa: B010
         try:
             with torch.no_grad():
                 module(torch.empty(1, 3, resolution, resolution))
         except TgsageError:
             return None
     return parameters, flops
-
-
-def _same(x: Any) -> Any:
-    return x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,21 +50,7 @@ def trial(
     values: list[float] | None = None,
     **attributes: Any,
 ) -> optuna.trial.FrozenTrial:
-    """Return a trial of an architecture.
-
-    Parameters
-    ----------
-    space, arch
-        The architecture and its space.
-    state
-        Name of an Optuna trial state.
-    options
-        :func:`distributions` of the space.
-    values
-        Objective values, for a complete trial.
-    **attributes
-        ``system_attrs`` of the trial.
-    """
+    """Return a trial of an architecture; ``options`` are the space's :func:`distributions`."""
     import optuna
 
     return optuna.trial.create_trial(
@@ -76,10 +62,15 @@ def trial(
     )
 
 
-def ask(study: optuna.Study, space: Space) -> Architecture:
-    """Ask a study for one architecture."""
-    asked = study.ask()
-    choices: dict[str, Any] = {
-        name: asked.suggest_categorical(name, options) for name, options in space.choices.items()
-    }
-    return space.decode(choices)
+def asking(study: optuna.Study, space: Space) -> Callable[[], Architecture]:
+    """Return a function that asks a study for one architecture after the other."""
+
+    def ask() -> Architecture:
+        with quiet():
+            trial = study.ask()
+            choices: dict[str, Any] = {
+                name: trial.suggest_categorical(name, options) for name, options in space.choices.items()
+            }
+        return space.decode(choices)
+
+    return ask

@@ -1,7 +1,5 @@
 """What the settings of all samplers have in common."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from ..plugins import Choice, Field, Plugin

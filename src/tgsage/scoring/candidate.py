@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ..training.cache import Stored, stored_candidate
 from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
 from ..training.probes import Evaluation, evaluate, probe_names
-from ..training.settings import Recipe
+from ..training.settings import Recipe  # a declaration, which is in no key: it reads a recipe from JSON
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 
 OBSERVED = "observed/"
 """What precedes the names of an observed teacher's targets while they are compared."""
-
-
-class _Options(TypedDict):
-    """How images are shown to a network."""
-
-    mean: np.ndarray
-    std: np.ndarray
-    device: torch.device
-    batch_size: int
 
 
 def score_candidate(
@@ -51,21 +42,19 @@ def score_candidate(
 ) -> xr.Dataset:
     """Score a candidate at every checkpoint, on the task's validation part and against a teacher.
 
-    Weights come from the store; if they are lost or corrupt, they are trained again. Numbers are computed in
-    float32 with the threads of the candidate's recipe.
+    Weights that the store has lost are trained again. Numbers are computed in float32 with the threads of the
+    candidate's recipe.
 
     Parameters
     ----------
     training
         Content of ``training.json``.
-    task
-        What it was trained on.
+    task, store, space, device
+        As in :func:`tgsage.training.ensure_trained`.
     teacher
         Targets, with images at the task's resolution; None measures accuracy only.
     settings
         Method of comparison, layer choice (decides what is invalid), batch size.
-    store, space, device
-        As in :func:`tgsage.training.ensure_trained`.
     observed
         A second teacher that is measured and steers nothing, e.g. the real one beside its shuffled control.
         Targets with the same images share the forward passes and the layers' RDMs.
@@ -90,7 +79,6 @@ def score_candidate(
     TgsageError
         If the teacher's images do not fit the task, or the weights are lost and would come out different.
     """
-    recipe = Recipe.model_validate(training["recipe"])
     trees = [tree for tree in (teacher, observed) if tree is not None]
     attributes: dict[str, str | int] = {
         "status": str(training["status"]),
@@ -102,7 +90,7 @@ def score_candidate(
         "teacher_digest": "" if teacher is None else str(teacher.attrs.get("digest", "")),
         "simulated": int(bool(task.simulated) or any(tree.attrs.get("simulated", 0) for tree in trees)),
         "n_probes": len(training["probes"]),
-        "validation_seen": int(recipe.images == "train+validation"),
+        "validation_seen": int(training["recipe"]["images"] == "train+validation"),
     }
     if observed is not None:
         attributes["observed_teacher"] = str(observed.attrs.get("teacher", ""))
@@ -111,19 +99,19 @@ def score_candidate(
     second = None if observed is None else _groups(observed, task)
     if training["status"] != "ok":
         return _dataset(groups, [], [], {}, [], attributes, second)
-    stored, module = _module(training, recipe, task, store, space, device)
+    stored, module = _module(training, task, store, space, device)
     layers = probe_names(module)
     prepared = {} if teacher is None else prepare(teacher, None, SPLITS)
     if observed is not None:
         # No target's name holds a slash.
         prepared |= {f"{OBSERVED}{name}": target for name, target in prepare(observed, None, SPLITS).items()}
-    place = resolve_device(device)
+    options: dict[str, Any] = {"mean": task.mean, "std": task.std, "device": resolve_device(device)}
+    options["batch_size"] = settings.batch_size
     similarity: list[dict[tuple[str, str], np.ndarray]] = []
     evaluations = []
-    with threads(recipe.threads):
+    with threads(training["recipe"]["threads"]):
         for checkpoint in range(stored.n_checkpoints):
             module.load_state_dict(stored.load(checkpoint))
-            options = _Options(mean=task.mean, std=task.std, device=place, batch_size=settings.batch_size)
             evaluations.append(evaluate(module, task.validation.images, task.validation.labels, **options))
             similarity.append(similarities(module, prepared, layers, method=settings.compare, **options))
     rsa = {
@@ -172,22 +160,17 @@ def trained_module(
             f"candidate {training['candidate']} is {training['status']} ({training['reason']}) and has no "
             "weights"
         )
-    recipe = Recipe.model_validate(training["recipe"])
-    stored, module = _module(training, recipe, task, store, space, device)
+    stored, module = _module(training, task, store, space, device)
     module.load_state_dict(stored.load(checkpoint))
     set_normalisation(module, task)
     return module.to(resolve_device(device))
 
 
 def _module(
-    training: Mapping[str, Any],
-    recipe: Recipe,
-    task: Task,
-    store: Store,
-    space: Space,
-    device: str | torch.device,
+    training: Mapping[str, Any], task: Task, store: Store, space: Space, device: str | torch.device
 ) -> tuple[Stored, torch.nn.Module]:
     """The candidate's entry, and its network without the entry's weights yet."""
+    recipe = Recipe.model_validate(training["recipe"])
     arch = space.parse(training["architecture"])
     stored = stored_candidate(store, training["store_key"], space, arch, recipe, task, device)
     # The parameters will be overwritten; their draws must not move anybody else's stream.
@@ -224,24 +207,12 @@ def _dataset(
 ) -> xr.Dataset:
     dataset = xr.Dataset(
         {
-            "accuracy": (
-                "checkpoint",
-                np.array([one.accuracy for one in evaluations], dtype=np.float64),
-            ),
-            "loss": (
-                "checkpoint",
-                np.array([one.loss for one in evaluations], dtype=np.float64),
-            ),
+            "accuracy": ("checkpoint", np.array([one.accuracy for one in evaluations], dtype=np.float64)),
+            "loss": ("checkpoint", np.array([one.loss for one in evaluations], dtype=np.float64)),
         },
         coords={
-            "share": (
-                "checkpoint",
-                np.array([one["share"] for one in checkpoints], dtype=np.float64),
-            ),
-            "examples": (
-                "checkpoint",
-                np.array([one["examples"] for one in checkpoints], dtype=np.int64),
-            ),
+            "share": ("checkpoint", np.array([one["share"] for one in checkpoints], dtype=np.float64)),
+            "examples": ("checkpoint", np.array([one["examples"] for one in checkpoints], dtype=np.int64)),
             "split": list(SPLITS),
             "layer": np.array(layers, dtype=str),
         },
@@ -249,12 +220,7 @@ def _dataset(
     )
     dataset.update(_measured(groups, layers, len(checkpoints), rsa))
     if observed is not None:
-        observed_rsa = {
-            (split, name.removeprefix(OBSERVED)): values
-            for (split, name), values in rsa.items()
-            if name.startswith(OBSERVED)
-        }
-        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), observed_rsa)))
+        dataset.update(as_observed(_measured(observed, layers, len(checkpoints), rsa, OBSERVED)))
     return dataset
 
 
@@ -263,12 +229,12 @@ def _measured(
     layers: list[str],
     n_checkpoints: int,
     rsa: Mapping[tuple[str, str], np.ndarray],
+    prefix: str = "",
 ) -> xr.Dataset:
-    """Return similarities, ceilings and numbers of stimuli of the targets of one teacher."""
-    names = list(groups)
-    values = np.full((n_checkpoints, len(SPLITS), len(names), len(layers)), np.nan)
-    bounds = np.full((2, len(SPLITS), len(names)), np.nan)
-    n_stimuli = np.zeros((len(SPLITS), len(names)), dtype=np.int64)
+    """Similarities, ceilings and numbers of stimuli of one teacher's targets, in ``rsa`` under a prefix."""
+    values = np.full((n_checkpoints, len(SPLITS), len(groups), len(layers)), np.nan)
+    bounds = np.full((2, len(SPLITS), len(groups)), np.nan)
+    n_stimuli = np.zeros((len(SPLITS), len(groups)), dtype=np.int64)
     for column, (name, group) in enumerate(groups.items()):
         assigned = group["split"].values.astype(str)
         parts = [str(part) for part in group["part"].values] if "part" in group else []
@@ -277,8 +243,8 @@ def _measured(
             if split in parts:
                 for bound, variable in enumerate(("ceiling_lower", "ceiling_upper")):
                     bounds[bound, row, column] = group[variable].values[parts.index(split)]
-            if (split, name) in rsa:
-                values[:, row, column] = rsa[split, name]
+            if (split, prefix + name) in rsa:
+                values[:, row, column] = rsa[split, prefix + name]
     return xr.Dataset(
         {
             "rsa": (("checkpoint", "split", "target", "layer"), values),
@@ -287,7 +253,7 @@ def _measured(
             "n_stimuli": (("split", "target"), n_stimuli),
         },
         coords={
-            "target": np.array(names, dtype=str),
+            "target": np.array(list(groups), dtype=str),
             "weight": ("target", np.array([float(g.attrs.get("weight", 1.0)) for g in groups.values()])),
         },
     )

@@ -95,13 +95,11 @@ def score(  # noqa: PLR0913
         If the teacher holds no images and none are given, a stimulus is missing, a layer does not exist, or
         the split or method is unknown.
     """
+    layers = getattr(module, "probe_names", None) if layers is None else layers
     if layers is None:
-        layers = getattr(module, "probe_names", None)
-        if layers is None:
-            raise TgsageError(
-                f"{type(module).__name__} has no probe_names; say layers=[...], names of "
-                "module.named_modules()"
-            )
+        raise TgsageError(
+            f"{type(module).__name__} has no probe_names; say layers=[...], names of module.named_modules()"
+        )
     if split is not None and split not in SPLITS:
         raise unknown("split", split, SPLITS)
     kept_mean, kept_std = getattr(module, "normalisation", ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
@@ -140,19 +138,9 @@ def score(  # noqa: PLR0913
 def prepare(
     teacher: xr.DataTree, stimuli: xr.Dataset | None, splits: Sequence[str | None]
 ) -> dict[str, Prepared]:
-    """Take from a teacher what comparing needs, once for all checkpoints.
+    """Take from a teacher what comparing needs, by target, once for all checkpoints.
 
-    Parameters
-    ----------
-    teacher, stimuli
-        As for :func:`score`.
-    splits
-        Parts of the stimuli; None is all stimuli, under the name ``"all"``.
-
-    Returns
-    -------
-    dict
-        Target -> :class:`Prepared`, in the teacher's order. A part without stimuli is left out.
+    The split None is all stimuli, under the name ``"all"``. A part without stimuli is left out.
     """
     category_form = teacher.attrs.get("rdm", "image") == "category"
     prepared: dict[str, Prepared] = {}
@@ -169,13 +157,11 @@ def prepare(
                 parts[split or "all"] = _category_part(group, split, members, where)
             else:
                 condensed = np.asarray(group["rdm"].values, dtype=np.float64)
-                parts[split or "all"] = _Part(
-                    members, condensed if split is None else subset(condensed, members), None
-                )
+                condensed = condensed if split is None else subset(condensed, members)
+                parts[split or "all"] = _Part(members, condensed, None)
         metric = str(group.attrs.get("metric", teacher.attrs.get("metric", "correlation")))
-        prepared[str(name)] = Prepared(
-            _images_of(group, stimuli, where), CANDIDATE_METRIC.get(metric, metric), parts
-        )
+        images = _images_of(group, stimuli, where)
+        prepared[str(name)] = Prepared(images, CANDIDATE_METRIC.get(metric, metric), parts)
     return prepared
 
 
@@ -224,15 +210,10 @@ def similarities(
     device: str | torch.device | None,
     batch_size: int,
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Compare layers with prepared targets.
+    """Compare layers with prepared targets: (part, target) -> (layers,) float64.
 
     Targets with the same images share the forward pass and the layers' RDMs. Layers are taken in groups that
     fit into :data:`MEMORY`, at least one at a time; a group is one pass over the images.
-
-    Returns
-    -------
-    dict
-        (part, target) -> (layers,) float64.
     """
     if device is not None:
         module.to(resolve_device(device))
@@ -258,9 +239,9 @@ def similarities(
             for keys, rdms in zip(same.values(), collected, strict=True):
                 teachers = np.stack([prepared[name].parts[part].rdm for part, name in keys])
                 values = np.asarray(torch.as_tensor(compare(rdms, teachers, method)).cpu())
-                for row, layer in enumerate(group):
-                    for column, (part, name) in enumerate(keys):
-                        scores[part, name][layers.index(layer)] = values[row, column]
+                rows = [layers.index(layer) for layer in group]
+                for key, column in zip(keys, values.T, strict=True):
+                    scores[key][rows] = column
     return scores
 
 
@@ -282,11 +263,9 @@ def _layer_rdms(
                 chosen = values[torch.from_numpy(content.members).to(values.device)]
                 layer_rdms.append(rdm(category_means(chosen, content.labels), metric))
                 continue
-            if whole is None:
-                whole = rdm(values, metric)
-            layer_rdms.append(
-                whole if len(content.members) == len(values) else subset(whole, content.members)
-            )
+            whole = rdm(values, metric) if whole is None else whole
+            everything = len(content.members) == len(values)
+            layer_rdms.append(whole if everything else subset(whole, content.members))
     return [torch.stack(layer_rdms) for layer_rdms in rows]
 
 

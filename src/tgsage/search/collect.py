@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 Measured = tuple[Training, xr.Dataset]
 """What became of a candidate, and its similarity with the teacher."""
 
-_OF_A_TRAINING = {
-    name: name
-    for name in (
-        "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "examples",
-        "training_loss_sum", "seconds",
-    )
-} | {"probes": "n_probes"}  # fmt: skip
+_OF_A_TRAINING = (
+    "round", "slot", "candidate", "status", "architecture", "parameters", "flops", "examples",
+    "training_loss_sum", "seconds",
+)  # fmt: skip
 
 
 def measurement(training: Training, rsa: xr.Dataset, scoring: Scoring) -> dict[str, Any]:
@@ -37,11 +34,11 @@ def measurement(training: Training, rsa: xr.Dataset, scoring: Scoring) -> dict[s
 
     The status becomes ``invalid`` where a target has no finite layer.
     """
-    record: Mapping[str, Any] = training
-    row = {column: record[name] for column, name in _OF_A_TRAINING.items()}
+    row: dict[str, Any] = {name: value for name, value in training.items() if name in _OF_A_TRAINING}
+    row["probes"] = training["n_probes"]
     facts = training.get("processor")
     row["processor"] = None if facts is None else processor_words(facts)
-    if record["status"] == "ok":
+    if training["status"] == "ok":
         row["status"] = rsa.attrs["status"]
         row["accuracy"] = float(rsa["accuracy"][-1])
         row["loss"] = float(rsa["loss"][-1])
@@ -56,12 +53,9 @@ def _similarity(rsa: xr.Dataset, scoring: Scoring) -> dict[str, Any]:
     """The ledger's columns of one teacher."""
     if not rsa.sizes.get("target", 0):
         return {}
-    similarity = rsa_file.target_scores(rsa, scoring)
-    row: dict[str, Any] = {"tg": similarity.tg}
-    for target, (value, layer) in similarity.targets.items():
-        row[f"tg_{target}"] = value
-        row[f"layer_{target}"] = layer
-    return row
+    scores, tg = rsa_file.target_scores(rsa, scoring)
+    values = {f"tg_{target}": score.tg for target, score in scores.items()}
+    return {"tg": tg, **values, **{f"layer_{target}": score.layer for target, score in scores.items()}}
 
 
 def read_measured(trainings: Iterable[PathLike], rsas: Iterable[PathLike]) -> Iterator[Measured]:
@@ -92,12 +86,8 @@ def scores_of(
     """Score a ledger; what a person should know about the scores goes to stderr, with the file's name."""
     scores: pd.Series[float] = guidances.get(settings)(table, profiles)
     if "note" in scores.attrs:
-        _note(out, scores.attrs["note"])
+        print(f"{out}: {scores.attrs['note']}", file=sys.stderr, flush=True)
     return scores
-
-
-def _note(out: PathLike, text: str) -> None:
-    print(f"{out}: {text}", file=sys.stderr, flush=True)
 
 
 def collect_round(
@@ -139,7 +129,8 @@ def collect_round(
     table["score"] = scores_of(guidance, table, measured_profiles, ledger)
     processors = ledger_table.processors(table)
     if len(processors) > 1:
-        _note(ledger, f"candidates were trained on processors of several kinds: {'; '.join(processors)}")
+        kinds = "; ".join(processors)
+        print(f"{ledger}: candidates were trained on processors of several kinds: {kinds}", file=sys.stderr)
     profile_files.save(measured_profiles, profiles)
     ledger_table.write(table, ledger)
 
@@ -161,10 +152,8 @@ def collect_finalists(
         ``finalists.csv`` to write.
     ledger
         The search's ledger.
-    proposals, trainings, rsas
-        Those of the stage of the finalists.
-    measuring
-        As in :func:`collect_round`.
+    proposals, trainings, rsas, measuring
+        As in :func:`collect_round`, of the stage of the finalists.
     """
     premature = ledger_table.read(ledger).drop_duplicates("candidate").set_index("candidate")
     columns = finalists_table.columns(measuring.targets, measuring.observed)
@@ -173,12 +162,13 @@ def collect_finalists(
     for rank, (proposal, (training, rsa)) in enumerate(candidates, start=1):
         mature = measurement(training, rsa, measuring.scoring)
         early = premature.loc[proposal["searched"]]
-        row = {name: mature[name] for name in columns if name in mature} | {
+        row = {name: mature[name] for name in columns if name in mature}
+        row |= {
             "rank": rank,
             "candidate": proposal["searched"],
             "round": early["round"],
             "slot": early["slot"],
-            **{f"premature_{name}": early[name] for name in ("accuracy", "tg", "score")},
         }
+        row |= {f"premature_{name}": early[name] for name in ("accuracy", "tg", "score")}
         rows.append(row)
     finalists_table.write(finalists_table.build(rows, measuring.targets, measuring.observed), finalists)

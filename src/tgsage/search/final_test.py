@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 import xarray as xr
 
@@ -15,16 +17,10 @@ from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
 from ..runs import rdms as rdms_file
 from ..runs import rsa as rsa_file
-from ..runs.records import (
-    PathLike,
-    Similarity,
-    read_proposals,
-    read_trainings,
-    write_final,
-    write_record,
-)  # fmt: skip
+from ..runs.records import PathLike, Similarity, read_proposals, read_trainings, write_record
 from ..runs.tables import STATUSES
 from ..store import Store
+from ..threads import threads
 
 if TYPE_CHECKING:
     from ..runs.settings import Scoring, SpaceSettings
@@ -60,16 +56,8 @@ def test_winner(  # noqa: PLR0913 - three files of eight
         The search's.
     proposals, training_file, rsa
         Those of the final stage.
-    task
-        The task's file.
-    space
-        The space of the final stage.
-    scoring
-        How the winner is compared with its teachers.
-    store, device
-        Where the winner's weights are, and where it runs; lost weights are trained again.
-    teacher_file, observed_file
-        The teacher that the winner is compared with, and one that was only observed; None without one.
+    task, space, scoring, store, device, teacher_file, observed_file
+        As in :func:`tgsage.search.score_pack`; the space is that of the final stage.
 
     Raises
     ------
@@ -78,21 +66,16 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     """
     (record,) = read_trainings(training_file)
     if record["status"] != "ok":
-        raise TgsageError(
-            f"{training_file}: the final training is {record['status']} ({record['reason']}); change "
-            "search.final.recipe"
-        )
+        outcome = f"the final training is {record['status']} ({record['reason']})"
+        raise TgsageError(f"{training_file}: {outcome}; change search.final.recipe")
     winner_proposals = read_proposals(proposals)
     (rsa_of_winner,) = rsa_file.load(rsa)
     loaded_task = tasks.load(task)
-    threads = record["recipe"]["threads"]
-    place: dict[str, Any] = {
-        "mean": loaded_task.mean,
-        "std": loaded_task.std,
-        "device": training.resolve_device(device),
-    }
+    n_threads = record["recipe"]["threads"]
+    normalisation = {"mean": loaded_task.mean, "std": loaded_task.std}
+    place: dict[str, Any] = {**normalisation, "device": training.resolve_device(device)}
     module = scores.trained_module(record, loaded_task, Store(store), spaces.get(space), device)
-    with training.devices.threads(threads):
+    with threads(n_threads):
         tested = training.evaluate(module, loaded_task.test.images, loaded_task.test.labels, **place)
 
     guide, observed = (
@@ -103,12 +86,10 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     if observed is not None:
         observed_rsa = rsa_file.observed_part(rsa_of_winner)
         if observed_rsa is None:
-            raise TgsageError(
-                f"{rsa}: was not scored against the observed teacher {observed.attrs['teacher']!r}; score it "
-                "again"
-            )
+            name = observed.attrs["teacher"]
+            raise TgsageError(f"{rsa}: was not scored against the observed teacher {name!r}; score it again")
         observed_similarity = _similarity(observed_rsa, observed, scoring)
-    with training.devices.threads(threads):
+    with threads(n_threads):
         _write_rdms(rdms, module, guide, similarity, place)
 
     table = ledger_table.read(ledger)
@@ -116,12 +97,11 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     searched = winner_proposals["proposals"][0]["searched"]
     winner = mature[mature["candidate"] == searched].iloc[0]
     counts = table["status"].value_counts()
-    write_final(
+    write_record(
+        "final",
         final,
         {
-            "run": winner_proposals["run"],
-            "arm": winner_proposals["arm"],
-            "seed": winner_proposals["seed"],
+            **{name: winner_proposals[name] for name in ("run", "arm", "seed")},
             "simulated": bool(loaded_task.simulated)
             or any(bool(tree.attrs["simulated"]) for tree in (guide, observed) if tree is not None),
             "candidate": searched,
@@ -141,16 +121,9 @@ def test_winner(  # noqa: PLR0913 - three files of eight
             "premature": {
                 "round": int(winner["round"]),
                 "slot": int(winner["slot"]),
-                **{
-                    name: statistics.finite_or_none(winner[f"premature_{name}"])
-                    for name in ("accuracy", "tg", "score")
-                },
+                **_measures(winner, ("accuracy", "tg", "score"), "premature_"),
             },
-            "finalist": {
-                "rank": int(winner["rank"]),
-                "accuracy": statistics.finite_or_none(winner["accuracy"]),
-                "tg": statistics.finite_or_none(winner["tg"]),
-            },
+            "finalist": {"rank": int(winner["rank"]), **_measures(winner, ("accuracy", "tg"))},
             "similarity": similarity,
             "observed": {
                 "teacher": None if observed is None else str(observed.attrs["teacher"]),
@@ -183,6 +156,10 @@ def test_winner(  # noqa: PLR0913 - three files of eight
             "store_key": record["store_key"],
         },
     )
+
+
+def _measures(row: pd.Series[Any], names: Sequence[str], prefix: str = "") -> dict[str, float | None]:
+    return {name: statistics.finite_or_none(row[prefix + name]) for name in names}
 
 
 def _similarity(rsa: xr.Dataset, teacher: xr.DataTree, scoring: Scoring) -> dict[str, Similarity]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..runs.layout import round_stage
-from ..runs.records import PathLike, read_proposals, write_proposals
+from ..runs.records import PathLike, read_proposals, write_record
 from .collect import read_measured, scores_of, tabulate
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def promote(
     best = table.sort_values(["score", "slot"], ascending=[False, True], kind="stable", na_position="last")
     before = read_proposals(proposals)
     by_slot = {proposal["slot"]: proposal for proposal in before["proposals"]}
-    write_proposals(
+    write_record(
+        "proposals",
         promoted,
         {
             **before,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable
@@ -17,57 +18,38 @@ from ..runs import ledger as ledger_table
 from ..runs import profiles as profile_files
 from ..runs import rsa as rsa_file
 from ..runs.layout import PackFolder, RunFolder, SearchFolder, StageFolder
-from ..runs.records import Final, PathLike, Training, read_final, read_trainings
-from ..runs.settings import read_settings
+from ..runs.records import Final, PathLike, Training, read_final, read_settings, read_trainings
 from .collect import measurement, read_measured, tabulate
 
 if TYPE_CHECKING:
-    from ..runs.settings import Scoring, SearchSettings
+    from ..runs.settings import SearchSettings
 
 
-def measured(search: SearchFolder, scoring: Scoring, lag: int = 0) -> tuple[pd.DataFrame, xr.Dataset | None]:
-    """Every candidate of a search that was scored so far, with or without a ledger of its round.
-
-    Parameters
-    ----------
-    search
-        The search's folder.
-    scoring, lag
-        As in the search's ``search.json``.
-
-    Returns
-    -------
-    tuple
-        Ledger rows without scores, in order of round and slot; their profiles (None without candidates).
-    """
-    collected, rounds = _current_rounds(search, lag)
+def scored_ledger(search: SearchFolder, settings: SearchSettings) -> pd.DataFrame:
+    """Return the ledger of every candidate that was scored so far, with or without a ledger of its round."""
+    collected, rounds = _current_rounds(search, settings.lag)
     table = ledger_table.build([], []) if collected is None else ledger_table.read(collected.ledger)
-    profiles = None if collected is None else profile_files.load(collected.profiles)
+    profiles = [] if collected is None else [profile_files.load(collected.profiles)]
     packs = [pack for number in rounds for pack in _scored(search.round(number))]
     candidates = list(read_measured([pack.training for pack in packs], [pack.rsa for pack in packs]))
     if candidates:
         _, first = candidates[0]
-        second = rsa_file.observed_part(first)
         targets, observed = (
-            [] if one is None else [str(name) for name in one["target"].values] for one in (first, second)
+            [] if one is None else [str(name) for name in one["target"].values]
+            for one in (first, rsa_file.observed_part(first))
         )
-        rows, fresh = tabulate(candidates, scoring, targets, observed)
+        rows, fresh = tabulate(candidates, settings.scoring, targets, observed)
         table = rows if collected is None else pd.concat([table, rows], ignore_index=True)
-        profiles = fresh if profiles is None else profile_files.joined([profiles, fresh])
-    return table, profiles
+        profiles.append(fresh)
+    if profiles:
+        aligned = profile_files.aligned(profile_files.joined(profiles), table)
+        table["score"] = guidance.get(settings.guidance)(table, aligned)
+    return table
 
 
 def _scored(stage: StageFolder) -> list[PackFolder]:
     """What was scored of a round, rung after rung."""
     return [pack for rung in stage.rungs() for pack in rung.packs() if Path(pack.training).exists()]
-
-
-def scored_ledger(search: SearchFolder, settings: SearchSettings) -> pd.DataFrame:
-    """What :func:`measured` finds, with scores."""
-    table, profiles = measured(search, settings.scoring, settings.lag)
-    if profiles is not None:
-        table["score"] = guidance.get(settings.guidance)(table, profile_files.aligned(profiles, table))
-    return table
 
 
 def _current_rounds(search: SearchFolder, lag: int) -> tuple[StageFolder | None, list[int]]:
@@ -77,23 +59,23 @@ def _current_rounds(search: SearchFolder, lag: int) -> tuple[StageFolder | None,
     round's proposals are of this run if they are not older than the ledger they were made from; its ledger
     is, if it is not older than the measurements it collects.
     """
-    collected: dict[int, StageFolder] = {}
+    collected: list[StageFolder] = []
     under_way: list[int] = []
-    number = 0
-    while Path(search.round(number).proposals).exists():
+    for number in itertools.count():
         stage = search.round(number)
-        heard = collected.get(number - 1 - lag)
-        if number - 1 - lag >= 0 and (heard is None or _time(stage.proposals) < _time(heard.ledger)):
+        heard = number - 1 - lag
+        if not Path(stage.proposals).exists() or heard >= len(collected):
+            break
+        if heard >= 0 and _time(stage.proposals) < _time(collected[heard].ledger):
             break
         is_collected = Path(stage.ledger).exists() and all(
             _time(pack.rsa) <= _time(stage.ledger) for pack in _scored(stage)
         )
         if is_collected and not under_way:
-            collected[number] = stage
+            collected.append(stage)
         else:
             under_way.append(number)
-        number += 1
-    return (collected[max(collected)] if collected else None), under_way
+    return (collected[-1] if collected else None), under_way
 
 
 def _time(path: str) -> int:
@@ -121,17 +103,13 @@ def announce(
         The lines.
     """
     stage = Path(training).parent.parent
-    rung = f" rung {stage.name.removeprefix('rung_')}" if stage.name.startswith("rung_") else ""
-    folder = stage.parent.parent if rung else stage.parent
     candidates = list(zip(read_trainings(training), rsa_file.load(rsa), strict=True))
-    name = f"{search.arm} seed {search.seed}"
     if all(record["round"] >= 0 for record, _ in candidates):
-        bodies = _candidate_lines(SearchFolder(str(folder)), candidates, search, rung)
+        bodies = _candidate_lines(stage, candidates, search)
     else:
         bodies = (_mature_line(stage.name, record, scored, search) for record, scored in candidates)
-    lines = [f"{name}  {body}" for body in bodies]
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+    lines = [f"{search.arm} seed {search.seed}  {body}" for body in bodies]
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
     if log is not None:
         with open(log, "a", encoding="utf-8") as handle:
             handle.writelines(f"{line}\n" for line in lines)
@@ -150,8 +128,10 @@ def _mature_line(stage: str, record: Training, rsa: xr.Dataset, search: SearchSe
 
 
 def _candidate_lines(
-    folder: SearchFolder, candidates: list[tuple[Training, xr.Dataset]], search: SearchSettings, rung: str
+    stage: Path, candidates: list[tuple[Training, xr.Dataset]], search: SearchSettings
 ) -> Iterable[str]:
+    rung = f" rung {stage.name.removeprefix('rung_')}" if stage.name.startswith("rung_") else ""
+    folder = SearchFolder(str(stage.parent.parent if rung else stage.parent))
     table = scored_ledger(folder, search)
     rows = {(row["round"], row["slot"]): row for row in table.to_dict("records")}
     best = table["score"].max()
@@ -216,23 +196,23 @@ def leaderboard(run_folder: PathLike, top: int = 10) -> list[Standing]:
     TgsageError
         If the folder holds no search.
     """
-    standings: list[Standing] = []
-    for folder in RunFolder(os.fspath(run_folder)).searches():
-        settings = read_settings(folder.settings)
-        table = scored_ledger(folder, settings)
-        counts: dict[Any, int] = table["status"].value_counts().to_dict()
-        standings.append(
-            {
-                "arm": settings.arm,
-                "seed": settings.seed,
-                "done": len(table),
-                "total": settings.total,
-                "counts": counts,
-                "processors": ledger_table.processors(table),
-                "table": table.sort_values("score", ascending=False, kind="stable").head(top),
-                "final": read_final(folder.final) if Path(folder.final).exists() else None,
-            }
-        )
-    if not standings:
+    folders = RunFolder(os.fspath(run_folder)).searches()
+    if not folders:
         raise TgsageError(f"{run_folder}: no search has begun there; name a folder like results/default")
-    return standings
+    return [_standing(folder, top) for folder in folders]
+
+
+def _standing(folder: SearchFolder, top: int) -> Standing:
+    settings = read_settings(folder.settings)
+    table = scored_ledger(folder, settings)
+    counts: dict[Any, int] = table["status"].value_counts().to_dict()
+    return {
+        "arm": settings.arm,
+        "seed": settings.seed,
+        "done": len(table),
+        "total": settings.total,
+        "counts": counts,
+        "processors": ledger_table.processors(table),
+        "table": table.sort_values("score", ascending=False, kind="stable").head(top),
+        "final": read_final(folder.final) if Path(folder.final).exists() else None,
+    }

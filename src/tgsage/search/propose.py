@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import samplers, spaces
 from ..errors import TgsageError
 from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
 from ..runs.layout import FINAL, FINALISTS, round_stage
-from ..runs.records import PathLike, Proposal, read_proposals, write_proposals
+from ..runs.records import PathLike, Proposal, read_proposals, write_record
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..runs.settings import Maturing, Proposing, SearchIdentity
+    from ..spaces.base import Space
 
 
 def propose_round(
@@ -45,49 +48,36 @@ def propose_round(
     space = spaces.get(proposing.space)
     table = ledger_table.build([], []) if ledger is None else ledger_table.read(ledger)
     waiting = [
-        space.parse(proposal["architecture"])
-        for path in pending
-        for proposal in read_proposals(path)["proposals"]
+        space.parse(one["architecture"]) for path in pending for one in read_proposals(path)["proposals"]
     ]
     sampler = samplers.get(proposing.sampler)
     proposed = sampler.propose(space, table, proposing.n, search.seed, round=round, pending=waiting)
-    slots: list[Proposal] = [
-        {"slot": slot, "candidate": space.key(item), "architecture": space.format(item)}
-        for slot, item in enumerate(proposed)
-    ]
+    slots = [_proposal(space, slot, arch) for slot, arch in enumerate(proposed)]
     _write(proposals, search, round, round_stage(round), slots)
 
 
 def _write(path: PathLike, search: SearchIdentity, round: int, stage: str, proposals: list[Proposal]) -> None:
-    write_proposals(
-        path,
-        {
-            "run": search.run, "arm": search.arm, "seed": search.seed, "round": round, "stage": stage,
-            "proposals": proposals,
-        },
-    )  # fmt: skip
+    of_search = {"run": search.run, "arm": search.arm, "seed": search.seed}
+    write_record("proposals", path, {**of_search, "round": round, "stage": stage, "proposals": proposals})
 
 
-def _mature_proposals(candidates: Sequence[tuple[str, str]], maturing: Maturing) -> list[Proposal]:
-    """Proposals of a stage that trains candidates (key in the search, architecture) to maturity."""
+def _mature_proposals(candidates: pd.DataFrame, maturing: Maturing) -> list[Proposal]:
+    """Proposals of a stage that trains candidates to maturity."""
     space, transform = spaces.get(maturing.space), maturing.transform
     if transform is not None and not hasattr(space, transform):
         raise TgsageError(f"space {space.name} knows no transform {transform!r}; leave transform out")
     mature: list[Proposal] = []
-    for slot, (searched, text) in enumerate(candidates):
+    rows = zip(candidates["candidate"], candidates["architecture"], strict=True)
+    for slot, (searched, text) in enumerate(rows):
         arch = space.parse(text)
         if transform is not None:
             arch = getattr(space, transform)(arch)
-        arch = space.canonical(arch)
-        mature.append(
-            {
-                "slot": slot,
-                "candidate": space.key(arch),
-                "architecture": space.format(arch),
-                "searched": searched,
-            }
-        )
+        mature.append({**_proposal(space, slot, space.canonical(arch)), "searched": searched})
     return mature
+
+
+def _proposal(space: Space, slot: int, arch: Any) -> Proposal:
+    return {"slot": slot, "candidate": space.key(arch), "architecture": space.format(arch)}
 
 
 def propose_finalists(
@@ -97,10 +87,8 @@ def propose_finalists(
 
     Parameters
     ----------
-    proposals
-        ``proposals.json`` to write.
-    search
-        Whose finalists they are.
+    proposals, search
+        As in :func:`propose_round`.
     ledger
         The search's ledger.
     maturing
@@ -115,17 +103,15 @@ def propose_finalists(
     """
     table = ledger_table.read(ledger)
     best = table[table["status"] == "ok"].dropna(subset="score").drop_duplicates("candidate")
-    best = best.sort_values(["score", "round", "slot"], ascending=[False, True, True], kind="stable").head(
-        top
-    )
+    order = ["score", "round", "slot"]
+    best = best.sort_values(order, ascending=[False, True, True], kind="stable").head(top)
     if len(best) < top:
         reasons = table.loc[table["status"] != "ok", "status"].value_counts().to_dict()
         raise TgsageError(
             f"{ledger}: {len(best)} candidates have a score, search.finalists.top asks for {top}; "
             f"others: {reasons or 'none'}; raise the number of candidates or lower search.finalists.top"
         )
-    candidates = list(zip(best["candidate"], best["architecture"], strict=True))
-    _write(proposals, search, -1, FINALISTS, _mature_proposals(candidates, maturing))
+    _write(proposals, search, -1, FINALISTS, _mature_proposals(best, maturing))
 
 
 def propose_best(
@@ -135,10 +121,8 @@ def propose_best(
 
     Parameters
     ----------
-    proposals
-        ``proposals.json`` to write.
-    search
-        Whose winner it is.
+    proposals, search
+        As in :func:`propose_round`.
     finalists
         ``finalists.csv``; the architecture is the one that the finalist was trained with.
     maturing
@@ -153,6 +137,5 @@ def propose_best(
     table = table[table["status"] == "ok"].dropna(subset="accuracy")
     if table.empty:
         raise TgsageError(f"{finalists}: no finalist ended its training; see its training.json for why")
-    best = table.sort_values(["accuracy", "rank"], ascending=[False, True], kind="stable").iloc[0]
-    winner = _mature_proposals([(best["candidate"], best["architecture"])], maturing)
-    _write(proposals, search, -1, FINAL, winner)
+    best = table.sort_values(["accuracy", "rank"], ascending=[False, True], kind="stable").head(1)
+    _write(proposals, search, -1, FINAL, _mature_proposals(best, maturing))

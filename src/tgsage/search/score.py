@@ -32,10 +32,8 @@ def score_pack(
     ----------
     rsa
         ``rsa.nc`` to write.
-    training
-        ``training.json`` of the pack.
-    task
-        The task's file.
+    training, task
+        ``training.json`` of the pack, and the task's file.
     space, scoring, store, device
         As in :func:`tgsage.scoring.score_candidate`.
     teacher_file, observed_file

@@ -30,13 +30,9 @@ def train_pack(
     ----------
     training
         ``training.json`` to write.
-    proposals
-        ``proposals.json`` of the stage.
-    positions
-        Which of its proposals, counted from 0.
-    task
-        The task's file.
-    space, recipe, store, device, earlier
+    proposals, positions
+        ``proposals.json`` of the stage, and which of its proposals, counted from 0.
+    task, space, recipe, store, device, earlier
         As in :func:`tgsage.training.train_candidate`.
     """
     stage = read_proposals(proposals)

@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,25 +57,13 @@ class Architecture:
 class Space(ABC):
     """A search space.
 
-    A subclass sets ``choices`` in its constructor and defines :meth:`canonical` and :meth:`_assemble`.
-
-    Parameters
-    ----------
-    settings
-        Settings of the space.
-
-    Attributes
-    ----------
-    name : str
-        Name of the space, as in the configuration.
-    settings : SpaceSettings
-        The settings that the space was made from.
-    choices : dict
-        Name of each choice, in order, to its options. All choices are categorical, and every combination
-        of options is an architecture.
+    A subclass is made from ``settings``, bears their ``name``, sets ``choices`` in its constructor, and
+    defines :meth:`canonical` and :meth:`_assemble`.
     """
 
     choices: dict[str, tuple[Option, ...]]
+    """Name of each choice, in order, to its options. All choices are categorical, and every combination of
+    options is an architecture."""
 
     def __init__(self, settings: SpaceSettings):
         self.settings = settings
@@ -129,14 +117,16 @@ class Space(ABC):
 
     def all(self) -> Iterator[Architecture]:
         """Iterate over all combinations of options, in order."""
-        for values in itertools.product(*self.choices.values()):
-            yield Architecture(self.name, tuple(zip(self.choices, values, strict=True)))
+        yield from map(self._architecture, itertools.product(*self.choices.values()))
+
+    def _architecture(self, values: Iterable[Option]) -> Architecture:
+        """Return the architecture with these options, in the order of ``choices``."""
+        return Architecture(self.name, tuple(zip(self.choices, values, strict=True)))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw every choice uniformly."""
-        return Architecture(
-            self.name,
-            tuple((name, options[int(rng.integers(len(options)))]) for name, options in self.choices.items()),
+        return self._architecture(
+            options[int(rng.integers(len(options)))] for options in self.choices.values()
         )
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
@@ -150,17 +140,12 @@ class Space(ABC):
         origin = self.canonical(arch)
         free = [name for name, options in self.choices.items() if len(options) > 1]
         child = origin
-        for _ in range(MUTATION_TRIES):
-            if not free:
-                break
+        for _ in range(MUTATION_TRIES if free else 0):
             name = free[int(rng.integers(len(free)))]
             others = [value for value in self.choices[name] if value != origin[name]]
             value = others[int(rng.integers(len(others)))]
             child = self.canonical(
-                Architecture(
-                    self.name,
-                    tuple((choice, value if choice == name else old) for choice, old in origin.choices),
-                )
+                self._architecture(value if choice == name else old for choice, old in origin.choices)
             )
             if child != origin:
                 break
@@ -177,7 +162,7 @@ class Space(ABC):
         for name in choices:
             if name not in self.choices:
                 raise unknown(f"choice of space {self.name}", str(name), self.choices)
-        chosen: list[tuple[str, Option]] = []
+        chosen: list[Option] = []
         for name, options in self.choices.items():
             if name not in choices:
                 raise TgsageError(f"space {self.name}: the choice {name!r} is missing")
@@ -187,8 +172,8 @@ class Space(ABC):
             if isinstance(value, bool) or value not in options:
                 raise unknown(f"value of {name} in space {self.name}", str(value), map(str, options))
             # Take the option itself: 1.0 equals 1, but their texts differ.
-            chosen.append((name, options[options.index(value)]))
-        return Architecture(self.name, tuple(chosen))
+            chosen.append(options[options.index(value)])
+        return self._architecture(chosen)
 
     def encode(self, arch: Architecture) -> dict[str, Option]:
         """Return the choices of an architecture by name; the inverse of :meth:`decode`."""
@@ -237,14 +222,16 @@ class Space(ABC):
         try:
             content = json.loads(text)
         except (TypeError, ValueError):
-            raise TgsageError(f"space {self.name}: not the JSON of an architecture: {_short(text)}") from None
+            raise TgsageError(
+                f"space {self.name}: not the JSON of an architecture: {str(text)[:60]!r}"
+            ) from None
         if (
             not isinstance(content, dict)
             or set(content) != {"space", "choices"}
             or not isinstance(content["choices"], dict)
         ):
             raise TgsageError(
-                f"space {self.name}: an architecture needs the keys 'space' and 'choices': {_short(text)}"
+                f"space {self.name}: an architecture needs the keys 'space' and 'choices': {str(text)[:60]!r}"
             )
         if content["space"] != self.name:
             raise TgsageError(f"space {self.name}: the architecture is of space {content['space']!r}")
@@ -280,20 +267,10 @@ class Space(ABC):
         ]
         return {"nodes": nodes, "edges": edges}
 
-    @functools.cached_property
-    def signature(self) -> dict[str, Any]:
-        """What decides the function besides the choices: all settings of the space."""
-        return self.settings.keyed()
-
     @functools.lru_cache(maxsize=16384)  # noqa: B019  (a space lives as long as the process that searches it)
     def _key(self, canonical: Architecture) -> str:
-        content = {"space": self.name, "settings": self.signature, "choices": list(canonical.choices)}
+        content = {"space": self.name, "settings": self.settings.keyed(), "choices": list(canonical.choices)}
         return digest(content)[:KEY_LENGTH]
-
-
-def _short(text: Any) -> str:
-    shown = str(text)
-    return repr(shown if len(shown) <= 60 else shown[:57] + "...")
 
 
 def too_small(space: str, size: tuple[int, int], least: int, remedy: str) -> TgsageError:

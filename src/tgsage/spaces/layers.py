@@ -70,16 +70,8 @@ class SeparableConvolution(nn.Sequential):
             if step:
                 layers.append(nn.ReLU())
             layers += [
-                nn.Conv2d(
-                    channels,
-                    channels,
-                    kernel,
-                    stride if step == 0 else 1,
-                    kernel // 2,
-                    groups=channels,
-                    bias=False,
-                ),
-                nn.Conv2d(channels, channels, 1, bias=False),
+                convolution(channels, channels, kernel, 1 if step else stride, kernel // 2, groups=channels),
+                convolution(channels, channels, 1),
                 nn.BatchNorm2d(channels),
             ]
         super().__init__(*layers)

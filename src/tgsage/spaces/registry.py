@@ -99,10 +99,7 @@ def with_overrides(
 def as_in_ledgers(text: str) -> str:
     """Return the text of an architecture as ledgers write it, whichever notation it is written in.
 
-    Raises
-    ------
-    TgsageError
-        If it is written in the notation of a benchmark, but is no architecture of it.
+    A TgsageError if it is written in the notation of a benchmark, but is no architecture of it.
     """
     kinds: tuple[Any, ...] = plugins.every("space")
     for kind in kinds:

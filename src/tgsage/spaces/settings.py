@@ -1,7 +1,5 @@
 """What the settings of all search spaces have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -37,13 +35,7 @@ class SpaceSettings(Plugin):
         return self
 
     def overridden(self, overrides: Mapping[str, Any]) -> Self:
-        """Return the settings with some of them changed.
-
-        Raises
-        ------
-        TgsageError
-            If an override is unknown or out of range.
-        """
+        """Return the settings with some of them changed; a TgsageError if one is unknown or out of range."""
         name = self.plugin_name()
         fields = self.overridable or tuple(field for field in type(self).model_fields if field != "name")
         for key in overrides:

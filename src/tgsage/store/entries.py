@@ -104,13 +104,12 @@ class Store:
 
     def usage(self) -> list[Usage]:
         """Size of the store by kind of entry."""
-        found: dict[str, list[tuple[int, float]]] = {}
+        folders: dict[str, list[Path]] = {}
         for kind, folder in self._entries():
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            found.setdefault(kind, []).append((size, folder.stat().st_mtime))
+            folders.setdefault(kind, []).append(folder)
         return [
-            Usage(kind, len(rows), sum(size for size, _ in rows), min(used for _, used in rows))
-            for kind, rows in sorted(found.items())
+            Usage(kind, len(some), sum(map(_size, some)), min(folder.stat().st_mtime for folder in some))
+            for kind, some in sorted(folders.items())
         ]
 
     def prune(self, unused_days: float, *, dry_run: bool = False) -> tuple[int, int]:
@@ -128,24 +127,20 @@ class Store:
         for kind, folder in self._entries():
             if folder.stat().st_mtime >= limit:
                 continue
-            size += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            size += _size(folder)
             entries += 1
             if not dry_run:
                 with self._locked(kind, folder.name):
                     shutil.rmtree(folder)
-        if not dry_run:
-            self._sweep(limit)
-        return entries, size
-
-    def _sweep(self, limit: float) -> None:
-        """Remove what killed writers have left: temporary folders beside entries."""
-        for folder in self.root.glob("*/*/.*"):
+        # What killed writers have left: temporary folders beside entries.
+        for folder in [] if dry_run else self.root.glob("*/*/.*"):
             if folder.is_dir() and folder.stat().st_mtime < limit:
                 shutil.rmtree(folder, ignore_errors=True)
+        return entries, size
 
     def folders(self, kind: str) -> list[Path]:
         """Return the folders of all entries of a kind, whose names are the keys, in their order."""
-        return [folder for found, folder in self._entries() if found == kind]
+        return [folder for its_kind, folder in self._entries() if its_kind == kind]
 
     def _entries(self) -> Iterator[tuple[str, Path]]:
         for manifest in sorted(self.root.glob(f"*/*/*/{MANIFEST}")):
@@ -163,14 +158,19 @@ class Store:
             yield
 
     def _note(self, kind: str, key: str, *, event: str, **details: str) -> None:
-        said = {"time": round(time.time(), 3), "event": event, "kind": kind, "key": key, **details}
-        line = json.dumps(said)
+        line = json.dumps(
+            {"time": round(time.time(), 3), "event": event, "kind": kind, "key": key, **details}
+        )
         self.root.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.root / "journal.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(handle, (line + "\n").encode())
         finally:
             os.close(handle)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _sha256(path: Path) -> str:

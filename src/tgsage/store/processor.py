@@ -76,9 +76,6 @@ def processor_words(facts: dict[str, Any]) -> str:
 
 def _cpuinfo() -> dict[str, str]:
     """What Linux says of the first processor; empty elsewhere."""
-    try:
-        text = CPUINFO.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
+    text = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
     pairs = (line.partition(":") for line in text.strip().split("\n\n")[0].splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}

@@ -10,8 +10,8 @@ import pandas as pd
 from ..runs import comparison as comparison_table
 from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
-from ..runs.records import Final, PathLike, Similarity, read_final
-from ..runs.settings import SearchSettings, read_settings
+from ..runs.records import Final, PathLike, Similarity, read_final, read_settings
+from ..runs.settings import SearchSettings
 from ..statistics import over_ceiling
 
 
@@ -35,7 +35,7 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        With the columns of :mod:`tgsage.runs.comparison`.
+        With the columns of :data:`tgsage.runs.comparison`.
     """
     rows = []
     targets: dict[str, None] = {}

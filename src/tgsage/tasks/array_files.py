@@ -114,13 +114,10 @@ class Hdf5File:
 
     def __init__(self, path: Path, file: h5py.File):
         self.path, self._file = path, file
-        self.names: list[str] = []
+        names: list[str] = []
         with self._reading():
-            file.visititems(self._note)
-
-    def _note(self, name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            self.names.append(name)
+            file.visit(names.append)
+            self.names = [name for name in names if isinstance(file[name], h5py.Dataset)]
 
     def _dataset(self, name: str) -> h5py.Dataset:
         name = name.strip("/")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import plugins
+from ..store import data_root as find_data_root
 from .task import Task, validate
 from .task_files import save
 
@@ -16,17 +17,9 @@ if TYPE_CHECKING:
 
 
 def raw_files(settings: TaskSettings | Mapping[str, Any], data_root: str | os.PathLike[str]) -> list[Path]:
-    """Return the downloaded files that a source reads, so that a workflow can see when one was replaced.
+    """Return the downloaded files that a source reads, in a fixed order, whether they exist or not.
 
-    Parameters
-    ----------
-    settings, data_root
-        As for :func:`make`.
-
-    Returns
-    -------
-    list
-        In a fixed order, whether they exist or not. Empty for rendered tasks.
+    Parameters are as for :func:`make`.
 
     Raises
     ------
@@ -38,9 +31,7 @@ def raw_files(settings: TaskSettings | Mapping[str, Any], data_root: str | os.Pa
 
 
 def make(
-    settings: TaskSettings | Mapping[str, Any],
-    data_root: str | os.PathLike[str],
-    scratch: Path | None = None,
+    settings: TaskSettings | Mapping[str, Any], data_root: str | os.PathLike[str], scratch: Path | None = None
 ) -> Task:
     """Make a task, in memory.
 
@@ -84,18 +75,13 @@ def write(
     it whatever happens; the disk must hold the task twice. The file is the same as that of :func:`make` and
     :func:`save`.
 
-    Parameters
-    ----------
-    settings, data_root
-        As for :func:`make`.
-    path
-        Path of the task's file.
-
-    Raises
-    ------
-    TgsageError
-        One line naming the file or key that is wrong.
+    Parameters, but for the file's ``path``, and errors are as for :func:`make`.
     """
     folder = Path(path).parent
     folder.mkdir(parents=True, exist_ok=True)
     save(make(settings, data_root, folder), path)
+
+
+def write_task(task: str | os.PathLike[str], *, settings: TaskSettings, data: str | None) -> None:
+    """Make a task, and write its file, as the rule ``task``; ``data`` is the configured data folder."""
+    write(settings, find_data_root(data), task)

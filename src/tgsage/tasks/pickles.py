@@ -11,6 +11,8 @@ import numpy as np
 from ..errors import TgsageError
 from .published import checked_labels
 
+SIDE = 32
+
 # What numpy arrays and scalars are rebuilt from; the first name is that of numpy 1, which wrote the files.
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -21,6 +23,11 @@ _ALLOWED = {
     ("numpy", "dtype"),
     ("_codecs", "encode"),
 }
+
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, MemoryError),
+    pickle.UnpicklingError,
+)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -49,24 +56,14 @@ def read_pickle(path: Path) -> dict[str, Any]:
         raise TgsageError(
             f"{path}: no such file; put the published python version there, or point TGSAGE_DATA to it"
         ) from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        pickle.UnpicklingError,
-        MemoryError,
-    ) as error:
+    except _DAMAGED as error:
         reason = str(error) or type(error).__name__
         raise TgsageError(
             f"{path}: is truncated or not what was published ({reason}); download it again"
         ) from None
     if not isinstance(content, dict):
         raise TgsageError(f"{path}: holds a {type(content).__name__} and no dictionary; download it again")
-    return {_text(key): value for key, value in content.items()}
+    return {as_text(key): value for key, value in content.items()}
 
 
 def field(content: dict[str, Any], name: str, path: Path) -> Any:
@@ -78,23 +75,8 @@ def field(content: dict[str, Any], name: str, path: Path) -> Any:
     return content[name]
 
 
-def texts(values: Any) -> list[str]:
-    """Decode texts that may have been written by Python 2."""
-    return [_text(value) for value in values]
-
-
-def images(content: dict[str, Any], path: Path, side: int = 32) -> np.ndarray:
-    """Return uint8 (n, side, side, 3) from ``data`` (n, 3 * side * side), channel by channel."""
-    data = np.asarray(field(content, "data", path))
-    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3 * side * side:
-        raise TgsageError(
-            f"{path}: data are {data.dtype} {data.shape}, not uint8 (n, {3 * side * side}); download it again"
-        )
-    return np.ascontiguousarray(data.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))
-
-
 def batch(path: Path, n_classes: int, labels: str = "labels") -> tuple[np.ndarray, np.ndarray]:
-    """Read the images of a CIFAR file and their labels, from 0 to ``n_classes`` - 1.
+    """Read the images of a CIFAR file, uint8 (n, 32, 32, 3), and their labels, from 0 to ``n_classes`` - 1.
 
     Raises
     ------
@@ -102,9 +84,16 @@ def batch(path: Path, n_classes: int, labels: str = "labels") -> tuple[np.ndarra
         If the file is missing, truncated or of the wrong shape, or a label is out of range.
     """
     content = read_pickle(path)
-    pictures = images(content, path)
-    return pictures, checked_labels(field(content, labels, path), len(pictures), n_classes, path)
+    data = np.asarray(field(content, "data", path))
+    if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3 * SIDE * SIDE:
+        raise TgsageError(
+            f"{path}: data are {data.dtype} {data.shape}, not uint8 (n, {3 * SIDE * SIDE}); download it again"
+        )
+    # The file has an image's channels one after the other.
+    images = np.ascontiguousarray(data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
+    return images, checked_labels(field(content, labels, path), len(images), n_classes, path)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a text that may have been written by Python 2."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

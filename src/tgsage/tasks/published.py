@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
+from PIL import Image
 
 from ..errors import TgsageError
-from .resizing import resized
 from .split import renumbering, stratified
 from .task import PARTS, Part, Subset, Task, image_hashes
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 Piece = tuple[np.ndarray, np.ndarray]
 """uint8 (n, side, side, 3) and int (n,): images with labels counted in the order of all classes."""
 
-Images = TypeVar("Images")
+Content = TypeVar("Content")
 
+PART_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+"""Names that sources have for the parts."""
 PIECE = 1024
 """Number of images that readers decode at a time."""
 
@@ -40,8 +42,7 @@ class Published:
     classes
         Names of all classes.
     parts
-        Pieces of the published parts ``train`` (always), ``validation`` and ``test``. Pieces are taken once,
-        in order; those of a part may differ in size.
+        Pieces of the parts ``train`` (always), ``validation`` and ``test``, each taken once and in order.
     simulated
         Whether the images were made up.
     """
@@ -93,61 +94,43 @@ def split_task(published: Published, settings: TaskSettings, scratch: Path | Non
                     f"({len(missing)} such of {len(names)}); name in task.classes those that have"
                 )
     wanted = {"validation": settings.n_validation, "test": settings.n_test}
-    split_off = {part: n for part, n in wanted.items() if part not in pools}
-    for part, n in split_off.items():
-        if n is None:
-            raise TgsageError(
-                f"task.n_{part}: {published.where} has no {part} images; say how many to split off the "
-                "training images"
-            )
+    split_off: dict[str, int] = {}
+    for part, n in wanted.items():
+        if part not in pools:
+            if n is None:
+                raise TgsageError(
+                    f"task.n_{part}: {published.where} has no {part} images; say how many to split off the "
+                    "training images"
+                )
+            split_off[part] = n
     pool = pools["train"]
-    n_train = settings.n_train or len(pool) - sum(n or 0 for n in split_off.values())
+    n_train = settings.n_train or len(pool) - sum(split_off.values())
     if n_train < 1:
         keys = " and ".join(f"task.n_{part}" for part in split_off)
-        numbers = " and ".join(str(n) for n in split_off.values())
+        numbers = " and ".join(map(str, split_off.values()))
         raise TgsageError(f"{keys}: {numbers} leaves no training image of {len(pool)}; lower it")
-    sizes = [n_train, *(n or 0 for n in split_off.values())]
+    sizes = [n_train, *split_off.values()]
     drawn = stratified(pool.labels, sizes, settings.seed, f"{published.where}, training images")
-    made = {
-        part: _part(pool, index, scratch) for part, index in zip(("train", *split_off), drawn, strict=True)
-    }
-    for part in ("validation", "test"):
+    made = {part: _part(pool, i, scratch) for part, i in zip(("train", *split_off), drawn, strict=True)}
+    for part, n in wanted.items():
         if part in pools:
             index = np.arange(len(pools[part]))
-            if (n := wanted[part]) is not None:
+            if n is not None:
                 where = f"{published.where}, {part} images"
                 index = stratified(pools[part].labels, [n], settings.seed, where)[0]
             made[part] = _part(pools[part], index, scratch)
-    return Task(
-        name=published.name,
-        train=made["train"],
-        validation=made["validation"],
-        test=made["test"],
-        classes=tuple(names),
-        simulated=published.simulated,
-    )
+    return Task(published.name, classes=tuple(names), simulated=published.simulated, **made)
 
 
 def checked_labels(
     labels: Any, n_images: int, n_classes: int, where: Path | str, first: int = 0
 ) -> np.ndarray:
-    """Return labels as int64 (n,) that count from 0.
-
-    Parameters
-    ----------
-    labels
-        As published.
-    n_images, n_classes
-        How many there should be, and of how many classes.
-    where
-        What the message begins with.
-    first
-        The first class's published label.
+    """Return published labels, of which the first class has ``first``, as int64 (n,) that count from 0.
 
     Raises
     ------
     TgsageError
-        If they are not whole numbers, one per image, each of a class.
+        If they are not whole numbers, one per image, each of a class; the message begins with ``where``.
     """
     try:
         values = np.asarray(labels)
@@ -165,6 +148,33 @@ def checked_labels(
             "classes; download it again"
         )
     return values.astype(np.int64) - first
+
+
+def squared(pixels: np.ndarray, fit: str, padding: int) -> np.ndarray:
+    """Make an image (height, width, 3) square.
+
+    Where the difference is odd, one more pixel is cut off, or padded, at the bottom or on the right.
+    ``fit`` "crop" takes the square in its middle, "pad" puts it in the middle of a square of the grey value
+    ``padding``.
+    """
+    height, width = pixels.shape[:2]
+    if height == width:
+        return pixels
+    side = min(height, width) if fit == "crop" else max(height, width)
+    top, left = abs(height - side) // 2, abs(width - side) // 2
+    if fit == "crop":
+        return pixels[top : top + side, left : left + side]
+    whole = np.full((side, side, 3), padding, np.uint8)
+    whole[top : top + height, left : left + width] = pixels
+    return whole
+
+
+def resized(images: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 (n, side, side, 3): the images as they are, or resampled with anti-aliasing."""
+    if images.shape[1:3] == (side, side):
+        return images
+    method = Image.Resampling.BOX if side < images.shape[1] else Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(image).resize((side, side), method)) for image in images])
 
 
 def _gathered(
@@ -196,7 +206,6 @@ def _gathered(
     elif file is None:
         images = np.concatenate(kept)
     else:
-        file.flush()
         images = np.memmap(file, np.uint8, "r", shape=shape)
     return Part(images, np.concatenate([np.empty(0, np.int64), *labels])), hashes
 
@@ -224,7 +233,7 @@ def _append(file: BinaryIO, images: np.ndarray, folder: Path | None) -> None:
         ) from None
 
 
-def as_used(parts: Mapping[str, Images], settings: OwnImagesSettings, where: str) -> dict[str, Images]:
+def as_used(parts: Mapping[str, Content], settings: OwnImagesSettings, where: str) -> dict[str, Content]:
     """Rename published parts: with ``settings.published_validation = "test"``, validation images become test.
 
     Raises

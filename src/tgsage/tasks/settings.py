@@ -1,7 +1,5 @@
 """Settings that all tasks share."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ..plugins import Field, Plugin

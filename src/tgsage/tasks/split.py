@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import TgsageError, unknown
 from ..store import seed_from
-from .task import Part
 
 
 def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) -> list[np.ndarray]:
@@ -50,7 +48,10 @@ def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) 
     drawn = []
     for size in sizes:
         left = np.array([len(pools[label]) for label in classes])
-        quota = np.minimum(_shares(size, counts), left)
+        exact = size * counts / counts.sum()
+        shares = np.floor(exact).astype(int)
+        shares[np.argsort(shares - exact, kind="stable")[: size - shares.sum()]] += 1
+        quota = np.minimum(shares, left)
         # Where a class has run out, the others make up for it.
         while quota.sum() < size:
             quota[np.argmax(left - quota)] += 1
@@ -60,14 +61,6 @@ def stratified(labels: np.ndarray, sizes: Sequence[int], seed: int, where: str) 
             pools[label] = pools[label][number:]
         drawn.append(np.sort(np.concatenate(of_classes)))
     return drawn
-
-
-def _shares(size: int, counts: np.ndarray) -> np.ndarray:
-    exact = size * counts / counts.sum()
-    whole: NDArray[np.int64] = np.floor(exact).astype(int)
-    order = np.argsort(-(exact - whole), kind="stable")
-    whole[order[: size - whole.sum()]] += 1
-    return whole
 
 
 def renumbering(names: Sequence[str], wanted: Sequence[str] | None, key: str) -> np.ndarray:
@@ -90,18 +83,3 @@ def renumbering(names: Sequence[str], wanted: Sequence[str] | None, key: str) ->
             raise unknown("class", name, names)
         renumber[list(names).index(name)] = number
     return renumber
-
-
-def keep_classes(part: Part, names: Sequence[str], wanted: Sequence[str] | None, key: str) -> Part:
-    """Keep the images of some classes, with labels counted in the order of ``wanted``.
-
-    Raises
-    ------
-    TgsageError
-        If a wanted class does not exist, is named twice, or is the only one.
-    """
-    if wanted is None:
-        return part
-    labels = renumbering(names, wanted, key)[part.labels]
-    keep = labels >= 0
-    return Part(part.images[keep], labels[keep].astype(np.int64))

@@ -20,17 +20,8 @@ STEP = 1024
 class Subset:
     """Some images of a larger array, read on access.
 
-    Parameters
-    ----------
-    images
-        uint8 (N, H, W, 3), usually memory-mapped.
-    index
-        int (n,), which of them.
-
-    Attributes
-    ----------
-    shape, dtype, ndim
-        As of the array (n, H, W, 3) that this stands for.
+    ``images`` are uint8 (N, H, W, 3), usually memory-mapped, and ``index`` int (n,); ``shape``, ``dtype`` and
+    ``ndim`` are those of the array (n, H, W, 3) that this stands for.
     """
 
     def __init__(self, images: np.ndarray, index: np.ndarray):
@@ -135,25 +126,16 @@ class Task:
     @functools.cached_property
     def digest(self) -> str:
         """Digest of classes, images and labels, independent of the file that holds them."""
-        content = {
-            name: [getattr(self, name).images, getattr(self, name).labels.astype(np.int64)] for name in PARTS
-        }
+        parts = {name: getattr(self, name) for name in PARTS}
+        content = {name: [part.images, part.labels.astype(np.int64)] for name, part in parts.items()}
         return digest({"classes": list(self.classes), "parts": content})
 
 
 def image_hashes(images: np.ndarray | Subset) -> list[str]:
-    """Return the SHA-1 of every image's pixels; equal images have equal hashes.
-
-    Parameters
-    ----------
-    images
-        uint8 (n, H, W, 3).
-    """
+    """Return the SHA-1 of the pixels of every image of (n, H, W, 3) uint8; equal images have equal hashes."""
     head = f"{images.shape[1:]}:".encode()
-    return [
-        hashlib.sha1(head + np.ascontiguousarray(images[index]).tobytes()).hexdigest()
-        for index in range(len(images))
-    ]
+    pixels = (np.ascontiguousarray(images[index]).tobytes() for index in range(len(images)))
+    return [hashlib.sha1(head + content).hexdigest() for content in pixels]
 
 
 def check_shapes(task: Task, where: str) -> None:

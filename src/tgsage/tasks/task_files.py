@@ -84,14 +84,8 @@ def load(path: str | os.PathLike[str], *, mapped_bytes: int = MAPPED_BYTES) -> T
                 parts, attrs, is_mapped = _content(file, handle, where, mapped_bytes)
     except (OSError, RuntimeError, KeyError) as error:
         raise TgsageError(f"{where}: cannot be read as HDF5 ({error}); delete it and run again") from None
-    task = Task(
-        name=str(attrs["name"]),
-        classes=tuple(json.loads(attrs["classes"])),
-        train=parts["train"],
-        validation=parts["validation"],
-        test=parts["test"],
-        simulated=bool(attrs["simulated"]),
-    )
+    classes = tuple(json.loads(attrs["classes"]))
+    task = Task(str(attrs["name"]), classes=classes, simulated=bool(attrs["simulated"]), **parts)
     if is_mapped:
         _verify_once(task, Path(f"{where}.verified"), times)
     if task.digest != attrs["digest"]:
@@ -135,34 +129,25 @@ def _mapped(images: h5py.Dataset, handle: BinaryIO, where: str) -> np.ndarray:
 def _digest_of(path: Path, task: Task) -> str:
     """Compute the digest of a task from the file that was written."""
     with open(path, "rb") as handle, h5py.File(handle, "r") as file:
-        parts = {
-            part: Part(
-                _mapped(file[part]["images"], handle, f"{path}: {part}/images"), getattr(task, part).labels
-            )
-            for part in PARTS
-        }
-    return Task(
-        task.name,
-        train=parts["train"],
-        validation=parts["validation"],
-        test=parts["test"],
-        classes=task.classes,
-    ).digest
+        parts = {}
+        for part in PARTS:
+            images = _mapped(file[part]["images"], handle, f"{path}: {part}/images")
+            parts[part] = Part(images, getattr(task, part).labels)
+    return Task(task.name, classes=task.classes, simulated=task.simulated, **parts).digest
 
 
 def _verify_once(task: Task, record: Path, times: list[int]) -> None:
     """Set a task's digest and pixel counts, from the record of an earlier verification or from the file."""
-    known = _record(record)
-    if known is not None and known["times"] == times:
+    earlier = _record(record)
+    if earlier is not None and earlier["times"] == times:
         # Both are cached properties: what is set here is what they return.
-        task.__dict__["digest"] = known["digest"]
-        task.__dict__["pixel_counts"] = np.array(known["pixel_counts"], dtype=np.int64)
-        return
-    found = {"times": times, "digest": task.digest, "pixel_counts": task.pixel_counts.tolist()}
-    if is_settled(times):
+        task.__dict__["digest"] = earlier["digest"]
+        task.__dict__["pixel_counts"] = np.array(earlier["pixel_counts"], dtype=np.int64)
+    elif is_settled(times):
+        content = {"times": times, "digest": task.digest, "pixel_counts": task.pixel_counts.tolist()}
         # A folder that cannot be written costs time and nothing else.
         with contextlib.suppress(OSError):
-            write_json(record, found)
+            write_json(record, content)
 
 
 def _record(path: Path) -> dict[str, Any] | None:

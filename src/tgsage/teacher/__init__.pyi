@@ -1,6 +1,5 @@
 from .ceilings import animal_bounds as animal_bounds
 from .ceilings import noise_ceiling as noise_ceiling
-from .context import TeacherContext as TeacherContext
 from .controls import control_of_images as control_of_images
 from .format import ceiling as ceiling
 from .format import load as load
@@ -14,5 +13,6 @@ from .kinds.recordings.surrogates import subsample_sites as subsample_sites
 from .kinds.recordings.teacher import build as build
 from .kinds.shuffled.teacher import shuffled as shuffled
 from .splits import assign_splits as assign_splits
+from .stage import TeacherContext as TeacherContext
 from .stage import make as make
 from .stimuli import Stimuli as Stimuli

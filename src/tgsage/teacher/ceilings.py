@@ -1,9 +1,9 @@
 r"""Noise ceilings: what a model could score against a measured RDM, given how noisy that RDM is.
 
-A model's score is its correlation with the RDM :math:`D_R` of the *full* data, :math:`R` repetitions of every
-stimulus. Write :math:`\tau` for the score of the true model, whose RDM is that of the same sites without
-noise, and :math:`\rho(R)` for the correlation of two such RDMs from independent recordings of these sites
-with :math:`R` repetitions each. If the measured RDM is a multiple of the true one plus independent noise,
+A model's score is its correlation with the RDM of the *full* data, :math:`R` repetitions of every stimulus.
+Write :math:`\tau` for the score of the true model, whose RDM is that of the same sites without noise, and
+:math:`\rho(R)` for the correlation of two such RDMs from independent recordings of these sites with :math:`R`
+repetitions each. If the measured RDM is a multiple of the true one plus independent noise,
 :math:`\tau=\sqrt{\rho(R)}` (the attenuation formula, Spearman 1904).
 
 Only halves of the data are independent: :math:`\rho(R/2)` is measured, as the mean correlation of the RDMs of
@@ -18,24 +18,22 @@ ratio of noise to signal variance over the pairs of an RDM,
 The truth lies between the two. Hence the bounds that are reported:
 
 ``lower``
-    :math:`\rho(R)` by Spearman-Brown, a conservative extrapolation: the score that *another recording of the
-    same sites with as many repetitions* would get. A model at the lower bound predicts this RDM as well as
-    repeating the experiment does. It is Brain-Score's internal consistency (Schrimpf et al. 2018), taken at
-    the level of the RDM, and plays the part of the lower bound of Nili et al. 2014: a score that can be
-    reached without knowing the answer.
+    :math:`\rho(R)` by Spearman-Brown, a conservative extrapolation: the score of *another recording of the
+    same sites with as many repetitions*. It is Brain-Score's internal consistency (Schrimpf et al. 2018) at
+    the level of the RDM and, like the lower bound of Nili et al. 2014, can be reached without knowing the
+    answer.
 ``upper``
     :math:`\sqrt{\rho(R)}` with the :math:`1/R^2` extrapolation, from the upper end of a one-sided 95 %
     interval of :math:`\rho(R/2)` (jackknife over stimuli): what the noiseless RDM of these sites would score
-    is below it in at least 95 % of data sets. Like the upper bound of Nili et al. 2014 it is not to be
-    reached in expectation; single scores above it are possible, and are not an error.
+    is below it in at least 95 % of data sets. It is not to be reached in expectation; single scores above it
+    are possible, and are not an error.
 
 On 200 simulated recordings (Gaussian and Poisson noise, 2 to 10 repetitions, correlated noise, unequal
 counts, 28 to 100 stimuli) the interval covered the expected score of the true RDM in 98.5 %; its mean width
 was 0.28, and less than 0.15 where that score is above 0.9. It is conservative on purpose: in 200 other
 simulations of this kind Spearman-Brown's :math:`\sqrt\rho` with the same margin on both sides covered 80 %.
 ``tests/teacher/test_teacher_ceilings_coverage.py`` repeats this. Both bounds are about the *sites that were
-recorded*. How far another animal, or other sites, would agree is another question, which
-:func:`animal_bounds` answers.
+recorded*; :func:`animal_bounds` says how far animals agree.
 
 References
 ----------
@@ -116,10 +114,8 @@ def noise_ceiling(
         Of comparison, as models are scored.
     categories
         (stimuli,) labels: the ceiling of the category RDM. None: of the image RDM.
-    n_splits
-        Random halvings.
-    seed
-        Of the halvings.
+    n_splits, seed
+        Random halvings, and their seed.
 
     Returns
     -------
@@ -149,12 +145,14 @@ def noise_ceiling(
     for labels in halvings(shown, n_splits, np.random.default_rng(seed), odd="coin"):
         masks = labels == 0, labels == 1
         halves = [_responses(data, shown, mask, zscore, metric) for mask in masks]
-        shares.append(np.mean([_inverse_count(mask, shown, len(counts)) for mask in masks]))
+        repeats = [np.bincount(shown[mask], minlength=len(counts)) for mask in masks]
+        shares.append(np.mean([np.mean(1 / half) for half in repeats]))
         for part, kept in usable.items():
             index = position[kept]
-            category = None if categories is None else np.asarray(categories)[kept]
-            one, two = (_rdm(half[index], metric, category) for half in halves)
-            agreement[part].add(one, two)
+            patterns = [half[index] for half in halves]
+            if categories is not None:
+                patterns = [category_means(half, np.asarray(categories)[kept]) for half in patterns]
+            agreement[part].add(*(np.asarray(rdm(half, metric)) for half in patterns))
     # How much less noise variance the mean of all repetitions has than that of a half.
     shrinkage = float(np.mean(1 / counts) / np.mean(shares))
     ceilings.update({part: agreement[part].ceiling(shrinkage) for part in usable})
@@ -162,24 +160,13 @@ def noise_ceiling(
 
 
 def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 2) -> tuple[float, float]:
-    """Extrapolate the agreement of halves to the bounds of the full data.
+    """Extrapolate the agreement of halves to the lower and upper bound of the full data.
 
-    Parameters
-    ----------
-    split_half
-        Mean correlation r of the RDMs of two halves.
-    error
-        Standard error of it.
-    shrinkage
-        q: noise variance of the full data over that of a half, 1/2 for equal halves.
-    power
-        p: the upper bound has the noise of distances shrink as q^p; 2 where noise multiplies noise.
-
-    Returns
-    -------
-    tuple
-        lower = r / (r + q (1 - r)), Spearman-Brown for q = 1/2 (r itself where it is negative), and
-        upper = sqrt(h / (h + q^p (1 - h))) at h = min(1, r + 1.645 error), 0 where h is negative.
+    With r the mean correlation of the RDMs of two halves, e its standard error, q the noise variance of the
+    full data over that of a half (``shrinkage``, 1/2 for equal halves) and p the ``power`` of q by which the
+    upper bound has noise shrink, 2 where noise multiplies noise: lower = r / (r + q (1 - r)),
+    Spearman-Brown for q = 1/2 (r itself where it is negative), and upper = sqrt(h / (h + q^p (1 - h))) at
+    h = min(1, r + 1.645 e), 0 where h is negative.
     """
     lower = split_half if split_half <= 0 else split_half / (split_half + shrinkage * (1 - split_half))
     high = min(1.0, split_half + Z_95 * error)
@@ -190,21 +177,11 @@ def bounds(split_half: float, error: float, shrinkage: float, *, power: float = 
 def measurement_ceiling(
     rdms: np.ndarray, parts: Mapping[str, np.ndarray], *, method: str, n_splits: int = 20, seed: int = 0
 ) -> dict[str, Ceiling]:
-    """Noise ceiling of the mean of several published RDMs (subjects or sessions), by halving them.
+    """Noise ceiling of the mean of several published RDMs (measurements, pairs), by halving the measurements.
 
     The noise of a mean of RDMs shrinks as 1/M whatever it consists of, so both bounds are extrapolated by
-    Spearman-Brown; ``upper`` keeps the margin of its standard error. NaN for fewer than two RDMs.
-
-    Parameters
-    ----------
-    rdms
-        (measurements, pairs).
-    parts
-        Indices of the stimuli of each part.
-    method
-        Of comparison.
-    n_splits, seed
-        Random halvings of the measurements.
+    Spearman-Brown; ``upper`` keeps the margin of its standard error. NaN for fewer than two RDMs. Parameters
+    are otherwise as for :func:`noise_ceiling`.
     """
     m = len(rdms)
     if m < 2:
@@ -227,9 +204,8 @@ def animal_bounds(rdms: np.ndarray, method: str) -> tuple[float, float]:
     Each animal's RDM is compared with the mean RDM of the others (lower: the mean of these comparisons) and
     with the mean RDM of all including itself (upper). RDMs are brought to the scale of the comparison before
     they are averaged: ranks for rank correlations, zero mean and unit variance for Pearson, unit length for
-    the cosine. With two animals the lower bound is just their correlation. These bounds are about scores
-    against *one animal's* RDM: they say how far animals agree, and are not a limit for scores against the RDM
-    of the pooled sites.
+    the cosine. With two animals the lower bound is just their correlation. These bounds say how far animals
+    agree with *one animal's* RDM, and are not a limit for scores against the RDM of the pooled sites.
 
     Parameters
     ----------
@@ -264,15 +240,10 @@ def _one(a: np.ndarray, b: np.ndarray, method: str) -> float:
     return float(compare(a, b, method)[0, 0])
 
 
-def _rdm(responses: np.ndarray, metric: str, category: np.ndarray | None) -> np.ndarray:
-    patterns = responses if category is None else category_means(responses, category)
-    return np.asarray(rdm(patterns, metric))
-
-
 def _responses(
     data: np.ndarray, shown: np.ndarray, half: np.ndarray, zscore: bool, metric: str
 ) -> np.ndarray:
-    """Return the patterns of an RDM: means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
+    """Return means (stimuli, sites); for crossnobis (stimuli, repetitions, sites)."""
     n = int(shown.max()) + 1
     counts = np.bincount(shown[half], minlength=n)
     rows = np.flatnonzero(half)
@@ -291,10 +262,6 @@ def _responses(
     return blocks
 
 
-def _inverse_count(half: np.ndarray, shown: np.ndarray, n: int) -> float:
-    return float(np.mean(1 / np.bincount(shown[half], minlength=n)))
-
-
 class _Agreement:
     """Agreement of the RDMs of halves, and its standard error: nothing as large as an RDM is kept."""
 
@@ -304,7 +271,7 @@ class _Agreement:
         self._left_out: list[list[float]] = []
 
     def add(self, one: np.ndarray, two: np.ndarray) -> None:
-        """Take the RDMs of two halves into account."""
+        """Add the RDMs of two halves."""
         self._values.append(_one(one, two, self._method))
         if len(self._left_out) < JACKKNIFE_HALVINGS:
             self._left_out.append(self._without_each_group(one, two))

@@ -8,16 +8,7 @@ import numpy as np
 import xarray as xr
 
 from .ceilings import absent
-from .format import (
-    TargetAttributes,
-    TeacherAttributes,
-    inherited,
-    marked,
-    simulation,
-    target,
-    targets_of,
-    tree,
-)
+from .format import TargetAttributes, TeacherAttributes, marked, simulation, target, targets_of, tree
 from .stimuli import Stimuli
 
 Rdms = tuple[np.ndarray, Sequence[np.ndarray] | None]
@@ -33,7 +24,7 @@ def control_of_images(
     control: str,
     metric: str,
 ) -> xr.DataTree:
-    """Make a control whose RDMs are of the original's images, and not of any responses.
+    """Make a control ``name`` of a kind whose RDMs are of the original's images, and not of any responses.
 
     Parameters
     ----------
@@ -42,17 +33,8 @@ def control_of_images(
     rdms
         Given the name and the stimuli of a target, returns its RDM; and, where the original is scored by
         category RDMs (root attribute ``rdm`` is ``category``), the category RDM of each part of the stimuli.
-    name, kind
-        Of the control.
-    control
-        What the RDMs are of, in a few words for figures and the report.
-    metric
-        Of the RDMs.
-
-    Returns
-    -------
-    xarray.DataTree
-        Without noise ceilings: images have no measurement noise.
+    control, metric
+        What the RDMs are of, in a few words for figures and the report, and their metric.
     """
     groups = {}
     for target_name, group in targets_of(original).items():
@@ -63,19 +45,11 @@ def control_of_images(
             condensed,
             ceilings=dict.fromkeys(stimuli.parts(), absent("RDMs of images have no measurement noise")),
             category_rdms=by_category,
-            attributes=inherited(
-                TargetAttributes,
-                group.attrs,
-                region=control,
-                n_sites=0,
-                n_repeats=np.nan,
-                n_animals=0,
-                zscore=0,
-                metric=metric,
+            attributes=TargetAttributes.inherited(
+                group.attrs, region=control, n_sites=0, n_repeats=np.nan, n_animals=0, zscore=0, metric=metric
             ),
         )
-    attributes = inherited(
-        TeacherAttributes,
+    attributes = TeacherAttributes.inherited(
         original.attrs,
         teacher=name,
         kind=kind,

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -44,117 +44,62 @@ SIMULATED = "Simulated recordings"
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
-    """What attributes of teachers and of targets have in common.
+    """What attributes of teachers and of targets have in common; 0 and 1 stand for false and true."""
 
-    Attributes
-    ----------
-    own
-        Attributes of one kind of teacher alone. Controls of other responses do not inherit them.
-    """
+    specific: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of one kind of teacher alone, which controls of other responses do not inherit."""
 
-    own: Mapping[str, Any] = field(default_factory=dict)
+    @classmethod
+    def inherited(cls, original: Mapping[Any, Any], /, **changes: Any) -> Self:
+        """Return a control's attributes: those of the original that every teacher has, changed."""
+        shared = {item.name: original[item.name] for item in fields(cls) if item.name in original}
+        return cls(**(shared | changes))
 
     def flat(self) -> dict[str, Any]:
         """Return the attributes as the file holds them."""
-        shared = {name: value for name, value in asdict(self).items() if value is not None and name != "own"}
-        return {**shared, **self.own}
+        values = asdict(self)
+        specific: dict[str, Any] = values.pop("specific")
+        return {name: value for name, value in values.items() if value is not None} | specific
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherAttributes(Attributes):
-    """Root attributes of a teacher.
-
-    Attributes
-    ----------
-    teacher, kind
-        Name and kind.
-    simulated
-        1 if recordings or the task's images are simulated.
-    simulated_recordings
-        1 if recordings are.
-    rdm
-        ``image`` or ``category``.
-    metric
-        Dissimilarity of two patterns.
-    resolution
-        Side of the images in pixels; 0 where targets differ.
-    of, of_digest
-        Name and digest of the teacher that this one was made of; without one ``""`` and absent.
-    compare
-        Method of comparison for which the noise ceilings hold.
-    uses_validation
-        1 if the stimuli are validation images of the task.
-    control
-        What is controlled for, in a few words; ``""`` for other teachers.
-    mark
-        What stands above figures: what is simulated, predicted or a control.
-    words
-        A sentence for the report.
-    """
+    """Root attributes of a teacher."""
 
     teacher: str
     kind: str
-    simulated: int
+    simulated: int  # recordings or the task's images are simulated
     simulated_recordings: int = 0
-    rdm: str
-    metric: str
-    resolution: int
-    of: str = ""
-    of_digest: str | None = None
-    compare: str = ""
-    uses_validation: int = 0
-    control: str = ""
-    mark: str = ""
-    words: str = ""
+    rdm: str  # "image" or "category"
+    metric: str  # dissimilarity of two patterns
+    resolution: int  # side of the images in pixels; 0 where targets differ
+    of: str = ""  # name of the teacher that this one was made of
+    of_digest: str | None = None  # its digest
+    compare: str = ""  # method of comparison for which the noise ceilings hold
+    uses_validation: int = 0  # the stimuli are validation images of the task
+    control: str = ""  # what is controlled for, in a few words
+    mark: str = ""  # what stands above figures: what is simulated, predicted or a control
+    words: str = ""  # a sentence for the report
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetAttributes(Attributes):
-    """Attributes of a target.
+    """Attributes of a target."""
 
-    Attributes
-    ----------
-    region, recordings
-        Region or layer, and the data set it was recorded in.
-    n_sites, n_repeats, n_animals
-        Sites or features of the RDM, median repetitions, and animals.
-    weight
-        In the mean over targets.
-    metric, zscore
-        Of the RDM; ``zscore`` is 1 if sites were z-scored over stimuli.
-    visual_degrees, network_degrees
-        Degrees of visual angle of the stimuli and of the network's input.
-    padding, resample
-        How stimuli were brought to the network's input; absent where they were not.
-    simulated
-        1 if the responses or the images are.
-    published_rdm
-        1 if the RDM was published without responses.
-    """
-
-    region: str
-    recordings: str = ""
-    n_sites: int
-    n_repeats: float = np.nan
+    region: str  # region or layer
+    recordings: str = ""  # data set
+    n_sites: int  # sites or features of the RDM
+    n_repeats: float = np.nan  # median over stimuli
     n_animals: int = 0
-    weight: float = 1.0
-    metric: str
-    zscore: int = 0
-    visual_degrees: float = np.nan
-    network_degrees: float = np.nan
-    padding: int | None = None
+    weight: float = 1.0  # in the mean over targets
+    metric: str  # dissimilarity of two patterns
+    zscore: int = 0  # sites were z-scored over stimuli
+    visual_degrees: float = np.nan  # degrees of visual angle that stimuli span
+    network_degrees: float = np.nan  # and the network's input
+    padding: int | None = None  # how stimuli were brought to that input; None where they were not
     resample: str | None = None
-    simulated: int
-    published_rdm: int = 0
-
-
-AttributesType = TypeVar("AttributesType", bound=Attributes)
-
-
-def inherited(kind: type[AttributesType], original: Mapping[Any, Any], /, **changes: Any) -> AttributesType:
-    """Return a control's attributes: those that every teacher has, not those of the original's kind alone."""
-    shared = {item.name: original[item.name] for item in fields(kind) if item.name in original}
-    return kind(**(shared | changes))
+    simulated: int  # the responses or the images are
+    published_rdm: int = 0  # the RDM was published without responses
 
 
 def marked(*marks: str) -> str:
@@ -179,21 +124,9 @@ def target(
 ) -> xr.Dataset:
     """Put one target together.
 
-    Parameters
-    ----------
-    stimuli
-        Identifiers, categories, splits and images.
-    rdm
-        (pairs,), condensed.
-    ceilings
-        By part of the stimuli; the parts make the coordinate ``part``.
-    attributes
-        Of the group.
-    category_rdms
-        (category pairs,) for each part, for teachers whose RDMs are over category means; categories are
-        sorted.
-    animals
-        Bounds over animals by part, where there are several.
+    The RDM is condensed, (pairs,). The parts of ``ceilings`` make the coordinate ``part``. ``category_rdms``
+    are (category pairs,) for each part, categories sorted, where RDMs are over category means. ``animals``
+    are bounds over animals by part, where there are several.
     """
     parts = [part for part in PARTS if part in ceilings]
     content: dict[str, Any] = {
@@ -248,14 +181,7 @@ def targets_of(teacher: xr.DataTree) -> dict[str, xr.Dataset]:
 
 
 def ceiling(target: xr.Dataset | xr.DataTree, part: str) -> tuple[float, float]:
-    """Return the lower and upper noise ceiling of a target on a part of its stimuli.
-
-    Parameters
-    ----------
-    target
-        A target.
-    part
-        ``choose``, ``reward`` or ``report``.
+    """Return the lower and upper noise ceiling of a target on ``choose``, ``reward`` or ``report``.
 
     Raises
     ------

@@ -41,10 +41,9 @@ def to_network_input(
         uint8, (n, height, width, 3).
     resolution
         Side of the network's input in pixels.
-    visual_degrees
-        What the longer side of a stimulus spanned in the experiment.
-    network_degrees
-        What the side of the network's input spans; None means ``visual_degrees``.
+    visual_degrees, network_degrees
+        What the longer side of a stimulus spanned in the experiment, and what the side of the network's input
+        spans; None means as much.
     padding
         Grey value, 0 to 255, around small stimuli.
     resample
@@ -53,7 +52,7 @@ def to_network_input(
     Returns
     -------
     numpy.ndarray
-        uint8, (n, resolution, resolution, 3). Deterministic.
+        uint8, (n, resolution, resolution, 3).
 
     Raises
     ------
@@ -69,10 +68,10 @@ def to_network_input(
     if resample not in _FILTERS:
         raise unknown("geometry.resample", resample, _FILTERS)
     network_degrees = visual_degrees if network_degrees is None else network_degrees
-    if not (np.isfinite(visual_degrees) and visual_degrees > 0):
-        raise TgsageError(f"stimuli: visual_degrees is {visual_degrees}; give a positive number")
-    if not (np.isfinite(network_degrees) and network_degrees > 0):
-        raise TgsageError(f"geometry.network_degrees is {network_degrees}; give a positive number")
+    spans = {"stimuli: visual_degrees": visual_degrees, "geometry.network_degrees": network_degrees}
+    for key, degrees in spans.items():
+        if not (np.isfinite(degrees) and degrees > 0):
+            raise TgsageError(f"{key} is {degrees}; give a positive number")
     n, height, width = images.shape[:3]
     scale = resolution * visual_degrees / network_degrees / max(height, width)
     size = (round(height * scale), round(width * scale))
@@ -84,10 +83,9 @@ def to_network_input(
     out = np.full((n, resolution, resolution, 3), padding, np.uint8)
     rows, columns = (_centred(side, resolution) for side in size)
     for index, image in enumerate(images):
+        resized = image
         if size != (height, width):
             resized = np.asarray(Image.fromarray(image).resize(size[::-1], _FILTERS[resample]))
-        else:
-            resized = image
         out[index, rows[1], columns[1]] = resized[rows[0], columns[0]]
     return out
 

@@ -18,38 +18,23 @@ from .stimuli import Stimuli
 
 if TYPE_CHECKING:
     from ..tasks.task import Task
-    from .kinds.network.plugin import NetworkTeacher
-    from .kinds.pretrained.plugin import PretrainedTeacher
+    from .settings import LayerTargets
 
 
 def teacher_of_layers(
     layers: Mapping[str, tuple[str, torch.Tensor]],
-    settings: NetworkTeacher | PretrainedTeacher,
+    settings: LayerTargets,
     name: str,
     task: Task,
     stimuli: Stimuli,
     words: str,
-    own: Mapping[str, Any],
+    specific: Mapping[str, Any],
 ) -> xr.DataTree:
     """Make a teacher with a target for every layer (Bashivan et al. 2019).
 
-    The RDM of a layer is the mean over random subsamples of its features. A network has no measurement noise,
-    so the ceilings are NaN.
-
-    Parameters
-    ----------
-    layers
-        By name of the target: name of the layer, and its features (stimuli, features).
-    settings
-        Metric, form of the RDM, subsamples, seed.
-    name
-        Of the teacher.
-    task
-        Whose validation images are the stimuli.
-    stimuli
-        What the features are of.
-    words, own
-        Attributes of the teacher: a sentence for the report, and those of its kind.
+    The RDM of a layer is the mean over random subsamples of its features. ``layers`` has by name of the
+    target the layer's name and its features (stimuli, features); ``words`` is a sentence for the report and
+    ``specific`` has the attributes of the kind. A network has no measurement noise, so the ceilings are NaN.
 
     Raises
     ------
@@ -83,7 +68,7 @@ def teacher_of_layers(
                 n_sites=features.shape[1],
                 metric=settings.metric,
                 simulated=int(task.simulated),
-                own={"subsamples": len(subsamples), "subsample_features": len(subsamples[0])},
+                specific={"subsamples": len(subsamples), "subsample_features": len(subsamples[0])},
             ),
         )
     attributes = TeacherAttributes(
@@ -96,15 +81,13 @@ def teacher_of_layers(
         uses_validation=1,
         mark=simulation(task.simulated, 0),
         words=f"A network, {words}; its matrices are taken on validation images.",
-        own=own,
+        specific=specific,
     )
     return tree(groups, attributes.flat())
 
 
-def _subsamples(
-    n_features: int, settings: NetworkTeacher | PretrainedTeacher, layer: str
-) -> list[np.ndarray]:
-    """Return the features of each subsample; all features once where there are no more than asked for."""
+def _subsamples(n_features: int, settings: LayerTargets, layer: str) -> list[np.ndarray]:
+    """Return the features of each subsample; all of them once where there are no more than asked for."""
     size = settings.subsample_features
     if n_features <= size:
         return [np.arange(n_features)]

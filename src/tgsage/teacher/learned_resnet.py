@@ -18,39 +18,15 @@ from .weights import find_weights, state_dict
 if TYPE_CHECKING:
     from ..tasks.task import Task
     from .settings import CifarResNet as ResNetSettings
+    from .stage import TeacherContext
 
 
 def learned_resnet(
-    settings: ResNetSettings,
-    name: str,
-    task: Task,
-    *,
-    seed: int,
-    threads: int,
-    data_root: str | os.PathLike[str] | None,
-    device: str,
+    settings: ResNetSettings, name: str, task: Task, context: TeacherContext, *, seed: int, threads: int
 ) -> tuple[CifarResNet, np.ndarray, np.ndarray]:
-    """Return the network of the settings: from its checkpoint, or else trained on the task.
+    """Return the network of the settings in evaluation mode, from its checkpoint or else trained on the task.
 
-    Parameters
-    ----------
-    settings
-        Size, checkpoint, epochs of training, and normalisation.
-    name
-        Of the teacher, for messages.
-    task
-        What it learns, where there is no checkpoint; gives the normalisation where the settings say so.
-    seed, threads
-        Of the training.
-    data_root
-        Folder that relative ``weights`` are looked for in.
-    device
-        Of the training.
-
-    Returns
-    -------
-    tuple
-        The network in evaluation mode; pixel mean and standard deviation (3,) as fractions of 255.
+    With it come the pixel mean and standard deviation (3,) that it expects, as fractions of 255.
 
     Raises
     ------
@@ -58,11 +34,10 @@ def learned_resnet(
         If weights are absent or do not fit, or the training fails.
     """
     if settings.weights is not None:
-        module = load_weights(
-            find_weights(settings.weights, data_root), settings.blocks_per_stack, settings.width
-        )
+        path = find_weights(settings.weights, context.data_root)
+        module = load_weights(path, settings.blocks_per_stack, settings.width)
     else:
-        module = trained(settings, name, task, seed=seed, threads=threads, device=device)
+        module = trained(settings, name, task, seed=seed, threads=threads, device=context.device)
     imagenet = settings.normalisation == "imagenet"
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (task.mean, task.std)
     return module.eval(), mean, std
@@ -88,14 +63,7 @@ def trained(
 
 
 def load_weights(path: str | os.PathLike[str], blocks_per_stack: int, width: int = 16) -> CifarResNet:
-    """Read a CIFAR ResNet from a torch checkpoint.
-
-    Parameters
-    ----------
-    path
-        As for :func:`~tgsage.teacher.weights.state_dict`; keys may begin with ``module.``.
-    blocks_per_stack, width
-        Of the network that was saved.
+    """Read a CIFAR ResNet of this size from a torch checkpoint.
 
     Raises
     ------

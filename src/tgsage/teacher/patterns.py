@@ -16,16 +16,9 @@ LEAST_SITES = 3
 
 
 def sites_of_region(assembly: xr.DataArray, region: str, what: str, dataset: str) -> xr.DataArray:
-    """Return the sites of a region.
+    """Return the sites of a region of an assembly (neuroid, presentation[, time_bin]).
 
-    Parameters
-    ----------
-    assembly
-        (neuroid, presentation[, time_bin]) with ``region`` on neuroid.
-    region
-        Its name.
-    what, dataset
-        What messages call the target and the data set.
+    Messages call the target ``what`` and the data set ``dataset``.
 
     Raises
     ------
@@ -57,18 +50,9 @@ def animal_names(assembly: xr.DataArray) -> np.ndarray:
 
 
 def refuse_not_finite(responses: np.ndarray, sites: np.ndarray, stimuli: np.ndarray, what: str) -> None:
-    """Raise if a response is not finite.
+    """Raise if a response (stimuli or presentations, sites) is not finite.
 
-    Parameters
-    ----------
-    responses
-        (stimuli or presentations, sites).
-    sites
-        (sites,) names.
-    stimuli
-        Identifier of the stimulus of each row.
-    what
-        What messages call the target.
+    ``sites`` has the names of the columns, ``stimuli`` the identifiers of the rows.
     """
     bad = np.argwhere(~np.isfinite(responses))
     if len(bad):
@@ -97,30 +81,16 @@ def standardised(patterns: np.ndarray) -> np.ndarray:
     """Z-score every site (column) over stimuli; a site without variance becomes 0."""
     centred = patterns - patterns.mean(axis=0)
     deviation = centred.std(axis=0)
-    scaled: np.ndarray = centred / np.where(deviation > 0, deviation, 1.0)
-    return scaled
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
 
 
 def category_rdms(
     patterns: np.ndarray, category: np.ndarray, parts: Iterable[np.ndarray], metric: str
 ) -> list[np.ndarray]:
-    """Return the RDM over category means of each part.
+    """Return for each part of the stimuli its RDM (category pairs,) over category means, categories sorted.
 
-    Parameters
-    ----------
-    patterns
-        (stimuli, sites), or (stimuli, repetitions, sites) for crossnobis.
-    category
-        (stimuli,) of str.
-    parts
-        Indices of the stimuli of each part.
-    metric
-        Of the RDMs.
-
-    Returns
-    -------
-    list
-        (category pairs,) each; categories are sorted.
+    Patterns are (stimuli, sites), or (stimuli, repetitions, sites) for crossnobis; ``category`` is (stimuli,)
+    and ``parts`` are indices of stimuli.
     """
     return [
         np.asarray(rdm(category_means(patterns[members], category[members]), metric)) for members in parts

@@ -43,21 +43,9 @@ class BasicBlock(nn.Module):
 class CifarResNet(nn.Module):
     """A residual network for small images: (n, channels, height, width) -> (n, classes).
 
-    Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it.
-
-    Parameters
-    ----------
-    blocks_per_stack
-        n; 9 gives ResNet-56.
-    width
-        Channels of the first stack; the others have twice and four times as many.
-    n_classes, in_channels
-        Of the task.
-
-    Attributes
-    ----------
-    probe_names
-        The three stacks. A probe is the output of a stack's last block, after its ReLU.
+    Parameter names are those of akamaster/pytorch_resnet_cifar10, whose checkpoints load into it. A probe is
+    the output of a stack's last block, after its ReLU. There are ``blocks_per_stack`` blocks in each stack (9
+    give ResNet-56) and ``width`` channels in the first; the others have twice and four times as many.
     """
 
     layer1: nn.Sequential

@@ -84,27 +84,22 @@ class Surroundings(Protocol):
         """All teachers by name."""
 
     @property
-    def layers_are_chosen(self) -> bool:
-        """Whether layers are chosen on stimuli that do not reward."""
+    def layers_chosen_by(self) -> str:
+        """The setting that has layers chosen on stimuli that do not reward, in words; empty without it."""
 
 
 class TeacherSettings(Plugin):
     """A kind of teacher.
 
     Its ``code`` is a function that makes the teacher of settings, a name and a
-    :class:`~tgsage.teacher.context.TeacherContext`.
-
-    Attributes
-    ----------
-    runs_network
-        Whether making the teacher trains or runs a network, on a GPU where there is one.
-    is_control
-        Whether the teacher is a control of another one, of which no control is made.
+    :class:`~tgsage.teacher.stage.TeacherContext`.
     """
 
     plugin_kind: ClassVar[str] = "teacher"
     runs_network: ClassVar[bool] = False
+    """Whether making the teacher trains or runs a network, on a GPU where there is one."""
     is_control: ClassVar[bool] = False
+    """Whether the teacher is a control of another one, of which no control is made."""
 
     kind: str
     """Selects this kind."""
@@ -115,13 +110,7 @@ class TeacherSettings(Plugin):
         return None
 
     def target_names(self, teachers: Mapping[str, TeacherSettings]) -> list[str]:
-        """Return the names of the targets in their order.
-
-        Parameters
-        ----------
-        teachers
-            All teachers of the run by name; that of :attr:`original` is looked up there.
-        """
+        """Return the names of the targets in their order; ``teachers`` are all those of the run by name."""
         if self.original is None:
             raise NotImplementedError(f"{type(self).__name__}.target_names")
         return teachers[self.original].target_names(teachers)
@@ -131,14 +120,7 @@ class TeacherSettings(Plugin):
         return []
 
     def check(self, name: str, run: Surroundings) -> None:
-        """Check the settings against the rest of the configuration.
-
-        Parameters
-        ----------
-        name
-            Of the teacher.
-        run
-            The rest of the configuration.
+        """Check the settings of the teacher ``name`` against the rest of the configuration.
 
         Raises
         ------
@@ -146,10 +128,10 @@ class TeacherSettings(Plugin):
             With one line that names the key and what to do.
         """
         splits = getattr(self, "splits", None)
-        if run.layers_are_chosen and splits is not None and splits.choose == 0:
+        if run.layers_chosen_by and splits is not None and splits.choose == 0:
             raise ValueError(
-                f"teachers.{name}.splits.choose: is 0, but scoring.layer_choice is 'split'; give the choice "
-                "of layers a share of the stimuli"
+                f"teachers.{name}.splits.choose: is 0, but {run.layers_chosen_by}; give the choice of "
+                "layers a share of the stimuli"
             )
 
 
@@ -175,6 +157,29 @@ class RecordedTargets(TeacherSettings):
         for target, where in self.targets.items():
             key = f"teachers.{name}.targets.{target}.recordings"
             refuse_unknown("data set", key, where.recordings, run.recordings)
+
+
+class LayerTargets(TeacherSettings):
+    """A teacher whose targets are layers of a network, on validation images of the task."""
+
+    runs_network: ClassVar[bool] = True
+
+    n_stimuli: int = Field(default=512, ge=40)
+    """Validation images of the task on which the RDMs are taken."""
+    subsamples: int = Field(default=10, ge=1)
+    """RDMs of that many random feature subsamples are averaged (Bashivan et al. 2019)."""
+    subsample_features: int = Field(default=1024, ge=8)
+    """Features in each subsample."""
+    metric: RdmMetric = "correlation"
+    """Dissimilarity of two response patterns."""
+    rdm: Literal["image", "category"] = "image"
+    """One RDM entry per pair of images, or per pair of categories (patterns are averaged first)."""
+    splits: Splits = Splits()
+    """Which stimuli choose, reward and report."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of the network."""
 
 
 class ControlSettings(TeacherSettings):

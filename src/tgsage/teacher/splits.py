@@ -30,21 +30,21 @@ def assign_splits(
 
     Systematic sampling: the stimuli of a category, in random order, are spread evenly over [0, 1); all
     stimuli are sorted by that place and cut at the shares. So the parts have their size exactly and every
-    category its share in every part to within one stimulus. Stimuli with one picture stay together, here
-    and, through ``part_of_picture``, across the data sets of a teacher.
+    category its share in every part to within one stimulus.
 
     Parameters
     ----------
     categories
-        One per stimulus; all equal (``""``) where unknown.
+        (n,) of str; all equal (``""``) where unknown.
     splits
         Shares and seed.
     where
         What messages call the stimuli, e.g. ``"recordings 'majaj'"``.
     pictures
-        One key per stimulus that is equal for equal pictures; None: all differ.
+        (n,) keys, equal for equal pictures, which stay together; None: all differ.
     part_of_picture
-        Part of each picture that was assigned before. The new assignments are added.
+        Part of each picture that was assigned before, for another data set. The new assignments
+        are added.
 
     Returns
     -------

@@ -22,20 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stimuli:
-    """Stimuli in the order of an RDM.
-
-    Attributes
-    ----------
-    stimulus_id, category, split
-        (stimuli,) of str.
-    images
-        uint8 (stimuli, y, x, rgb), or None where no images are at hand.
-    """
+    """Stimuli in the order of an RDM."""
 
     stimulus_id: np.ndarray
+    """(stimuli,) of str, as are category and split."""
     category: np.ndarray
     split: np.ndarray
     images: np.ndarray | None
+    """uint8 (stimuli, y, x, rgb), or None where no images are at hand."""
 
     @classmethod
     def of_target(cls, target: xr.Dataset) -> Stimuli:
@@ -54,10 +48,7 @@ class Stimuli:
 def image_rows(ids: np.ndarray, stimuli: xr.Dataset, where: str) -> np.ndarray:
     """Return the rows of ``stimuli`` that hold the images of these stimuli, (n,) int.
 
-    Raises
-    ------
-    TgsageError
-        If a stimulus has no image.
+    Raises a TgsageError if a stimulus has no image.
     """
     row = {stimulus: index for index, stimulus in enumerate(stimuli["stimulus_id"].values.astype(str))}
     absent = [stimulus for stimulus in ids if stimulus not in row]
@@ -72,10 +63,7 @@ def image_rows(ids: np.ndarray, stimuli: xr.Dataset, where: str) -> np.ndarray:
 def spanned_degrees(stimuli: xr.Dataset, geometry: Geometry, where: str) -> tuple[float, float]:
     """Return the degrees of visual angle of recorded stimuli, and those that a network's input spans.
 
-    Raises
-    ------
-    TgsageError
-        If the stimuli have no attribute ``visual_degrees``.
+    Raises a TgsageError if the stimuli have no attribute ``visual_degrees``.
     """
     if "visual_degrees" not in stimuli.attrs:
         raise TgsageError(f"{where}: the stimuli say no visual_degrees; set the attribute to their size")
@@ -86,25 +74,9 @@ def spanned_degrees(stimuli: xr.Dataset, geometry: Geometry, where: str) -> tupl
 def at_resolution(
     images: np.ndarray, stimuli: xr.Dataset, geometry: Geometry, resolution: int, where: str
 ) -> np.ndarray:
-    """Show recorded stimuli at their size in degrees to a network.
+    """Show images of recorded stimuli, uint8 (n, height, width, 3), at their size in degrees to a network.
 
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-    stimuli
-        The data set's stimuli, with attribute ``visual_degrees``.
-    geometry
-        Settings.
-    resolution
-        Side of the network's input in pixels.
-    where
-        What messages call the data set.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (n, resolution, resolution, 3).
+    Returns uint8 (n, resolution, resolution, 3).
     """
     visual_degrees, network_degrees = spanned_degrees(stimuli, geometry, where)
     return to_network_input(
@@ -118,13 +90,7 @@ def at_resolution(
 
 
 def task_pictures(task: Task | None) -> dict[str, str]:
-    """Return the part (``train`` or ``test``) of every image that a candidate is trained or tested on.
-
-    Returns
-    -------
-    dict
-        By hash of the image; empty without a task.
-    """
+    """Return by hash the part (``train`` or ``test``) of all images a candidate learns or is tested on."""
     if task is None:
         return {}
     return {
@@ -148,29 +114,9 @@ def task_stimuli(
 ) -> tuple[Stimuli, np.ndarray]:
     """Pick validation images, balanced over classes, none of which is also a training or test image.
 
-    Parameters
-    ----------
-    task
-        The task.
-    n_stimuli
-        How many.
-    splits
-        Shares of the parts.
-    seed
-        Of the draw; the same for every teacher whose RDMs are taken on a task's own images.
-    name
-        Of the teacher, for messages.
-
-    Returns
-    -------
-    tuple
-        The stimuli, named ``validation_00017`` for the validation image of index 17; their images, uint8
-        (n_stimuli, y, x, 3).
-
-    Raises
-    ------
-    TgsageError
-        If the task has too few.
+    The draw depends on ``seed`` and the task alone: teachers of a task's images may have the same stimuli.
+    Returns the stimuli, named ``validation_00017`` for the validation image of index 17, and their images,
+    uint8 (n_stimuli, y, x, 3). Raises a TgsageError if the task has too few.
     """
     part = task.validation
     forbidden = task_pictures(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,13 +13,7 @@ from ..errors import TgsageError
 
 
 def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path:
-    """Find a checkpoint: at an absolute path, in the data folder, or below the working folder.
-
-    Raises
-    ------
-    TgsageError
-        If it is in none of them.
-    """
+    """Find a checkpoint at an absolute path, in the data folder or below the working folder, or raise."""
     places = [Path(weights)] if data_root is None else [Path(data_root) / weights, Path(weights)]
     for place in places:
         if place.is_file():
@@ -27,13 +22,10 @@ def find_weights(weights: str, data_root: str | os.PathLike[str] | None) -> Path
 
 
 def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read a state dict; a prefix ``module.`` of its keys is left out.
+    """Read a state dict of tensors; a prefix ``module.`` of its keys is left out.
 
-    Parameters
-    ----------
-    path
-        ``*.safetensors``; or a torch checkpoint, of a state dict or of a mapping with one under
-        ``state_dict``, which is read with ``weights_only=True``: nothing in it is executed.
+    The file is ``*.safetensors``; or a torch checkpoint, of a state dict or of a mapping with one under
+    ``state_dict``, read with ``weights_only=True``: nothing in it is executed.
 
     Raises
     ------
@@ -46,10 +38,11 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             try:
-                return _without_prefix(load_file(path))
+                state: Any = load_file(path)
             except safetensors.SafetensorError as error:
                 raise TgsageError(f"weights {path}: not a safetensors file ({error})") from None
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TgsageError(f"weights {path}: not a torch checkpoint of tensors ({reason})") from None
@@ -57,8 +50,4 @@ def state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise TgsageError(f"weights {path}: holds no state dict of tensors; save module.state_dict()")
-    return _without_prefix(state)
-
-
-def _without_prefix(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key.removeprefix("module."): value for key, value in state.items()}

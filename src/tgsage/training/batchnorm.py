@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .devices import evaluation
+
 
 @torch.no_grad()
 def recompute_batchnorm(module: torch.nn.Module, batches: Iterable[torch.Tensor]) -> None:
@@ -25,56 +27,49 @@ def recompute_batchnorm(module: torch.nn.Module, batches: Iterable[torch.Tensor]
     batches
         Inputs of the module. Every batch-norm layer must see more than one value per channel in each.
     """
-    layers = [
-        layer
-        for layer in module.modules()
-        if isinstance(layer, _BatchNorm) and layer.running_mean is not None
-    ]
-    if not layers:
+    running: dict[_BatchNorm, tuple[torch.Tensor, torch.Tensor]] = {}
+    before = []
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm) and layer.running_mean is not None:
+            tracked = layer.num_batches_tracked
+            assert layer.running_var is not None and tracked is not None
+            running[layer] = layer.running_mean, layer.running_var
+            before.append((layer, layer.momentum, tracked, tracked.clone()))
+    if not running:
         return
-    modes = [(part, part.training) for part in module.modules()]
-    running = {layer: _running(layer) for layer in layers}
-    before = [(layer, layer.momentum, running[layer][2].clone()) for layer in layers]
-    count = dict.fromkeys(layers, 0)
-    first = {layer: torch.zeros_like(mean, dtype=torch.float64) for layer, (mean, _, _) in running.items()}
-    second = {layer: torch.zeros_like(mean, dtype=torch.float64) for layer, (mean, _, _) in running.items()}
+    count = dict.fromkeys(running, 0)
+    first, second = (
+        {layer: torch.zeros_like(mean, dtype=torch.float64) for layer, (mean, _) in running.items()}
+        for _ in range(2)
+    )
 
     def collect(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
         assert isinstance(layer, _BatchNorm)
         # With momentum 1 the running statistics are those of this batch.
         n = inputs[0].numel() // inputs[0].shape[1]
-        mean, variance = (values.double() for values in running[layer][:2])
+        mean, variance = (values.double() for values in running[layer])
         count[layer] += n
         first[layer] += n * mean
         second[layer] += (n - 1) * variance + n * mean.square()
 
-    hooks = [layer.register_forward_hook(collect) for layer in layers]
+    hooks = [layer.register_forward_hook(collect) for layer in running]
     try:
-        module.eval()
-        for layer in layers:
-            layer.train()
-            layer.momentum = 1.0
-        for batch in batches:
-            module(batch)
+        with evaluation(module):
+            for layer in running:
+                layer.train()
+                layer.momentum = 1.0
+            for batch in batches:
+                module(batch)
     finally:
         for hook in hooks:
             hook.remove()
-        for layer, momentum, tracked in before:
+        for layer, momentum, tracked, number in before:
             layer.momentum = momentum
-            running[layer][2].copy_(tracked)
-        for part, training in modes:
-            part.training = training
-    for layer, (running_mean, running_variance, _) in running.items():
+            tracked.copy_(number)
+    for layer, (running_mean, running_variance) in running.items():
         n = count[layer]
         if n == 0:
             continue  # The layer is not part of the forward pass.
         mean = first[layer] / n
         running_mean.copy_(mean)
         running_variance.copy_((second[layer] - n * mean.square()).clamp_min(0) / max(n - 1, 1))
-
-
-def _running(layer: _BatchNorm) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The statistics of a layer that tracks them: mean, variance, number of batches."""
-    mean, variance, batches = layer.running_mean, layer.running_var, layer.num_batches_tracked
-    assert mean is not None and variance is not None and batches is not None
-    return mean, variance, batches

@@ -1,13 +1,9 @@
 """What was trained once is never trained again.
 
-An entry of the store, kind ``trained``, is a candidate's weights at every checkpoint
-(``weights.safetensors``) and what training it said and cost (``record.json``), under the key that
-:mod:`tgsage.training.keys` makes.
-
-A training that stops before the end of its schedule (the recipe's ``stop``) also leaves all that its next
-step depends on (``resume.safetensors``), so that a later stop can continue from it. That changes what is
-computed, not what comes out: whether an entry was continued, and from where, is not in it. The store's
-journal tells, with a hit of the earlier entry.
+An entry of the store, kind ``trained``, holds a candidate's weights at every checkpoint
+(``weights.safetensors``) and what its training said and cost (``record.json``). A training that stops before
+the end of its schedule (the recipe's ``stop``) also leaves ``resume.safetensors``, from which a later stop
+continues. What comes out is the same; only the store's journal tells, by a hit of the earlier entry.
 
 A candidate that fails for a reason of its own (it cannot be built or run, or it diverges) is an entry too:
 the same key would fail again, and its cost counts. A timeout, a crash and a lack of memory depend on the
@@ -49,13 +45,7 @@ RESUME = "resume.safetensors"
 
 
 class OutOfMemory(TgsageError):
-    """A candidate did not fit into memory; says nothing about a bigger or an emptier machine.
-
-    Attributes
-    ----------
-    examples
-        Training images seen before.
-    """
+    """A candidate did not fit into memory, after ``examples`` training images; a bigger machine may do."""
 
     def __init__(self, message: str, *, examples: int = 0):
         super().__init__(message)
@@ -64,14 +54,10 @@ class OutOfMemory(TgsageError):
 
 @dataclass(frozen=True)
 class Stored:
-    """An entry of the store.
+    """An entry of the store: its folder, its key, and its record.
 
     Attributes
     ----------
-    folder
-        Where it is.
-    key
-        Its key.
     record
         ``status`` ("ok" or "failed"), ``reason``, ``parameters``, ``flops``, ``probes``, ``curve``,
         ``checkpoints`` (``share`` and ``examples`` of each), ``training_loss_sum``, ``examples``, ``seconds``
@@ -126,9 +112,8 @@ def ensure_trained(
 ) -> Stored:
     """Return a trained candidate, training it if the store has no intact entry.
 
-    The training goes on from the latest of the ``earlier`` stops that the store has an intact entry of, and
-    from the start if there is none. The result is the same: on a CPU every tensor, the curve and the record
-    but for its ``seconds``.
+    The training continues from the latest of the ``earlier`` stops that the store has an intact entry of. The
+    result is the same: on a CPU every tensor, the curve and the record but for its ``seconds``.
 
     Parameters
     ----------
@@ -162,7 +147,7 @@ def ensure_trained(
 
     def make(folder: Path) -> None:
         resume = _earlier_state(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, device, content, resume, report or (lambda _: None))
+        _write_entry(folder, space, arch, recipe, task, device, content, resume, report)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -181,8 +166,7 @@ def stored_candidate(
     """Return the entry that a ``training.json`` names, training it again if it is lost or corrupt.
 
     Arguments as in :func:`ensure_trained`. Unlike it, this reads weights that another class of device has
-    made, and refuses to train under another key than the one named: a score must belong to the training it
-    is filed beside.
+    made, and trains under no other key: a score must belong to the training it is filed beside.
 
     Raises
     ------
@@ -201,7 +185,7 @@ def stored_candidate(
                 f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
             )
         resume = _earlier_state(store, content, earlier)
-        _write_entry(folder, space, arch, recipe, task, place, content, resume, lambda _: None)
+        _write_entry(folder, space, arch, recipe, task, place, content, resume)
 
     return _read(store.ensure(KIND, key, make), key)
 
@@ -216,19 +200,14 @@ def _check_shares(shares: Sequence[float]) -> None:
             raise TgsageError(f"earlier: {share!r} is no share of a training; give shares between 0 and 1")
 
 
-class _NotThere(Exception):
-    """The store has no intact entry, and none is to be made."""
-
-
 def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[float]) -> TrainingState | None:
     """What the latest earlier stop of the same training has left in the store; None without one.
 
-    An entry that another process is making is waited for. Locks are taken from later stops to earlier ones
-    only, so that nobody waits in a circle.
+    Locks, which wait for other processes, are taken from later stops to earlier ones: never in a circle.
     """
 
-    def make(_folder: Path) -> None:
-        raise _NotThere
+    def make(folder: Path) -> None:
+        raise FileNotFoundError(folder)
 
     for share in sorted(set(earlier), reverse=True):
         if share >= content["recipe"]["stop"]:
@@ -243,7 +222,7 @@ def _earlier_state(store: Store, content: dict[str, Any], earlier: Sequence[floa
                 for number, checkpoint in enumerate(stored.record["checkpoints"])
             ]
             return TrainingState(load_file(stored.folder / RESUME), checkpoints, stored.record["seconds"])
-        except (_NotThere, FileNotFoundError):
+        except FileNotFoundError:
             continue  # Never made, damaged, or pruned since it was found.
     return None
 
@@ -257,7 +236,7 @@ def _write_entry(
     device: torch.device,
     content: dict[str, Any],
     resume: TrainingState | None,
-    report: Callable[[dict[str, Any]], None],
+    report: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
     """Train, and write the files of an entry."""
     seed = candidate_seed(space, arch, recipe, task)
@@ -276,13 +255,10 @@ def train_entry(
     recipe: Recipe,
     task: Task,
     device: torch.device,
-    resume: TrainingState | None,
-    report: Callable[[dict[str, Any]], None],
+    resume: TrainingState | None = None,
+    report: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any]]:
-    """Train; return what is to be saved.
-
-    The weights, named ``<checkpoint>/<name in the state dict>``; the tensors to continue from; the record.
-    """
+    """Train, and return weights (``<checkpoint>/<name>``), tensors to continue from, and the record."""
     record: dict[str, Any] = {
         "status": "failed",
         "reason": None,
@@ -302,8 +278,9 @@ def train_entry(
 
     def watch(progress: dict[str, Any]) -> None:
         nonlocal examples
-        examples = progress["examples"]
-        report(progress)
+        examples = progress.get("examples", examples)
+        if report is not None:
+            report(progress)
 
     try:
         with threads(recipe.threads):
@@ -312,19 +289,19 @@ def train_entry(
                 # Counting runs the forward pass once: what cannot run fails here, as the candidate's fault.
                 flops = count_flops(module, task.resolution)
             except Exception as error:
-                if is_out_of_memory(error):
+                if _is_out_of_memory(error):
                     raise
-                return {}, {}, {**record, "reason": f"cannot be built: {one_line(error)}"}
+                return {}, {}, {**record, "reason": f"cannot be built: {_one_line(error)}"}
             counts = {
                 "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
                 "probes": probe_names(module),
             }
-        record.update(counts)
-        report(counts)
+        record |= counts
+        watch(counts)
         if resume is not None:
-            report({"seconds_before": resume.seconds, "examples": examples})
+            watch({"seconds_before": resume.seconds, "examples": examples})
         trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
@@ -332,17 +309,13 @@ def train_entry(
         )
         return {}, {}, record
     except Exception as error:
-        if is_out_of_memory(error):
-            raise OutOfMemory(f"out of memory: {one_line(error)}", examples=examples) from error
+        if _is_out_of_memory(error):
+            raise OutOfMemory(f"out of memory: {_one_line(error)}", examples=examples) from error
         raise
-    record.update(
-        status="ok",
-        training_loss_sum=trained.training_loss_sum,
-        examples=trained.examples,
-        seconds=trained.seconds,
-        curve=trained.curve,
-        checkpoints=[{"share": one.share, "examples": one.examples} for one in trained.checkpoints],
-    )
+    record["status"] = "ok"
+    for name in ("training_loss_sum", "examples", "seconds", "curve"):
+        record[name] = getattr(trained, name)
+    record["checkpoints"] = [{"share": one.share, "examples": one.examples} for one in trained.checkpoints]
     states = {
         f"{number}/{name}": value
         for number, checkpoint in enumerate(trained.checkpoints)
@@ -352,14 +325,12 @@ def train_entry(
     return states, tensors, record
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory was short, on the GPU or on the CPU."""
+def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
-def one_line(error: BaseException) -> str:
-    """Return the type and the first line of what an exception says."""
+def _one_line(error: Exception) -> str:
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

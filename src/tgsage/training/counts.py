@@ -8,12 +8,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from .devices import evaluation
+
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up torch's own formulas, those of ``torch.utils.flop_counter``, over the operations that run.
+    """Adds up the formulas of ``torch.utils.flop_counter`` over the operations that run.
 
-    ``FlopCounterMode`` gives the same sum (a test says so), but at its first use it imports torch's compiler
-    and a computer algebra system: a second or more in every process.
+    ``FlopCounterMode`` gives the same sum (a test says so), but imports torch's compiler, a second's work.
     """
 
     @classmethod
@@ -53,14 +54,8 @@ def count_flops(module: torch.nn.Module, resolution: int) -> int:
     resolution
         Side of the image in pixels.
     """
-    modes = [(part, part.training) for part in module.modules()]
     weight = next(module.parameters(), torch.empty(0))
     image = torch.zeros((1, 3, resolution, resolution), device=weight.device, dtype=torch.float32)
-    try:
-        module.eval()
-        with _Counter() as counter:
-            module(image)
-    finally:
-        for part, training in modes:
-            part.training = training
+    with evaluation(module), _Counter() as counter:
+        module(image)
     return int(counter.total)

@@ -28,9 +28,9 @@ DEVICE_SHARE = 0.5
 class DeviceDataset:
     """Images as uint8 tensors, normalised when a batch is taken.
 
-    On the CPU the pixels are those of the array that is given, not a copy, so that a memory-mapped array of
-    any size is read from its file a batch at a time. On a GPU they are copied there if they fit; if not, the
-    images of a batch are copied when it is taken. Where the pixels are does not change any batch.
+    On the CPU the array that is given is not copied, so that a memory-mapped one is read a batch at a time.
+    On a GPU the pixels are copied there at once if they fit, else a batch at a time. Where they are does not
+    change any batch.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class DeviceDataset:
     n, height, width
         Number of images, and their size in pixels.
     home
-        Where indices of images are expected: the device, or the CPU where pixels are not resident.
+        Where indices are expected: the device, or the CPU where pixels are not resident.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class DeviceDataset:
 
 
 def _as_tensor(images: Pixels) -> torch.Tensor:
-    """Return images as a contiguous tensor, sharing memory wherever that is possible."""
+    """Share memory wherever that is possible."""
     if not isinstance(images, torch.Tensor):
         with warnings.catch_warnings():
             # The pixels are read only, which a tensor cannot express, so that torch warns.
@@ -183,28 +183,18 @@ def _reflect(position: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def batches(
-    n: int,
-    batch: int,
-    seed: int,
-    *,
-    flip: bool,
-    crop_padding: int,
-    device: torch.device,
-    skip: int = 0,
+    n: int, batch: int, seed: int, *, flip: bool, crop_padding: int, device: torch.device, skip: int = 0
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Yield, without end, which images make a batch and how each is augmented.
 
-    The images come in random order, every one once before any comes again; a batch may reach over the end
-    of a pass, so that batches are all of one size and no image is left out. Draws are made on the CPU, a
-    pass at a time, so that every device sees the same batches. Order, mirroring and shifts have streams
-    of their own: switching one off leaves the others as they were.
+    The images come in random order, every one once before any comes again. A batch may reach over the end of
+    a pass, so that all are of one size. Draws are made on the CPU: every device sees the same batches. Order,
+    mirroring and shifts have a stream each: switching one off leaves the others as they were.
 
     Parameters
     ----------
-    n
-        Number of images.
-    batch
-        Images per batch, at most ``n``.
+    n, batch
+        Number of images, and of images per batch, at most ``n``.
     seed
         Seed of the three streams.
     flip, crop_padding

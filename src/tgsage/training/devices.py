@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, memory layout, reproducible kernels."""
+"""Where and how numbers are computed: device, precision, memory layout, mode, reproducible kernels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from ..errors import TgsageError, unknown
-from ..threads import threads as threads  # noqa: PLC0414 (teachers and searches take it from here)
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
@@ -25,10 +24,9 @@ def resolve_device(name: str | torch.device) -> torch.device:
         If CUDA is asked for and absent, or the name is unknown. There is no silent fall-back: a CPU run
         has other weights than a GPU run.
     """
-    if isinstance(name, torch.device):
-        name = str(name)
+    name = str(name)
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
     kind, _, index = name.partition(":")
@@ -45,11 +43,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 
 def device_class(device: str | torch.device) -> str:
-    """Return what kind of device it is: ``"cpu"``, or the model name of the GPU.
-
-    Results are the same on two devices of one class (and one version of everything), not across classes.
-    For a GPU this starts CUDA in the calling process.
-    """
+    """Return ``"cpu"``, or the model name of the GPU, which starts CUDA: results differ across classes."""
     device = resolve_device(device)
     return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
 
@@ -84,6 +78,18 @@ def to_channels_last(module: torch.nn.Module) -> None:
 
 
 @contextlib.contextmanager
+def evaluation(module: torch.nn.Module) -> Iterator[None]:
+    """Run the block with the module in evaluation mode, and put every submodule's mode back."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+@contextlib.contextmanager
 def reproducible(device: torch.device) -> Iterator[None]:
     """Run the block with kernels that give the same answer twice.
 
@@ -104,10 +110,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Run the block on torch's default generators seeded by ``seed``, and put their states back.
-
-    For modules that draw from the default generator: initialisation, dropout. Nobody outside sees a change.
-    """
+    """Run the block, which may initialise or drop out, on torch's generators seeded anew; put them back."""
     indices = _cuda_indices(device)
     with torch.random.fork_rng(devices=indices):
         # Not torch.manual_seed: it would reseed every CUDA device, also those that are not put back.
@@ -118,10 +121,7 @@ def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """Return the states of the default generators that :func:`own_randomness` seeds, uint8 on the CPU.
-
-    ``random/cpu`` and, for a GPU, ``random/cuda``.
-    """
+    """Return the states of torch's generators, uint8: ``random/cpu`` and, for a GPU, ``random/cuda``."""
     states = {"random/cpu": torch.default_generator.get_state()}
     for index in _cuda_indices(device):
         states["random/cuda"] = torch.cuda.default_generators[index].get_state()
@@ -129,14 +129,13 @@ def random_states(device: torch.device) -> dict[str, torch.Tensor]:
 
 
 def set_random_states(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:
-    """Put back what :func:`random_states` returned; inside :func:`own_randomness` nobody outside sees it."""
+    """Put back what :func:`random_states` returned."""
     torch.default_generator.set_state(states["random/cpu"])
     for index in _cuda_indices(device):
         torch.cuda.default_generators[index].set_state(states["random/cuda"])
 
 
 def _cuda_indices(device: torch.device) -> list[int]:
-    """Number of the GPU; none for the CPU."""
     if device.type == "cpu":
         return []
     return [torch.cuda.current_device() if device.index is None else device.index]

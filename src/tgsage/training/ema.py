@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -19,25 +18,20 @@ class EmaCheckpointer:
     """Averages weights step by step, and makes checkpoints of the average without touching the training.
 
     The average is an exponential one (EMA) whose bias towards the start is removed: after step t the weights
-    w_1 .. w_t count in proportion to decay^(t - i). The initial weights do not count, so that a short
-    training is not judged partly on them.
+    w_1 .. w_t count in proportion to decay^(t - i), and the initial weights do not count.
 
     Parameters
     ----------
-    module
-        The module in training.
-    dataset
-        The training images, from which batch-norm statistics are recomputed.
+    module, dataset
+        The module in training, and the images, from which batch-norm statistics are recomputed.
     decay
         Of the average, per step; None keeps the raw weights.
     statistics_images
         Number of images for batch-norm statistics; 0 keeps the running ones.
-    batch_size
-        Of the passes that recompute statistics, at most.
+    batch_size, dtype
+        Of the passes that recompute statistics; at most that many images.
     seed
         Decides which images these are.
-    dtype
-        Of the forward pass.
     """
 
     def __init__(
@@ -86,12 +80,8 @@ class EmaCheckpointer:
             average.copy_(current)
         if self._pieces:
             with autocast(self.dataset.device, self.dtype):
-                recompute_batchnorm(self.shadow, self._statistics_batches())
+                recompute_batchnorm(self.shadow, map(self.dataset.plain, self._pieces))
         return {
             name: value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
             for name, value in self.shadow.state_dict().items()
         }
-
-    def _statistics_batches(self) -> Iterator[torch.Tensor]:
-        for piece in self._pieces:
-            yield self.dataset.plain(piece)

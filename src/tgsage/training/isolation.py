@@ -1,16 +1,12 @@
 """A function in a process of its own, so that a hang or a crash costs one candidate and not the job.
 
-The process is a child of a *fork server*: a clean process that has imported torch once and forks for every
-call, which costs some ten milliseconds instead of a second. The server never starts CUDA and never runs
-parallel code, so its children may do both.
+A *fork server*, which has imported torch once, forks for every call: ten milliseconds instead of a second. It
+never starts CUDA and never runs parallel code, so its children may do both.
 
-Nothing survives its purpose. The child leads a session of its own, and whatever is in that session is killed
-when the call ends: by the parent after a result, a crash or a timeout; and by a small guardian process
-inside the session when the parent itself is gone, even by SIGKILL. The child and the guardian ask the
-kernel (``PR_SET_PDEATHSIG``) to be killed when their own parents, server and child, are gone.
-
-Pools with a time limit, such as pebble's, kill their worker only: processes that it has started live on, and
-so may the worker if the parent is killed. Nor do they pass on what a call has reported before it was lost.
+The child leads a session, which is killed when the call ends: by the parent, or by a guardian process inside
+the session when the parent is gone, even by SIGKILL. The kernel (``PR_SET_PDEATHSIG``) kills child and
+guardian when their own parents are gone. (Pools with a time limit, such as pebble's, kill their worker only,
+and lose what a call has reported.)
 """
 
 from __future__ import annotations
@@ -47,15 +43,7 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no result.
-
-    Attributes
-    ----------
-    kind
-        ``"timeout"``, ``"crashed"`` (ended by a signal or an exit) or ``"raised"`` (an exception).
-    reason
-        One line.
-    """
+    """Why there is no result: its kind, ``"timeout"``, ``"crashed"`` or ``"raised"``, and a line of text."""
 
     kind: str
     reason: str
@@ -67,10 +55,8 @@ class Outcome:
 
     Attributes
     ----------
-    value
-        The function's result; None after a failure.
-    failure
-        None after success.
+    value, failure
+        The function's result, or why there is none; the other is None.
     seconds
         Wall clock of the function, without the start of the server.
     reports
@@ -141,45 +127,39 @@ def run_isolated(
 def _attend(process: Any, receiver: Connection, timeout_seconds: float | None) -> Outcome:
     """Listen to the child until it answers, dies, or runs out of time."""
     reported: dict[str, Any] = {}
-    started: float | None = None
-    begin = time.monotonic()
+    started = False
+    since = time.monotonic()
+    limit: float | None = START_SECONDS
 
-    def outcome(value: Any = None, failure: Failure | None = None) -> Outcome:
-        since = begin if started is None else started
-        return Outcome(value, failure, time.monotonic() - since, reported)
+    def outcome(value: Any = None, failure: tuple[str, str] | None = None) -> Outcome:
+        why = None if failure is None else Failure(*failure)
+        return Outcome(value, why, time.monotonic() - since, reported)
 
     while True:
-        if started is None:
-            left: float | None = begin + START_SECONDS - time.monotonic()
-        else:
-            left = None if timeout_seconds is None else started + timeout_seconds - time.monotonic()
-        ready = wait([receiver, process.sentinel], None if left is None else max(left, 0))
+        left = None if limit is None else max(since + limit - time.monotonic(), 0)
+        ready = wait([receiver, process.sentinel], left)
+        if not ready and started:
+            return outcome(failure=("timeout", f"took longer than {limit:g} s"))
         if not ready:
-            if started is None:
-                return outcome(failure=Failure("crashed", f"did not start within {START_SECONDS:g} s"))
-            return outcome(failure=Failure("timeout", f"took longer than {timeout_seconds:g} s"))
-        if receiver in ready:
-            try:
-                kind, *content = receiver.recv()
-            except (EOFError, OSError):
-                process.join(EXIT_SECONDS)
-                return outcome(failure=Failure("crashed", _why_ended(process.exitcode)))
-            if kind == "started":
-                started = time.monotonic()
-            elif kind == "report":
-                reported.update(content[0])
-            elif kind == "result":
-                done = outcome(content[0])
-                # Let it end by itself: buffers are flushed, memory of a GPU is given back in order.
-                process.join(EXIT_SECONDS)
-                return done
-            elif kind == "refused":
-                raise TgsageError(content[0])
-            else:
-                return outcome(failure=Failure("raised", content[0]))
+            return outcome(failure=("crashed", f"did not start within {limit:g} s"))
+        message: tuple[str, Any] = ("ended", None)
+        # A pipe is not at its end while a process that the child has started holds it.
+        with contextlib.suppress(EOFError, OSError):
+            message = receiver.recv() if receiver in ready else message
+        kind, content = message
+        if kind == "started":
+            started, since, limit = True, time.monotonic(), timeout_seconds
+        elif kind == "report":
+            reported |= content
+        elif kind == "refused":
+            raise TgsageError(content)
+        elif kind == "raised":
+            return outcome(failure=("raised", content))
         else:
+            done = outcome(content)
+            # Let it end by itself: buffers are flushed, memory of a GPU is given back in order.
             process.join(EXIT_SECONDS)
-            return outcome(failure=Failure("crashed", _why_ended(process.exitcode)))
+            return done if kind == "result" else outcome(failure=("crashed", _why_ended(process.exitcode)))
 
 
 def _why_ended(code: int | None) -> str:
@@ -187,10 +167,7 @@ def _why_ended(code: int | None) -> str:
         return "closed its connection and went on"
     if code >= 0:
         return f"ended with exit code {code} and no result"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return f"killed by {name}{hint}"
 
@@ -199,11 +176,9 @@ def _why_ended(code: int | None) -> str:
 def _no_main() -> Iterator[None]:
     """Hide the main module while a child is started.
 
-    multiprocessing tells a child where the parent's main script is, and the child runs it again as
-    ``__mp_main__``, so that functions defined in it can be found. A script that is not guarded by
-    ``if __name__ == "__main__"`` would start over in every child; those that Snakemake generates for its
-    ``script:`` directive are not guarded. With an empty main module there is nothing to run again, and a
-    function that is defined in the main script fails to be pickled here, with a message, instead of there.
+    A child would run the parent's main script again, as ``__mp_main__``. Those that Snakemake generates for
+    its ``script:`` directive have no guard against that. A function defined in the main script cannot be
+    pickled then, which gives a message here instead of a crash there.
     """
     original = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -216,11 +191,10 @@ def _no_main() -> Iterator[None]:
 def _child(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], reports: bool
 ) -> None:
-    """What the child runs."""
     os.setsid()
     _die_with_parent()
     _start_guardian()
-    sender.send(("started",))
+    sender.send(("started", None))
     keywords = {"report": lambda content: sender.send(("report", content))} if reports else {}
     try:
         message = ("result", function(*arguments, **keywords))
@@ -245,10 +219,8 @@ def _die_with_parent() -> None:
 
 
 def _start_guardian() -> None:
-    """Fork a process that kills the session when the process that asked for the call is gone.
-
-    A process, not a thread: a thread would need the interpreter's lock, which a hanging extension may hold.
-    """
+    """Fork a process that kills the session when the process that asked for the call is gone."""
+    # No thread, which would need the interpreter's lock: a hanging extension may hold it.
     parent = multiprocessing.parent_process()
     session = os.getpid()
     if parent is None or os.fork():
@@ -263,7 +235,6 @@ def _start_guardian() -> None:
 
 
 def _end_session(leader: int, spare: int | None = None) -> None:
-    """Kill every process of a session, and every descendant of its leader that has left it."""
     # Twice: a process may fork between being listed and being killed.
     for _ in range(2):
         for pid in _belonging(leader):
@@ -273,11 +244,7 @@ def _end_session(leader: int, spare: int | None = None) -> None:
 
 
 def _belonging(leader: int) -> list[int]:
-    """Processes of a session and descendants of its leader.
-
-    The number of a session is not given to a new process while the session has members, so that no
-    other process is among them.
-    """
+    """Processes of a session and descendants of its leader; no number is given anew while it has members."""
     table: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):

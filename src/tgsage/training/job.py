@@ -12,16 +12,10 @@ from ..plugins import checked
 from ..store import Store
 from .cache import OutOfMemory, ensure_trained
 from .isolation import run_isolated
-from .settings import Recipe
+from .settings import Recipe  # a declaration, which is in no key: it reads a recipe from plain values
 
 if TYPE_CHECKING:
     from ..spaces.settings import SpaceSettings
-
-RECORD_FIELDS = (
-    "status", "reason", "parameters", "flops", "probes", "examples", "seconds", "training_loss_sum", "curve",
-    "checkpoints", "device", "processor",
-)  # fmt: skip
-"""What ``training.json`` takes from an entry's record."""
 
 
 def train_candidate(
@@ -37,10 +31,10 @@ def train_candidate(
 ) -> dict[str, Any]:
     """Train a proposed architecture, or take it from the store.
 
-    The work is done in a child process. What goes wrong with the candidate is told, not raised: it cannot
+    The work is done in a child process. What goes wrong with the candidate is returned, not raised: it cannot
     be built, diverges, lacks memory or crashes (``failed``), or takes longer than the recipe allows
-    (``timeout``). Whatever was spent is counted in ``examples`` and ``seconds``; a candidate from the store
-    is charged what its original training took, and one that was continued what it took since its first step.
+    (``timeout``). ``examples`` and ``seconds`` count since the first step, also of a candidate that was
+    continued or comes from the store.
 
     Parameters
     ----------
@@ -92,7 +86,7 @@ def train_candidate(
         _train_here,
         (
             text,
-            recipe.plain(),
+            recipe,
             os.fspath(task_path),
             chosen.settings.plain(),
             os.fspath(store_root),
@@ -122,24 +116,23 @@ def train_candidate(
         "store_key": None,
         "device": None,
         "processor": None,
-        "recipe": recipe.plain(),
     }
     # What the child reported before it was lost: counts, the images seen, and what an earlier part had cost.
-    reported = dict(outcome.reports)
-    result["seconds"] += reported.pop("seconds_before", 0.0)
-    result.update(reported)
+    values = dict(outcome.reports)
+    result["seconds"] += values.pop("seconds_before", 0.0)
     if outcome.failure is None:
-        result.update({name: value for name, value in outcome.value.items() if value is not None})
+        values |= outcome.value
     else:
-        result["status"] = "timeout" if outcome.failure.kind == "timeout" else "failed"
+        if outcome.failure.kind == "timeout":
+            result["status"] = "timeout"
         result["reason"] = f"{outcome.failure.kind}: {outcome.failure.reason}"
-    result["n_probes"] = len(result["probes"])
-    return result
+    result |= {name: value for name, value in values.items() if name in result and value is not None}
+    return {**result, "n_probes": len(result["probes"]), "recipe": recipe.plain()}
 
 
 def _train_here(
     architecture: str,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     task_path: str,
     space: dict[str, Any],
     store_root: str,
@@ -149,7 +142,7 @@ def _train_here(
     *,
     report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """What the child runs: from plain values to the fields of ``training.json`` that it decides."""
+    """What the child runs; return the entry's record, and its key as ``store_key``."""
     plugins.load_files(plugin_files)
     chosen = spaces.get(space)
     try:
@@ -157,7 +150,7 @@ def _train_here(
             Store(store_root),
             chosen,
             chosen.parse(architecture),
-            Recipe.model_validate(recipe),
+            recipe,
             tasks.load(task_path),
             device,
             earlier=earlier,
@@ -165,5 +158,4 @@ def _train_here(
         )
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
-    # An entry made by an earlier version says no processor.
-    return {**{name: stored.record.get(name) for name in RECORD_FIELDS}, "store_key": stored.key}
+    return {**stored.record, "store_key": stored.key}

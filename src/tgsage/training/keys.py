@@ -16,6 +16,8 @@ from ..store import digest, stage_digest
 from .devices import device_class, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..spaces import Architecture, Space
     from ..tasks import Task
     from .settings import Recipe
@@ -73,10 +75,10 @@ def builder(space: Space) -> Space:
     return built_by
 
 
-def versions(space: Space) -> dict[str, str]:
-    """Return what of a key changes with the code and with torch: ``space_code``, ``code`` and ``torch``."""
+def versions(space: Space, root: Path | None = None) -> dict[str, str]:
+    """Return what of a key changes with torch and with the code, which lies under ``root`` (None: here)."""
     return {
-        "space_code": stage_digest(settings=[builder(space).settings]),
-        "code": stage_digest("training.loop", "training.seeds"),
+        "space_code": stage_digest(settings=[builder(space).settings], root=root),
+        "code": stage_digest("training.loop", "training.seeds", root=root),
         "torch": torch.__version__,
     }

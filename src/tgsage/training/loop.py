@@ -1,9 +1,8 @@
 """The training loop.
 
 Stochastic gradient descent with Nesterov momentum, a linear warm-up and a cosine to zero; no weight decay on
-biases and normalisation layers; clipped gradients; weights averaged over the last steps; batch-norm
-statistics recomputed for whatever is kept. This module, :mod:`tgsage.training.seeds` and what they import
-decide the weights: a digest of their code is part of a store's key.
+biases and normalisation layers; clipped gradients; averaged weights; recomputed batch-norm statistics. This
+module, :mod:`tgsage.training.seeds` and what they import decide the weights: their code is in a store's key.
 """
 
 from __future__ import annotations
@@ -49,10 +48,8 @@ class Checkpoint:
 
     Attributes
     ----------
-    share
-        Share of the training done, 0 (untrained) to 1.
-    examples
-        Training images seen so far, repetitions counted.
+    share, examples
+        Share of the training done, 0 (untrained) to 1, and training images seen, repetitions counted.
     state
         The module's state dict on the CPU, tensors contiguous: averaged weights (if the recipe averages)
         with batch-norm statistics recomputed for them.
@@ -65,9 +62,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A training that has stopped before the end of its schedule: all that its next step depends on.
-
-    What a recipe and a seed decide is not in it: the order of the images is drawn again.
+    """What the next step of a stopped training depends on, but for what its recipe and seed decide.
 
     Attributes
     ----------
@@ -77,10 +72,8 @@ class TrainingState:
         have moved with momentum; ``average/<name>`` if the recipe averages; ``losses`` float32 (steps done,),
         of the minibatches; ``random/cpu`` and on a GPU ``random/cuda``, uint8, the states of torch's default
         generators, from which layers like dropout draw.
-    checkpoints
-        Those of the training so far.
-    seconds
-        What it has taken so far.
+    checkpoints, seconds
+        As in :class:`Trained`, so far.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -100,7 +93,7 @@ class Trained:
     Attributes
     ----------
     checkpoints
-        In the order of :func:`kept_shares`; the last one is the result.
+        Those of the recipe before its ``stop``, and at ``stop``, which is the result.
     curve
         At most :data:`CURVE_POINTS` points, each with ``examples`` and ``epoch`` at its end, the mean
         minibatch ``loss`` since the point before, and the ``learning_rate`` of its last step.
@@ -113,8 +106,6 @@ class Trained:
         Training images seen, repetitions counted, since the first step.
     seconds
         Wall clock of the training including checkpoints; of a continued one with what came before.
-    device
-        ``"cpu"`` or ``"cuda"``.
     resume
         What :func:`train` can continue from; None at the end of the schedule.
     """
@@ -124,7 +115,6 @@ class Trained:
     training_loss_sum: float
     examples: int
     seconds: float
-    device: str
     resume: TrainingState | None = None
 
 
@@ -218,11 +208,6 @@ def train(
         return run.finish(task)
 
 
-def kept_shares(recipe: Recipe) -> list[float]:
-    """Return the shares after which weights are kept: the checkpoints before ``stop``, and ``stop``."""
-    return [share for share in recipe.checkpoints if share < recipe.stop] + [recipe.stop]
-
-
 def set_normalisation(module: torch.nn.Module, task: Task) -> None:
     """Note on a module which (mean, std) of the pixels, fractions of 255, it was trained on."""
     # torch declares the attributes of modules to be tensors and modules.
@@ -230,19 +215,7 @@ def set_normalisation(module: torch.nn.Module, task: Task) -> None:
 
 
 class _Schedule:
-    """The steps of a training: how many, with which learning rate, and where it stops.
-
-    Attributes
-    ----------
-    n
-        Number of training images.
-    batch_size
-        Images of a step.
-    total
-        Steps of the whole schedule.
-    stop
-        The step after which this training ends.
-    """
+    """The steps of a training on n images: their ``total`` number, learning rates, and where it stops."""
 
     def __init__(self, recipe: Recipe, n: int):
         self.n = n
@@ -253,20 +226,16 @@ class _Schedule:
         self._warm = round(recipe.warmup * self.total)
 
     def step_of(self, share: float) -> int:
-        """Return the step after which a share of the training is done; only a share of 0 is no step."""
+        """Only a share of 0 is no step."""
         return max(1, round(share * self.total)) if share else 0
 
     def learning_rate(self, step: int) -> float:
-        """Return the rate of step 0 .. total - 1.
-
-        Linear up to the peak, then half a cosine, which would be zero at the step after the last.
-        """
+        """Linear up to the peak, then half a cosine, which would be zero at the step after the last."""
         if step < self._warm:
             return self._peak * (step + 1) / self._warm
         return self._peak * 0.5 * (1 + math.cos(math.pi * (step - self._warm) / (self.total - self._warm)))
 
     def diverged(self, what: str, step: int, noticed: int, curve: _Curve) -> Diverged:
-        """Return the error for a training that failed at a step, noticed after another."""
         return Diverged(
             f"{what} at step {step} of {self.total} (learning rate {self._peak:g})",
             examples=noticed * self.batch_size,
@@ -276,17 +245,7 @@ class _Schedule:
 
 
 class _Curve:
-    """The losses of a training, and the learning curve that sums them up.
-
-    Attributes
-    ----------
-    losses
-        float32 (steps,), of the minibatches.
-    points
-        As ``Trained.curve``.
-    start
-        When the training began; earlier by what it had taken before, where it is continued.
-    """
+    """The losses of the minibatches, and the learning curve that sums them up; when the training began."""
 
     def __init__(self, schedule: _Schedule, device: torch.device, start: float):
         # Losses stay on the device: reading one would make a GPU wait at every step.
@@ -299,18 +258,12 @@ class _Curve:
         self._summed = 0
 
     def extend(self, step: int) -> bool:
-        """Add the points that are due after a step, and return whether there were any.
-
-        Raises
-        ------
-        Diverged
-            If a loss since the last point is not finite.
-        """
-        due = [point for point in self._due if point <= step]
-        self._due = self._due[len(due) :]
-        for point in due:
-            self._add(point)
-        return bool(due)
+        """Add the points that are due after a step; whether there were any."""
+        extended = False
+        while self._due and self._due[0] <= step:
+            self._add(self._due.pop(0))
+            extended = True
+        return extended
 
     def _add(self, step: int) -> None:
         schedule = self._schedule
@@ -362,24 +315,16 @@ class _Run:
         )
         self.curve = _Curve(self.schedule, device, start)
         self.checkpoints: list[Checkpoint] = []
-        self._due = [(share, self.schedule.step_of(share)) for share in kept_shares(recipe)]
+        shares = [*(share for share in recipe.checkpoints if share < recipe.stop), recipe.stop]
+        self._due = [(share, self.schedule.step_of(share)) for share in shares]
 
-    def step(
-        self,
-        step: int,
-        index: torch.Tensor,
-        mirror: torch.Tensor,
-        down: torch.Tensor,
-        right: torch.Tensor,
-    ) -> None:
+    def step(self, step: int, index: torch.Tensor, *augmentation: torch.Tensor) -> None:
         """Take a step on a batch; see :func:`tgsage.training.data.batches`."""
-        inputs = self.dataset.augmented(index, mirror, down, right)
+        inputs = self.dataset.augmented(index, *augmentation)
         with autocast(self.device, self._dtype):
             outputs = self.module(inputs)
         loss = torch.nn.functional.cross_entropy(
-            outputs.float(),
-            self._targets[index].to(self.device),
-            label_smoothing=self.recipe.label_smoothing,
+            outputs.float(), self._targets[index].to(self.device), label_smoothing=self.recipe.label_smoothing
         )
         self.sgd.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -396,9 +341,8 @@ class _Run:
             with own_randomness(seed_from("checkpoint", self.seed), self.device):
                 state = self.ema.state_dict()
             if not all(value.isfinite().all() for value in state.values() if value.is_floating_point()):
-                raise self.schedule.diverged(
-                    "a weight became infinite or not a number", step, step, self.curve
-                )
+                what = "a weight became infinite or not a number"
+                raise self.schedule.diverged(what, step, step, self.curve)
             share, _ = self._due.pop(0)
             self.checkpoints.append(Checkpoint(share, step * self.schedule.batch_size, state))
 
@@ -418,7 +362,6 @@ class _Run:
             training_loss_sum=float(self.curve.losses.double().sum()) * schedule.batch_size / schedule.n,
             examples=schedule.stop * schedule.batch_size,
             seconds=seconds,
-            device=self.device.type,
             resume=resume,
         )
 
@@ -457,9 +400,10 @@ class _Run:
         there = {name: value.shape for name, value in state.tensors.items() if name != "losses"}
         if here != there:
             name = min(name for name in here | there if here.get(name) != there.get(name))
+            sizes = [str(tuple(found[name])) if name in found else "absent" for found in (there, here)]
             raise TgsageError(
                 f"the training that is to be continued was of another module, recipe or device: {name} is "
-                f"{_size(there.get(name))} there and {_size(here.get(name))} here"
+                f"{sizes[0]} there and {sizes[1]} here"
             )
         for name, value in live.items():
             value.copy_(state.tensors[name])
@@ -467,10 +411,6 @@ class _Run:
         self.curve.start -= state.seconds
         self.ema.step = state.step
         set_random_states(self.device, {name: state.tensors[name] for name in random})
-        self._restore_checkpoints(state)
-
-    def _restore_checkpoints(self, state: TrainingState) -> None:
-        """Take over the checkpoints that were due so far."""
         earlier = {checkpoint.share: checkpoint for checkpoint in state.checkpoints}
         while self._due and (self._due[0][0] in earlier or self._due[0][1] < state.step):
             share, step = self._due.pop(0)
@@ -480,10 +420,6 @@ class _Run:
                     "continue with the recipe that it was started with"
                 )
             self.checkpoints.append(earlier[share])
-
-
-def _size(shape: torch.Size | None) -> str:
-    return "absent" if shape is None else str(tuple(shape))
 
 
 def _training_images(task: Task, recipe: Recipe) -> tuple[list[Pixels], np.ndarray]:

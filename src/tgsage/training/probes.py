@@ -11,7 +11,7 @@ import torch
 
 from ..errors import TgsageError, unknown
 from .data import DeviceDataset, Pixels
-from .devices import reproducible, resolve_device
+from .devices import evaluation, reproducible, resolve_device
 
 
 class _AllSeen(Exception):
@@ -164,18 +164,6 @@ def evaluate(
     correct = int(((outputs.argmax(1) == target) & outputs.isfinite().all(1)).sum())
     loss = float(torch.nn.functional.cross_entropy(outputs, target))
     return Evaluation(len(target), correct, correct / len(target), loss)
-
-
-@contextlib.contextmanager
-def evaluation(module: torch.nn.Module) -> Iterator[None]:
-    """Run the block with the module in evaluation mode, and put every submodule's mode back."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 def _place(module: torch.nn.Module, device: str | torch.device | None) -> torch.device:

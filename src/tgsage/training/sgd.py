@@ -12,16 +12,8 @@ class SGD:
     """Stochastic gradient descent with Nesterov momentum.
 
     torch's own update, called as a function. ``torch.optim.SGD`` gives the same (a test says so), but it
-    imports torch's compiler at its first use, which costs every process a second or more.
-
-    Parameters
-    ----------
-    parameters
-        What is trained.
-    momentum
-        0 is plain gradient descent.
-    weight_decay
-        Of matrices and kernels only: biases and normalisation layers, which have one dimension, do not decay.
+    imports torch's compiler at its first use, which costs every process a second or more. Only matrices and
+    kernels decay: biases and normalisation layers have one dimension. A momentum of 0 is plain descent.
     """
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], *, momentum: float, weight_decay: float):

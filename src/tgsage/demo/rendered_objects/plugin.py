@@ -1,7 +1,5 @@
 """Settings of the task of rendered objects."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ...plugins import Field, register

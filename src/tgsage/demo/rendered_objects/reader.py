@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...tasks.split import keep_classes
-from ...tasks.task import Part, Task
+import numpy as np
+
+from ...tasks.split import renumbering
+from ...tasks.task import PARTS, Part, Task
 from ..rendering import CATEGORIES, render
 
 if TYPE_CHECKING:
@@ -21,14 +23,9 @@ def read(settings: RenderedObjects, _root: Path, _scratch: Path | None = None) -
     TgsageError
         If a class is unknown or named twice.
     """
-    return Task(
-        name="rendered",
-        train=_part(settings, "train", settings.n_train),
-        validation=_part(settings, "validation", settings.n_validation),
-        test=_part(settings, "test", settings.n_test),
-        classes=tuple(settings.classes or CATEGORIES),
-        simulated=True,
-    )
+    classes = tuple(settings.classes or CATEGORIES)
+    parts = {part: _part(settings, part, getattr(settings, f"n_{part}")) for part in PARTS}
+    return Task("rendered", classes=classes, simulated=True, **parts)
 
 
 def _part(settings: RenderedObjects, stream: str, n: int) -> Part:
@@ -42,5 +39,6 @@ def _part(settings: RenderedObjects, stream: str, n: int) -> Part:
         seed=settings.seed,
         stream=stream,
     )
-    part = keep_classes(Part(rendered.images, rendered.category), CATEGORIES, wanted, "task.classes")
-    return Part(part.images[:n], part.labels[:n])
+    labels = renumbering(CATEGORIES, wanted, "task.classes")[rendered.category]
+    keep = np.flatnonzero(labels >= 0)[:n]
+    return Part(rendered.images[keep], labels[keep])

@@ -17,8 +17,6 @@ import numpy as np
 from ...errors import TgsageError
 from .solids import Body, Solid, ball, box, cast, prism, tube
 
-__all__ = ["CATEGORIES", "OBJECTS", "OBJECTS_PER_CATEGORY", "Object", "Pattern", "make_solid", "numbered"]
-
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 CATEGORIES = tuple(_TABLE)

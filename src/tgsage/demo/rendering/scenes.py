@@ -11,8 +11,6 @@ from ...store import seed_from
 from .objects import CATEGORIES, OBJECTS_PER_CATEGORY, Object, Pattern, numbered
 from .solids import cast
 
-__all__ = ["STREAMS", "VARIATIONS", "RenderedImages", "background", "object_numbers", "render"]
-
 STREAMS = ("train", "validation", "test", "teacher", "simulated_macaque")
 """The streams of scenes of one seed; no scene is in two of them."""
 
@@ -164,18 +162,11 @@ def render(
 
 
 def background(resolution: int, mean: float, contrast: float, rng: np.random.Generator) -> np.ndarray:
-    """Return pink noise: amplitude 1/f, random phases.
+    """Return pink noise (resolution, resolution) float: amplitude 1/f, random phases.
 
     Cut out of a periodic field of twice the side, so that opposite edges do not match.
 
-    Parameters
-    ----------
-    resolution
-        Side in pixels.
-    mean, contrast
-        Mean and standard deviation of the (resolution, resolution) float result, before it is clipped.
-    rng
-        Draws the phases.
+    Its mean and standard deviation are ``mean`` and ``contrast``, before it is clipped.
     """
     side = 2 * resolution
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Body", "Picture", "Solid", "ball", "box", "cast", "prism", "tube"]
-
 Vector = Sequence[float] | np.ndarray
 
 AMBIENT = 0.35
@@ -53,11 +51,8 @@ class Solid:
         inverse = np.linalg.inv(self.linear)
         in_unit = inverse.T @ np.asarray(normal, float)
         limit = in_unit @ (self.linear @ np.asarray(point, float) + self.offset)
-        return replace(
-            self,
-            normals=np.concatenate([self.normals, in_unit[None]]),
-            limits=np.append(self.limits, limit),
-        )
+        normals = np.concatenate([self.normals, in_unit[None]])
+        return replace(self, normals=normals, limits=np.append(self.limits, limit))
 
     def mapped(self, rotation: np.ndarray, scale: float, shift: Vector) -> Solid:
         """Rotate, then scale, then move the solid."""
@@ -132,18 +127,10 @@ def prism(
     *,
     pattern: float = 1,
 ) -> Solid:
-    """Build a convex polygon extruded along an axis.
+    """Build a convex polygon extruded from ``low`` to ``high`` along the axis ``"x"``, ``"y"`` or ``"z"``.
 
-    Parameters
-    ----------
-    outline
-        Corners in either sense of rotation, in the two other coordinates in alphabetical order.
-    axis
-        ``"x"``, ``"y"`` or ``"z"``.
-    low, high
-        Where along the axis it begins and ends.
-    albedo, pattern
-        As in :class:`Solid`.
+    The corners of its outline, in either sense of rotation, have the two other coordinates in alphabetical
+    order.
     """
     along = "xyz".index(axis)
     others = [index for index in range(3) if index != along]
@@ -306,10 +293,9 @@ def cast(
 
 @dataclass(frozen=True)
 class _SolidInView:
-    """One solid in view space, and the part of the picture that it may cover."""
+    """One solid in view space, and the part of the picture that it may cover; fields as of :class:`Body`."""
 
     planes: np.ndarray
-    """(m, 4): outside where planes @ (x, y, z, 1) > 0."""
     sense: np.ndarray
     """(m,) 1 where a plane faces the viewer, -1 where it faces away, 0 where the rays run along it."""
     crossings: np.ndarray
@@ -317,7 +303,6 @@ class _SolidInView:
     plane_brightness: np.ndarray
     """(m,) cosine of the angle between a plane's normal and the light."""
     quadric: np.ndarray | None
-    """(4, 4) symmetric: outside where the form is positive."""
     taper: float
     """Growth of a cone's radius along the ray, per unit of z."""
     albedo: float
@@ -345,9 +330,7 @@ def _draw(solid: _SolidInView, x: np.ndarray, y: np.ndarray, light: np.ndarray, 
 
     upper = np.asarray(np.minimum(curved.upper, flat.upper))
     visible = upper >= np.maximum(flat.lower, curved.lower)
-    visible &= upper > picture.depth[solid.rows, solid.columns]
-    visible &= flat.hit
-    visible &= curved.hit
+    visible &= (upper > picture.depth[solid.rows, solid.columns]) & flat.hit & curved.hit
     seen = visible.ravel().nonzero()[0]
     if not len(seen):
         return
@@ -373,10 +356,8 @@ def _draw(solid: _SolidInView, x: np.ndarray, y: np.ndarray, light: np.ndarray, 
 
 def _cross(crossings: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return where the rays cross some planes: (planes, h, w), each a sum of a row and a column."""
-    z: np.ndarray = (crossings[:, 1:2] * y + crossings[:, 2:])[:, :, None] + (crossings[:, :1] * x)[
-        :, None, :
-    ]
-    return z
+    by_row, by_column = crossings[:, 1:2] * y + crossings[:, 2:], crossings[:, :1] * x
+    return np.asarray(by_row[:, :, None] + by_column[:, None, :])
 
 
 def _inside_planes(solid: _SolidInView, crossed: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Interval:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,10 @@ from torch.nn import functional
 from ...errors import TgsageError
 from ...store import seed_from
 from ...threads import threads
-from ..rendering import CATEGORIES, render
+from ..rendering import CATEGORIES, RenderedImages, render
 
 if TYPE_CHECKING:
     from .plugin import SimulatedRecordings
-
-__all__ = ["AREAS", "VentralStream", "responses", "train_ventral_stream"]
 
 # Area: kernel, channels, whether its output is max-pooled before the next area.
 _LAYOUT = {
@@ -68,23 +65,14 @@ class VentralStream(nn.Module):
         self.readout = nn.Linear(before, len(CATEGORIES))
 
     def areas(self, grey: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the responses of every area, before pooling.
+        """Return the responses (n, channels, side', side') of every area, before it is pooled.
 
-        Parameters
-        ----------
-        grey
-            Standardised grey images (n, 1, side, side).
-
-        Returns
-        -------
-        dict
-            Area -> responses (n, channels, side', side').
+        ``grey`` are standardised grey images (n, 1, side, side).
         """
         maps = {}
         signal = grey
         for area, stage in self.stages.items():
-            signal = stage(signal)
-            maps[area] = signal
+            maps[area] = signal = stage(signal)
             if _LAYOUT[area][2]:
                 signal = functional.max_pool2d(signal, 2)
         return maps
@@ -133,6 +121,12 @@ class _Plateau:
         return self.waited >= 2 * PATIENCE
 
 
+def training_images(settings: SimulatedRecordings, n: int) -> RenderedImages:
+    """Render the first ``n`` images from which the network learns."""
+    options = {"resolution": settings.resolution, "seed": settings.seed}
+    return render(n, variation="high", stream="simulated_macaque", **options)
+
+
 def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, dict[str, float]]:
     """Train the simulated animal's network, the same for the same settings on one processor type.
 
@@ -147,13 +141,7 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
     TgsageError
         If the network diverges.
     """
-    rendered = render(
-        settings.training_images,
-        resolution=settings.resolution,
-        variation="high",
-        seed=settings.seed,
-        stream="simulated_macaque",
-    )
+    rendered = training_images(settings, settings.training_images)
     images, labels = _grey(rendered.images), torch.from_numpy(rendered.category)
     n_train = len(images) - max(1, round(HELD_OUT * len(images)))
     per_epoch = math.ceil(n_train / BATCH)
@@ -171,29 +159,17 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
     with threads(settings.threads):
         while step < steps:
             batches = torch.split(torch.randperm(n_train, generator=generator), BATCH)[: steps - step]
-            moved = ((_moved(images[rows], generator), labels[rows]) for rows in batches)
-            _train(network, averaged, optimiser, moved, step + 1)
-            step += len(batches)
+            for rows in batches:
+                loss = functional.cross_entropy(network(_moved(images[rows], generator)), labels[rows])
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                step += 1
+                _average(averaged, network, min(AVERAGE, step / (step + 9)))
             if plateau.stops(averaged, *_judge(averaged, images[n_train:], labels[n_train:])):
                 break
     averaged.load_state_dict(plateau.best_weights)
     return averaged, {**plateau.record, "epochs": step / per_epoch, "training_images": float(len(images))}
-
-
-def _train(
-    network: nn.Module,
-    averaged: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
-    first_step: int,
-) -> None:
-    """Take a step on each batch of images and labels, and update the average. Steps count from 1."""
-    for step, (batch, labels) in enumerate(batches, start=first_step):
-        loss = functional.cross_entropy(network(batch), labels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        _average(averaged, network, min(AVERAGE, step / (step + 9)))
 
 
 @torch.no_grad()

@@ -1,7 +1,5 @@
 """Settings of the simulated macaque."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator

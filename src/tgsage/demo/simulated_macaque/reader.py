@@ -8,6 +8,7 @@ that comes from it says ``simulated = 1``.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,10 @@ import xarray as xr
 
 from ...store import digest, seed_from
 from ..rendering import CATEGORIES, render
-from .network import responses, train_ventral_stream
+from .network import responses, train_ventral_stream, training_images
 
 if TYPE_CHECKING:
     from .plugin import SimulatedRecordings
-
-__all__ = ["read"]
 
 REFERENCE = 512
 """Images that set the range of every site: the first that the network learnt from."""
@@ -41,11 +40,6 @@ BASELINE = (0.05, 0.35)
 def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Record from the simulated macaque.
 
-    Parameters
-    ----------
-    settings
-        Seeds, stimuli, sites, repetitions, and how long its network learns.
-
     Returns
     -------
     assembly
@@ -57,7 +51,7 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
         ``images`` uint8 (stimulus, y, x, rgb) from the rendering's stream ``"teacher"``, with ``stimulus_id``
         and the scenes' columns on stimulus; attrs ``visual_degrees``, ``simulated`` = 1.
     where
-        What messages about them call them.
+        The name of the recordings in messages.
 
     Raises
     ------
@@ -66,13 +60,7 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
     """
     stimuli = _stimuli(settings)
     network, record = train_ventral_stream(settings)
-    reference = render(
-        min(REFERENCE, settings.training_images),
-        resolution=settings.resolution,
-        variation="high",
-        seed=settings.seed,
-        stream="simulated_macaque",
-    ).images
+    reference = training_images(settings, min(REFERENCE, settings.training_images)).images
     shown_areas, reference_areas = (
         responses(network, images, settings.threads) for images in (stimuli["images"].values, reference)
     )
@@ -93,24 +81,14 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
 def _stimuli(settings: SimulatedRecordings) -> xr.Dataset:
     """Render the stimuli: half of them (in whole blocks of 8) vary moderately, the others widely."""
     n_medium = settings.n_stimuli // 16 * 8
+    rendered = functools.partial(render, resolution=settings.resolution, seed=settings.seed, stream="teacher")
     halves = [
-        render(
-            number,
-            resolution=settings.resolution,
-            variation=variation,
-            seed=settings.seed,
-            stream="teacher",
-            first=first,
-        )
-        for variation, first, number in (
-            ("medium", 0, n_medium),
-            ("high", n_medium, settings.n_stimuli - n_medium),
-        )
+        rendered(n_medium, variation="medium"),
+        rendered(settings.n_stimuli - n_medium, variation="high", first=n_medium),
     ]
     images = np.concatenate([half.images for half in halves])
-    columns = {
-        name: np.concatenate([half.columns()[name] for half in halves]) for name in halves[0].columns()
-    }
+    tables = [half.columns() for half in halves]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     columns["category"] = np.array(CATEGORIES)[columns["category"]]
     names = {"x": "position_x", "y": "position_y"}
     stimulus_id = np.array([f"simulated_{index:05d}" for index in range(settings.n_stimuli)])
@@ -129,22 +107,11 @@ def _stimuli(settings: SimulatedRecordings) -> xr.Dataset:
 
 
 def _drive(maps: np.ndarray, region: str, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the drive (sites, images) of random sparse mixtures of an area's units.
+    """Return the drive (sites, images) of random sparse mixtures of an area's (images, channels, side, side).
 
     A site listens to :data:`UNITS_PER_SITE` channels, most with a positive weight, through a Gaussian window
     on the visual field. The window's standard deviation is a tenth of the field's side in V1, V2 and V4, and
     a quarter in pIT. Sites in aIT, whose receptive fields are large, see the whole field alike.
-
-    Parameters
-    ----------
-    maps
-        float64 (images, channels, side, side).
-    region
-        An area of the network.
-    number
-        Number of sites.
-    rng
-        Draws channels, weights and windows.
     """
     _, channels, side, _ = maps.shape
     places = (np.arange(side) + 0.5) / side
@@ -163,23 +130,9 @@ def _drive(maps: np.ndarray, region: str, number: int, rng: np.random.Generator)
 def _rates(
     drive: np.ndarray, n_reference: int, rng: np.random.Generator, settings: SimulatedRecordings
 ) -> np.ndarray:
-    """Turn the drive of sites into rates.
+    """Turn the drive (sites, images) into rates (sites, stimuli), in spikes per second.
 
-    Parameters
-    ----------
-    drive
-        (sites, images). Its first ``n_reference`` images set each site's range; the others are the stimuli.
-    n_reference
-        Number of those images.
-    rng
-        Draws mean rate, gain, threshold and baseline of each site.
-    settings
-        Median rate and tuning.
-
-    Returns
-    -------
-    ndarray
-        (sites, stimuli), in spikes per second.
+    The first ``n_reference`` images set each site's range; the others are the stimuli.
     """
     number = len(drive)
     usual = drive[:, :n_reference]
@@ -229,9 +182,5 @@ def _spikes(
             "time_bin_end": ("time_bin", np.array([end])),
         },
         name="data",
-        attrs={
-            "stimulus_set_identifier": stimuli.attrs["identifier"],
-            "simulated": 1,
-            "units": "counts",
-        },
+        attrs={"stimulus_set_identifier": stimuli.attrs["identifier"], "simulated": 1, "units": "counts"},
     )

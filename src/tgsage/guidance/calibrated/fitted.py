@@ -1,11 +1,12 @@
-"""A fitted guidance: the format of its file, and its predictions."""
+"""A fitted guidance: its features, the format of its file, and its predictions."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,60 @@ from pydantic import model_validator
 from ...errors import TgsageError, nearest
 from ...plugins import Field, Section, checked
 from ...store import write_json
-from ..columns import is_ok
-from .features import GROUPS, feature_names, feature_table
+from .. import layer_pooling
+from ..base import Array, column, is_ok, of_ok
+from ..paper.score import score
 
-FORMAT = "tgsage calibrated guidance 1"
+# Name of the setting to name of the feature and how it is made from the ledger's column. More is better.
+_OF_THE_LEDGER: dict[str, tuple[str, Callable[[Array], Any]]] = {
+    "accuracy": ("accuracy", np.asarray),
+    "loss": ("negative_loss", np.negative),
+    "training_loss_sum": ("negative_training_loss_sum", np.negative),
+    "parameters": ("log_parameters", np.log),
+}
+# How features are made from the similarities of trained and of untrained networks.
+OF_THE_TEACHER: dict[str, Callable[[Array, Array], Array]] = {
+    "first": lambda rsa, untrained: layer_pooling.first(rsa),  # noqa: ARG005
+    "max": lambda rsa, untrained: layer_pooling.largest(rsa),  # noqa: ARG005
+    "mean": lambda rsa, untrained: layer_pooling.mean(rsa),  # noqa: ARG005
+    "last": lambda rsa, untrained: layer_pooling.last(rsa),  # noqa: ARG005
+    "gain": lambda rsa, untrained: layer_pooling.largest(rsa - untrained),
+}
+GROUPS = (*_OF_THE_LEDGER, *OF_THE_TEACHER)
+
+
+def feature_names(groups: Sequence[str], targets: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of the features of each group."""
+    return {
+        group: [_OF_THE_LEDGER[group][0]] if group in _OF_THE_LEDGER else [f"{group}_{t}" for t in targets]
+        for group in groups
+        if group in GROUPS
+    }
+
+
+def feature_table(
+    ledger: pd.DataFrame, profiles: xr.Dataset | None, groups: Sequence[str], targets: Sequence[str]
+) -> pd.DataFrame:
+    """Return every feature of every row, NaN if it is missing.
+
+    ``groups`` are as in the setting ``features``. Those of the teacher make a feature ``<group>_<target>`` of
+    each of the ``targets``.
+    """
+    columns: dict[str, Array] = {}
+    similarities: tuple[Array, Array] | None = None
+    for group in groups:
+        if group in _OF_THE_LEDGER:
+            name, change = _OF_THE_LEDGER[group]
+            raw = column(ledger, group).to_numpy()
+            columns[name] = change(np.where(raw > 0, raw, np.nan) if group == "parameters" else raw)
+        elif profiles is not None and targets:
+            if similarities is None:
+                chosen = profiles.sel(target=list(targets)).transpose("row", "target", "layer")
+                similarities = chosen["rsa"].values, chosen["untrained"].values
+            pooled = OF_THE_TEACHER[group](*similarities)
+            columns |= {f"{group}_{target}": pooled[:, k] for k, target in enumerate(targets)}
+    table = pd.DataFrame(columns, index=ledger.index, dtype="float64")
+    return table.where(np.isfinite(table))
 
 
 class Performance(Section):
@@ -89,7 +140,7 @@ class Fitted(Section):
     """Performance with the teacher's features alone; None if there are none."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Fitted:
+    def _whole(self) -> Self:
         p = len(self.features)
         for name in ("means", "sds", "weights", "inverse"):
             if len(getattr(self, name)) != p:
@@ -139,8 +190,9 @@ class Fitted(Section):
             raise TgsageError(f"{path}: no such file; make one with tgsage fit-guidance") from None
         except (OSError, ValueError) as error:
             raise TgsageError(f"{path}: cannot be read as JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise TgsageError(f"{path}: is no fitted guidance (format {FORMAT!r}); fit one anew")
+        form = cls.model_fields["format"].default
+        if not isinstance(content, dict) or content.get("format") != form:
+            raise TgsageError(f"{path}: is no fitted guidance (format {form!r}); fit one anew")
         return checked(f"{path}", cls, content)
 
     def predict(self, ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.DataFrame:
@@ -183,6 +235,36 @@ class Fitted(Section):
             {"predicted": np.where(usable, predicted, np.nan), "sd": np.where(usable, sd, np.nan)},
             index=ledger.index,
         )
+
+    def scores(
+        self, ledger: pd.DataFrame, profiles: xr.Dataset | None = None, kappa: float = 0.0
+    ) -> pd.Series:
+        """Return predicted mature accuracy minus ``kappa`` predictive standard deviations.
+
+        If nothing is fitted, the scores are P + TG. A note in ``attrs`` says so, and how many ok candidates
+        have no score because they lack a feature.
+        """
+        if not self.is_fit:
+            scores = score(ledger)
+            scores.attrs["note"] = f"guidance calibrated: {self.note}"
+            return scores
+        table = self.predict(ledger, profiles)
+        scores = of_ok(ledger, table["predicted"] - kappa * table["sd"])
+        notes = []
+        lacking = int((is_ok(ledger) & scores.isna().to_numpy()).sum())
+        if lacking:
+            notes.append(f"{lacking} ok candidates lack a feature of the fit and have no score")
+        if self.examples and "examples" in ledger.columns:
+            examples = ledger.loc[is_ok(ledger), "examples"].dropna()
+            outside = int(((examples < self.examples[0]) | (examples > self.examples[1])).sum())
+            if outside:
+                notes.append(
+                    f"{outside} candidates were trained on fewer or more examples than those that were "
+                    f"fitted ({self.examples[0]:.0f} to {self.examples[1]:.0f})"
+                )
+        if notes:
+            scores.attrs["note"] = "guidance calibrated: " + "; ".join(notes)
+        return scores
 
     def _wanted_targets(self, profiles: xr.Dataset | None) -> list[str]:
         """Return the targets of the fit, if the profiles have the same in any order."""

@@ -1,7 +1,8 @@
-"""Learning to predict mature accuracy."""
+"""Learning to predict mature accuracy: known accuracies, the fit, and the guidance that scores by it."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ... import plugins
-from ...errors import TgsageError
+from ...errors import TgsageError, nearest
+from ...spaces import as_in_ledgers
 from ...store import seed_from
-from ..columns import EQUAL, Array, column, is_ok
+from ..base import EQUAL, Array, Scorer, column, is_ok
 from . import ridge
-from .features import GROUPS, OF_THE_TEACHER, feature_names, feature_table
-from .fitted import Fitted, TeacherWorth
-from .mature import as_fractions, read_mature
+from .fitted import GROUPS, OF_THE_TEACHER, Fitted, TeacherWorth, feature_names, feature_table
 
 if TYPE_CHECKING:
     from .plugin import CalibratedGuidance
@@ -57,7 +57,11 @@ def fit(
     TgsageError
         If features of the teacher are named in the settings and there are no profiles with targets.
     """
-    chosen = _settings(settings)
+    if settings is None or isinstance(settings, Mapping):
+        settings = {"name": "calibrated", **(settings or {})}
+        if not settings.get("mature") and not settings.get("fitted"):
+            settings["mature"] = "given as an argument"
+    chosen: CalibratedGuidance = plugins.settings("guidance", settings)
     if isinstance(mature, str | os.PathLike):
         known = read_mature(mature, chosen.column, percent=chosen.percent)
     else:
@@ -133,15 +137,6 @@ def _regression(
     }
 
 
-def _settings(settings: CalibratedGuidance | Mapping[str, Any] | None) -> CalibratedGuidance:
-    if settings is None or isinstance(settings, Mapping):
-        settings = {"name": "calibrated", **(settings or {})}
-        if not settings.get("mature") and not settings.get("fitted"):
-            settings["mature"] = "given as an argument"
-    chosen: CalibratedGuidance = plugins.settings("guidance", settings)
-    return chosen
-
-
 def _groups_and_targets(
     settings: CalibratedGuidance, profiles: xr.Dataset | None
 ) -> tuple[list[str], list[str]]:
@@ -176,3 +171,99 @@ def _dropped(table: pd.DataFrame) -> dict[str, str]:
         elif len(present) and np.ptp(present) <= EQUAL * np.abs(present).max():
             reasons[str(name)] = "does not vary among the candidates"
     return reasons
+
+
+def read_mature(
+    path: str | os.PathLike[str], column: str = "accuracy", *, percent: bool = False
+) -> pd.Series:
+    """Read known mature accuracies from a file.
+
+    Parameters
+    ----------
+    path
+        csv with a column ``architecture``: texts as in a ledger, or strings of a benchmark.
+    column
+        The column of accuracies. Rows without one (failed finalists) are left out.
+    percent
+        Whether accuracies are in percent.
+
+    Returns
+    -------
+    pandas.Series
+        Fractions by architecture, sorted by their texts; the mean over the rows of an architecture.
+
+    Raises
+    ------
+    TgsageError
+        If the file cannot be read, or a column or row is wrong.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise TgsageError(f"{path}: no such file of mature accuracies") from None
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise TgsageError(f"{path}: cannot be read as csv: {error}") from None
+    for name in ("architecture", column):
+        if name not in table.columns:
+            raise TgsageError(f"{path}: has no column {name!r}{nearest(name, table.columns)}")
+    values = []
+    for row, text in enumerate(table[column], start=2):
+        try:
+            value = float(text) if text.strip() else math.nan
+        except ValueError:
+            raise TgsageError(f"{path}: line {row}: {column} is not a number: {text!r}") from None
+        value = value / 100 if percent else value
+        if not math.isnan(value) and not 0 <= value <= 1:
+            hint = (
+                "a percentage between 0 and 100"
+                if percent
+                else "a fraction; set percent: true if it is in percent"
+            )
+            raise TgsageError(f"{path}: line {row}: {column} {text} is not {hint}")
+        values.append(value)
+    texts = []
+    for row, text in enumerate(table["architecture"], start=2):
+        if not text.strip():
+            raise TgsageError(f"{path}: line {row}: the architecture is missing")
+        try:
+            texts.append(as_in_ledgers(text))
+        except TgsageError as error:
+            raise TgsageError(f"{path}: line {row}: {error}") from None
+    known = pd.Series(values, index=texts, dtype="float64", name="accuracy").dropna()
+    if known.empty:
+        raise TgsageError(f"{path}: holds no accuracy in column {column!r}")
+    return known.groupby(level=0, sort=True).mean()
+
+
+def as_fractions(mature: pd.Series | pd.DataFrame) -> pd.Series:
+    """Return known mature accuracies as :func:`read_mature` does.
+
+    A TgsageError if a table lacks the column architecture or accuracy, or an accuracy is not a fraction.
+    """
+    if isinstance(mature, pd.DataFrame):
+        for name in ("architecture", "accuracy"):
+            if name not in mature.columns:
+                raise TgsageError(f"guidance calibrated: the mature accuracies have no column {name!r}")
+        mature = mature.set_index("architecture")["accuracy"]
+    known = mature.astype("float64").dropna()
+    if ((known < 0) | (known > 1)).any():
+        raise TgsageError("guidance calibrated: a mature accuracy is not a fraction in [0, 1]")
+    return known.groupby(level=0, sort=True).mean()
+
+
+def make(settings: CalibratedGuidance) -> Scorer:
+    """Return the guidance by weights from a file, or by weights that are learned from the ledger itself."""
+    if settings.fitted is not None:
+        fitted = Fitted.load(settings.fitted)
+        if settings.features is not None and set(settings.features) != set(fitted.groups):
+            raise TgsageError(
+                f"guidance calibrated: {settings.fitted} was fitted with the features "
+                f"{', '.join(fitted.groups)}, and {', '.join(settings.features)} are set; leave features "
+                "out, or fit anew"
+            )
+        return lambda ledger, profiles=None: fitted.scores(ledger, profiles, settings.kappa)
+    assert settings.mature is not None
+    known = read_mature(settings.mature, settings.column, percent=settings.percent)
+    return lambda ledger, profiles=None: fit(ledger, profiles, known, settings).scores(
+        ledger, profiles, settings.kappa
+    )

@@ -1,8 +1,6 @@
 """Settings of the guidance by predicted mature accuracy."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self, get_args
 
 from pydantic import field_validator, model_validator
 
@@ -17,7 +15,7 @@ TeacherFeature = Literal["first", "max", "mean", "last", "gain"]
 class CalibratedGuidance(GuidanceSettings):
     """Mature accuracy, predicted by ridge regression on the measurements of premature candidates."""
 
-    code: ClassVar[str] = "tgsage.guidance.calibrated.score:make"
+    code: ClassVar[str] = "tgsage.guidance.calibrated.fitting:make"
     label: ClassVar[str] = "the mature accuracy that a fitted regression predicts"
     needs_teacher: ClassVar[bool] = False
 
@@ -48,8 +46,7 @@ class CalibratedGuidance(GuidanceSettings):
     @property
     def needs_profiles(self) -> bool:
         """Whether a feature is made from profiles."""
-        own = ("accuracy", "loss", "training_loss_sum", "parameters")
-        return self.features is None or not set(self.features) <= set(own)
+        return self.features is None or not set(self.features) <= set(get_args(LedgerFeature))
 
     def files(self) -> list[str]:
         """Return the csv of accuracies or the file of weights."""
@@ -63,7 +60,7 @@ class CalibratedGuidance(GuidanceSettings):
         return features
 
     @model_validator(mode="after")
-    def _one_origin(self) -> CalibratedGuidance:
+    def _one_origin(self) -> Self:
         if (self.mature is None) == (self.fitted is None):
             raise ValueError(
                 "name either mature (a csv of accuracies to learn from) or fitted (learned weights)"

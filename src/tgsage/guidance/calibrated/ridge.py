@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ...store import seed_from
-from ..columns import EQUAL, Array
+from ..base import EQUAL, Array
 from .fitted import Performance
 
 PENALTIES = tuple(10.0 ** (half / 2) for half in range(-10, 5))
@@ -123,12 +123,7 @@ def partial_spearman(a: Array, b: Array, given: Array) -> float | None:
 def uncertainty(x: Array, y: Array, penalty: float, fallback: float) -> tuple[Array, float]:
     r"""Return :math:`(X^T X + \lambda I)^{-1}` and :math:`\sigma` of a regression.
 
-    Parameters
-    ----------
-    x, y, penalty
-        As for :func:`regress`.
-    fallback
-        :math:`\sigma` if fewer than one degree of freedom is left.
+    :math:`\sigma` is ``fallback`` if fewer than one degree of freedom is left.
     """
     means, sds, weights, intercept = regress(x, y, penalty)
     z = (x - means) / sds

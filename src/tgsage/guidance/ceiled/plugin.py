@@ -1,7 +1,5 @@
 """Settings of the guidance with similarities as shares of their noise ceilings."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ...plugins import register

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import TgsageError
-from ..columns import Array, Scorer, column, combined, needed, of_ok, over_targets, targets
+from ..base import Array, Scorer, column, combined, of_ok, targets
 
 if TYPE_CHECKING:
     from .plugin import CeiledGuidance
@@ -21,16 +21,10 @@ LEAST_CEILING = 0.05
 def divisors(profiles: xr.Dataset, settings: CeiledGuidance) -> Array:
     """Return what the similarity with each target is divided by, (targets,).
 
-    Raises
-    ------
-    TgsageError
-        If a target lacks a ceiling and the settings do not allow it, or if a ceiling is too small.
+    A TgsageError if a target lacks a ceiling and the settings do not allow it, or if a ceiling is too small.
     """
-    ceilings = []
-    for target, ceiling in zip(
-        profiles["target"].values, profiles[f"ceiling_{settings.ceiling}"].values, strict=True
-    ):
-        value = float(ceiling)
+    ceilings = profiles[f"ceiling_{settings.ceiling}"].values.astype("float64")
+    for index, (target, value) in enumerate(zip(profiles["target"].values, ceilings, strict=True)):
         if not np.isfinite(value):
             if settings.without_ceiling == "error":
                 raise TgsageError(
@@ -38,15 +32,14 @@ def divisors(profiles: xr.Dataset, settings: CeiledGuidance) -> Array:
                     "published, or too few repetitions); declare without_ceiling: raw, or choose another "
                     "guidance"
                 )
-            value = 1.0
+            ceilings[index] = 1.0
         elif value < LEAST_CEILING:
             raise TgsageError(
                 f"guidance ceiled: the {settings.ceiling} noise ceiling of target {str(target)!r} is "
                 f"{value:.3g}, less than {LEAST_CEILING}: its recordings hold no reliable RDM; leave the "
                 "target out, or choose another guidance"
             )
-        ceilings.append(value)
-    return np.array(ceilings)
+    return np.asarray(ceilings)
 
 
 def make(settings: CeiledGuidance) -> Scorer:
@@ -56,7 +49,7 @@ def make(settings: CeiledGuidance) -> Scorer:
     """
 
     def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
-        profiles = needed(profiles, "ceiled")
+        assert profiles is not None
         names = [str(name) for name in profiles["target"].values]
         if set(names) != set(targets(ledger)):
             raise TgsageError(
@@ -65,7 +58,8 @@ def make(settings: CeiledGuidance) -> Scorer:
             )
         shares = np.stack([column(ledger, f"tg_{name}").to_numpy() for name in names], axis=1)
         shares = shares / divisors(profiles, settings)
-        p, guided = combined(ledger, over_targets(shares, profiles["weight"].values), settings.alpha)
+        mean = np.average(shares, axis=1, weights=profiles["weight"].values)
+        p, guided = combined(ledger, mean, settings.alpha)
         return of_ok(ledger, p + settings.alpha * guided)
 
     return scored

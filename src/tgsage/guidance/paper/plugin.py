@@ -1,9 +1,7 @@
 """Settings of the paper's score and of its two extremes."""
 
-from __future__ import annotations
-
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -52,7 +50,7 @@ class PPlusTg(GuidanceSettings):
         return schedule
 
     @model_validator(mode="after")
-    def _one_alpha(self) -> PPlusTg:
+    def _one_alpha(self) -> Self:
         if self.schedule is not None and self.alpha != 1.0:
             raise ValueError(f"alpha: {self.alpha:g} stands beside a schedule, which replaces it; remove one")
         return self

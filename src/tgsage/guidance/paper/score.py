@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import TgsageError
-from ..columns import Array, Scorer, accuracy, column, is_ok, moments, of_ok
+from ..base import Array, Scorer, accuracy, column, is_ok, moments, of_ok
 
 if TYPE_CHECKING:
     from .plugin import POnly, PPlusTg, TgOnly
@@ -45,26 +45,11 @@ def score(ledger: pd.DataFrame, alpha: float = 1.0) -> pd.Series:
     return of_ok(ledger, p if alpha == 0 else p + alpha * column(ledger, "tg"))
 
 
-def p_only(ledger: pd.DataFrame) -> pd.Series:
-    """Return validation accuracy alone."""
-    return of_ok(ledger, accuracy(ledger))
-
-
-def tg_only(ledger: pd.DataFrame) -> pd.Series:
-    """Return teacher guidance alone."""
-    return of_ok(ledger, column(ledger, "tg"))
-
-
 def scheduled(ledger: pd.DataFrame, schedule: dict[float, float]) -> Array:
     """Return the alpha of every row, which depends on the number of examples that it was trained on.
 
     Alpha is linear between the points of the schedule and constant outside. The paper finds that alpha above
-    1 helps below about 2.5 epochs and hurts later.
-
-    Raises
-    ------
-    TgsageError
-        If the examples of an ok row are missing.
+    1 helps below about 2.5 epochs and hurts later. A TgsageError if an ok row does not say its examples.
     """
     examples = column(ledger, "examples").to_numpy()
     for row in np.flatnonzero(is_ok(ledger) & ~np.isfinite(examples)):
@@ -81,12 +66,8 @@ def matched(ledger: pd.DataFrame) -> Array:
 
     TG' = mean(O) + (TG - mean(TG)) sd(O) / sd(TG), where O is the TG with the observed teacher, and means and
     population standard deviations are over the ok rows that have both. If TG does not vary, nothing can be
-    scaled, and TG' is mean(O) + TG - mean(TG), which is mean(O) up to rounding.
-
-    Raises
-    ------
-    TgsageError
-        If the arm observes no teacher, or no row that has a TG has an observed one.
+    scaled, and TG' is mean(O) + TG - mean(TG), which is mean(O) up to rounding. A TgsageError if the arm
+    observes no teacher, or no row that has a TG has an observed one.
     """
     if OBSERVED_TG not in ledger.columns:
         raise TgsageError(
@@ -109,13 +90,13 @@ def matched(ledger: pd.DataFrame) -> Array:
 
 
 def make_p_only(_settings: POnly) -> Scorer:
-    """Return the guidance ``p_only``."""
-    return lambda ledger, profiles=None: p_only(ledger)  # noqa: ARG005
+    """Return validation accuracy alone."""
+    return lambda ledger, profiles=None: of_ok(ledger, accuracy(ledger))  # noqa: ARG005
 
 
 def make_tg_only(_settings: TgOnly) -> Scorer:
-    """Return the guidance ``tg_only``."""
-    return lambda ledger, profiles=None: tg_only(ledger)  # noqa: ARG005
+    """Return teacher guidance alone."""
+    return lambda ledger, profiles=None: of_ok(ledger, column(ledger, "tg"))  # noqa: ARG005
 
 
 def make_p_plus_tg(settings: PPlusTg) -> Scorer:

@@ -1,8 +1,6 @@
 """Settings of the guidance by a reading of the profile."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -47,7 +45,7 @@ class ProfileGuidance(GuidanceSettings):
             )
 
     @model_validator(mode="after")
-    def _weights_where_they_are_read(self) -> ProfileGuidance:
+    def _weights_where_they_are_read(self) -> Self:
         if (self.weights is not None) != (self.reading == "weights"):
             raise ValueError("weights: belong to reading 'weights', and it needs them")
         if self.weights is not None and not any(self.weights):

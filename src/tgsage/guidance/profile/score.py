@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import TgsageError
 from .. import layer_pooling
-from ..columns import Array, Scorer, column, combined, is_ok, needed, of_ok, over_targets, zscores
+from ..base import Array, Scorer, column, combined, is_ok, of_ok, zscores
 
 if TYPE_CHECKING:
     from .plugin import ProfileGuidance
@@ -36,7 +36,7 @@ def reading(ledger: pd.DataFrame, profiles: xr.Dataset, settings: ProfileGuidanc
         pooled = layer_pooling.weighted(
             values, layer_pooling.depth_weights(settings.weights, numbers, values.shape[2])
         )
-    return over_targets(pooled, profiles["weight"].values)
+    return np.asarray(np.average(pooled, axis=1, weights=profiles["weight"].values))
 
 
 def _numbers(ledger: pd.DataFrame, depth: int) -> NDArray[np.int_]:
@@ -56,7 +56,7 @@ def make(settings: ProfileGuidance) -> Scorer:
     """Return z(P) + alpha * z(reading) with z-scores over the ok rows that have both, or with raw values."""
 
     def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
-        profiles = needed(profiles, "profile")
+        assert profiles is not None
         p, read = combined(ledger, reading(ledger, profiles, settings), settings.alpha)
         if settings.zscore:
             p, read = zscores(p), zscores(read)

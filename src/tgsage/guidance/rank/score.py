@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import rankdata
 
-from ..columns import Scorer, column, combined, of_ok
+from ..base import Scorer, column, combined, of_ok
 
 if TYPE_CHECKING:
     from .plugin import RankGuidance

@@ -1,7 +1,5 @@
 """Settings of regularised evolution."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ...plugins import Field, register

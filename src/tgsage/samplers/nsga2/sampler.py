@@ -40,20 +40,13 @@ class Nsga2Sampler(Sampler):
             )
             numbers = generations(state.trials, self._size, self.settings.population, state.round)
             for trial, generation in zip(state.trials, numbers, strict=True):
-                if generation is None:
-                    optuna_trial = optuna_study.trial(space, trial.architecture, "FAIL", options)
-                else:
-                    values = [trial.score, self._size(trial)]
-                    optuna_trial = optuna_study.trial(
-                        space, trial.architecture, "COMPLETE", options, values, **{key: generation}
-                    )
-                study.add_trial(optuna_trial)
-
-        def ask() -> Architecture:
-            with optuna_study.quiet():
-                return optuna_study.ask(study, space)
-
-        return ask
+                arch, values = trial.architecture, [trial.score, self._size(trial)]
+                study.add_trial(
+                    optuna_study.trial(space, arch, "FAIL", options)
+                    if generation is None
+                    else optuna_study.trial(space, arch, "COMPLETE", options, values, **{key: generation})
+                )
+        return optuna_study.asking(study, space)
 
     def _size(self, trial: Trial) -> float:
         return trial.parameters if self.settings.minimize == "parameters" else trial.flops

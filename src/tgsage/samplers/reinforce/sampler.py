@@ -122,15 +122,10 @@ def _recognise(
 class Controller:
     """An LSTM that reads the last chosen option and returns a distribution over the next choice's options.
 
-    Parameters
-    ----------
-    space
-        Its choices, in order, are the steps of a sequence.
-    settings
-        Width of the LSTM, learning rate, entropy bonus.
-    seed
-        Seed of the initial weights.
+    The choices of the space, in order, are the steps of a sequence; ``seed`` is that of the initial weights.
     """
+
+    weights = ("start", "embedding", "gates_x", "gates_h", "gates_b", "heads", "heads_b")
 
     def __init__(self, space: Space, settings: Settings, seed: int):
         import torch
@@ -158,22 +153,12 @@ class Controller:
         self.absent = torch.tensor(
             [[index >= len(options) for index in range(widest)] for options in self.options]
         )
-        self.optimizer = torch.optim.Adam(
-            [
-                self.start,
-                self.embedding,
-                self.gates_x,
-                self.gates_h,
-                self.gates_b,
-                self.heads,
-                self.heads_b,
-            ],
-            lr=settings.learning_rate,
-        )
+        learned = [getattr(self, name) for name in self.weights]
+        self.optimizer = torch.optim.Adam(learned, lr=settings.learning_rate)
 
     def draw(self, rng: np.random.Generator) -> Iterator[list[int]]:
         """Return an endless iterator over sequences (option index per choice) from the current policy."""
-        names = ("start", "embedding", "gates_x", "gates_h", "gates_b", "heads", "heads_b", "absent")
+        names = (*self.weights, "absent")
         weights = {name: getattr(self, name).detach().numpy().copy() for name in names}
         return self._draw(weights, rng)
 
@@ -228,12 +213,8 @@ class Controller:
 
     def decode(self, sequence: list[int]) -> Architecture:
         """Return the architecture of a sequence of option indices."""
-        return self.space.decode(
-            {
-                name: options[index]
-                for (name, options), index in zip(self.space.choices.items(), sequence, strict=True)
-            }
-        )
+        chosen = (options[index] for options, index in zip(self.options, sequence, strict=True))
+        return self.space.decode(dict(zip(self.space.choices, chosen, strict=True)))
 
     def encode(self, arch: Architecture) -> list[int]:
         """Return the option index of each choice."""

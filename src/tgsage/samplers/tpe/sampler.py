@@ -47,9 +47,4 @@ class TpeSampler(Sampler):
                 study.add_trial(optuna_study.trial(space, trial.architecture, outcome, options, values))
             for arch in state.pending:
                 study.add_trial(optuna_study.trial(space, arch, "RUNNING", options))
-
-        def ask() -> Architecture:
-            with optuna_study.quiet():
-                return optuna_study.ask(study, space)
-
-        return ask
+        return optuna_study.asking(study, space)

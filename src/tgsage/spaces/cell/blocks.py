@@ -147,21 +147,11 @@ class _Terms:
 
 @dataclass(frozen=True)
 class _Part:
-    """The first blocks of a list.
+    """The first blocks of a list."""
 
-    Attributes
-    ----------
-    values : tuple of Sum
-        What each block computes.
-    read : int
-        One bit per block: whether another block reads it.
-    placed : int
-        One bit per side with weights: whether it stands in a block already.
-    """
-
-    values: tuple[Sum, ...]
-    read: int
-    placed: int
+    values: tuple[Sum, ...]  # what each block computes
+    read: int  # one bit per block: whether another block reads it
+    placed: int  # one bit per side with weights: whether it stands in a block already
 
 
 class _Search:

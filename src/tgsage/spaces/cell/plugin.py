@@ -1,8 +1,6 @@
 """Settings of the space of cells."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -41,7 +39,7 @@ class CellSpace(SpaceSettings):
     """Apply separable convolutions twice in a row, as NASNet and PNAS do; once is about half the cost."""
 
     @model_validator(mode="after")
-    def _enough_reductions(self) -> CellSpace:
+    def _enough_reductions(self) -> Self:
         if self.drop_reductions > self.reductions + self.stem_reductions:
             raise ValueError(
                 f"drop_reductions: {self.drop_reductions} is more than the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -66,6 +65,7 @@ class CellSpace(Space):
     def __init__(self, settings: Settings):
         super().__init__(settings)
         self.cells = ("normal", "reduction") if settings.separate_reduction else ("normal",)
+        self._inputs = CELL_INPUTS + tuple(f"b{block + 1}" for block in range(settings.blocks))
         self._prefixes = {cell: f"{cell}." if settings.separate_reduction else "" for cell in self.cells}
         self.choices: dict[str, tuple[Option, ...]] = {}
         for prefix in self._prefixes.values():
@@ -75,21 +75,23 @@ class CellSpace(Space):
                     self.choices[f"{prefix}b{block + 1}.input_{side}"] = inputs
                     self.choices[f"{prefix}b{block + 1}.operation_{side}"] = OPERATIONS
 
-    @functools.cached_property
-    def _inputs(self) -> tuple[str, ...]:
-        return CELL_INPUTS + tuple(f"b{block + 1}" for block in range(self.settings.blocks))
-
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the canonical form; see the class for its rules."""
         self.check(arch)
+        apart = self.settings.separate_reduction
         return self._from_blocks(
             {
-                cell: least_equivalent(
-                    blocks, strided=cell == "reduction" or not self.settings.separate_reduction
-                )
+                cell: least_equivalent(blocks, strided=cell == "reduction" or not apart)
                 for cell, blocks in self.blocks(arch).items()
             }
         )
+
+    def _from_blocks(self, cells: dict[str, list[Block]]) -> Architecture:
+        values: list[Option] = []
+        for cell in self.cells:
+            for input_1, operation_1, input_2, operation_2 in cells[cell]:
+                values += [self._inputs[input_1], operation_1, self._inputs[input_2], operation_2]
+        return self._architecture(values)
 
     def blocks(self, arch: Architecture) -> dict[str, list[Block]]:
         """Return the blocks of the normal cell and, if it is searched apart, of the reduction cell.
@@ -100,52 +102,27 @@ class CellSpace(Space):
             Name of a cell to its blocks as they are written, each as (input, operation, input, operation).
             Input 0 is the cell before the last, 1 the last cell, 2 + k block k.
         """
-        values = self.encode(arch)
-        index = {name: position for position, name in enumerate(self._inputs)}
-
-        def side(name: str) -> tuple[int, str]:
-            block, _, number = name.rpartition(".")
-            return index[str(values[f"{block}.input_{number}"])], str(values[f"{block}.operation_{number}"])
-
-        return {
-            cell: [
-                (*side(f"{prefix}b{block}.1"), *side(f"{prefix}b{block}.2"))
-                for block in range(1, self.settings.blocks + 1)
-            ]
-            for cell, prefix in self._prefixes.items()
-        }
-
-    def _from_blocks(self, cells: dict[str, list[Block]]) -> Architecture:
-        choices: list[tuple[str, Option]] = []
-        for cell, prefix in self._prefixes.items():
-            for block, (input_1, operation_1, input_2, operation_2) in enumerate(cells[cell], start=1):
-                choices += [
-                    (f"{prefix}b{block}.input_1", self._inputs[input_1]),
-                    (f"{prefix}b{block}.operation_1", operation_1),
-                    (f"{prefix}b{block}.input_2", self._inputs[input_2]),
-                    (f"{prefix}b{block}.operation_2", operation_2),
-                ]
-        return Architecture(self.name, tuple(choices))
+        values = [str(value) for value in self.encode(arch).values()]
+        index = self._inputs.index
+        blocks = [
+            (index(input_1), operation_1, index(input_2), operation_2)
+            for input_1, operation_1, input_2, operation_2 in zip(
+                values[::4], values[1::4], values[2::4], values[3::4], strict=True
+            )
+        ]
+        n = self.settings.blocks
+        return {cell: blocks[n * position : n * (position + 1)] for position, cell in enumerate(self.cells)}
 
     def separable(self, arch: Architecture) -> Architecture:
         """Replace each pair of 1x7 and 7x1 convolutions by a 7x7 separable convolution, in both cells.
 
-        Returns
-        -------
-        Architecture
-            As written, not canonical. Equal to ``arch`` if it has no such pair.
+        The result is as written, not canonical, and equal to ``arch`` if it has no such pair.
         """
-        self.check(arch)
-        return Architecture(
-            arch.space,
-            tuple((name, "sep_7x7" if value == "conv_1x7_7x1" else value) for name, value in arch.choices),
-        )
+        values = self.encode(arch).values()
+        return self._architecture("sep_7x7" if value == "conv_1x7_7x1" else value for value in values)
 
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
-        cells = self.blocks(arch)
-        return CellNetwork(
-            self.settings, cells["normal"], cells.get("reduction", cells["normal"]), n_classes, in_channels
-        )
+        return CellNetwork(self.settings, self.blocks(arch), n_classes, in_channels)
 
     def graph(self, arch: Architecture) -> Graph:
         """Describe the canonical form for drawing.
@@ -167,26 +144,11 @@ class CellSpace(Space):
             for name, label in zip(names[:2], ("cell before last", "last cell"), strict=True):
                 nodes.append({"id": name, "cell": cell, "kind": "input", "label": label})
             for index, (input_1, operation_1, input_2, operation_2) in enumerate(blocks):
-                nodes.append(
-                    {
-                        "id": names[2 + index],
-                        "cell": cell,
-                        "kind": "block",
-                        "label": f"block {index + 1}",
-                        "block": index + 1,
-                        "operations": [operation_1, operation_2],
-                    }
-                )
+                node = {"id": names[2 + index], "cell": cell, "kind": "block", "label": f"block {index + 1}"}
+                nodes.append({**node, "block": index + 1, "operations": [operation_1, operation_2]})
                 for source, operation in ((input_1, operation_1), (input_2, operation_2)):
-                    edges.append(
-                        {
-                            "source": names[source],
-                            "target": names[2 + index],
-                            "cell": cell,
-                            "operation": operation,
-                            "label": LABELS.get(operation, operation),
-                        }
-                    )
+                    edge = {"source": names[source], "target": names[2 + index], "cell": cell}
+                    edges.append({**edge, "operation": operation, "label": LABELS.get(operation, operation)})
             output = f"{prefix}output"
             nodes.append({"id": output, "cell": cell, "kind": "output", "label": "concatenation"})
             for index in unused_blocks(blocks):
@@ -276,13 +238,7 @@ class Cell(nn.Module):
 
 
 def layout(settings: Settings) -> list[tuple[bool, int]]:
-    """Return the cells of a network in order.
-
-    Returns
-    -------
-    list of (bool, int)
-        Whether the cell is a reduction, and the channels of its operations.
-    """
+    """Return the cells of a network in order: whether each is a reduction, and its operations' channels."""
     cells: list[tuple[bool, int]] = []
     dropped = settings.drop_reductions
     for index in range(settings.stem_reductions):
@@ -300,15 +256,10 @@ def layout(settings: Settings) -> list[tuple[bool, int]]:
 class CellNetwork(nn.Module):
     """Stem, cells, global average pooling, linear layer; ``probe_names`` are the cells."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        normal: list[Block],
-        reduction: list[Block],
-        n_classes: int,
-        in_channels: int,
-    ):
+    def __init__(self, settings: Settings, blocks: dict[str, list[Block]], n_classes: int, in_channels: int):
         super().__init__()
+        normal = blocks["normal"]
+        reduction = blocks.get("reduction", normal)
         cells = layout(settings)
         stem = cells[0][1] if cells[0][0] else settings.width
         self.stem = ConvolutionNorm(in_channels, stem, 3, stride=settings.stem_stride)

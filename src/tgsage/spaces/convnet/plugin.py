@@ -1,8 +1,6 @@
 """Settings of the spaces of convnets with skip connections."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -27,7 +25,7 @@ class ConvNetSpace(SpaceSettings):
     """Strides to choose from."""
 
     @model_validator(mode="after")
-    def _options(self) -> ConvNetSpace:
+    def _options(self) -> Self:
         for field in ("heights", "widths", "filters", "strides"):
             options = getattr(self, field)
             if not options or min(options) < 1 or len(set(options)) < len(options):

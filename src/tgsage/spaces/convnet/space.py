@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,32 +59,22 @@ class ConvNetSpace(Space):
     def _canonical(self, arch: Architecture) -> Architecture:
         return self._from_network(*least_numbering(*self.network(arch)))
 
+    def _from_network(self, layers: list[Layer], inputs: list[list[int]]) -> Architecture:
+        values: list[Option] = []
+        for index, (layer, sources) in enumerate(zip(layers, inputs, strict=True)):
+            values += [*layer, *(int(source in sources) for source in range(index))]
+        return self._architecture(values)
+
     def network(self, arch: Architecture) -> Network:
         """Return the layers and what each of them reads, as written."""
-        values = self.encode(arch)
+        values = iter(self.encode(arch).values())
         layers, inputs = [], []
-        for layer in range(1, self.layers + 1):
-            height, width, filters, stride = (
-                int(values[f"l{layer}.{what}"]) for what in ("height", "width", "filters", "stride")
-            )
+        for layer in range(self.layers):
+            height, width, filters, stride = (int(value) for value in itertools.islice(values, 4))
             layers.append((height, width, filters, stride))
-            inputs.append([earlier - 1 for earlier in range(1, layer) if values[f"l{layer}.from_{earlier}"]])
+            anchors = itertools.islice(values, layer)
+            inputs.append([earlier for earlier, anchor in enumerate(anchors) if anchor])
         return layers, inputs
-
-    def _from_network(self, layers: list[Layer], inputs: list[list[int]]) -> Architecture:
-        choices: list[tuple[str, Option]] = []
-        for index, (height, width, filters, stride) in enumerate(layers):
-            prefix = f"l{index + 1}"
-            choices += [
-                (f"{prefix}.height", height),
-                (f"{prefix}.width", width),
-                (f"{prefix}.filters", filters),
-                (f"{prefix}.stride", stride),
-            ]
-            choices += [
-                (f"{prefix}.from_{source + 1}", int(source in inputs[index])) for source in range(index)
-            ]
-        return Architecture(self.name, tuple(choices))
 
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
         layers, inputs = self.network(arch)

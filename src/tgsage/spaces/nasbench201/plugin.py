@@ -1,7 +1,5 @@
 """Settings of the space of NAS-Bench-201."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ...plugins import Field, register

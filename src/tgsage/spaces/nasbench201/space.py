@@ -68,32 +68,17 @@ class NasBench201Space(Space):
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the canonical form; see the class for its rules."""
         self.check(arch)
-        return self._from_operations(representatives()[self.operations(arch)])
+        return self._architecture(representatives()[self.operations(arch)])
 
     def operations(self, arch: Architecture) -> Operations:
         """Return the operations of an architecture as written, in the order of ``EDGES``."""
         return tuple(str(value) for _, value in arch.choices)
 
-    def _from_operations(self, operations: Operations) -> Architecture:
-        return Architecture(self.name, tuple(zip(CHOICES, operations, strict=True)))
-
     def parse(self, text: str) -> Architecture:
         """Read an architecture from JSON, as :meth:`format` writes it, or from a string of the benchmark.
 
-        Parameters
-        ----------
-        text
-            A string of the benchmark looks like ``|none~0|+|none~0|none~1|+|none~0|none~1|none~2|``.
-
-        Returns
-        -------
-        Architecture
-            As written, not canonical.
-
-        Raises
-        ------
-        TgsageError
-            If it is neither.
+        Such a string looks like ``|none~0|+|none~0|none~1|+|none~0|none~1|none~2|``. The architecture is as
+        written, not canonical. A TgsageError if the text is neither.
         """
         if not isinstance(text, str) or "|" not in text:
             return super().parse(text)
@@ -104,7 +89,7 @@ class NasBench201Space(Space):
                 if operation not in OPERATIONS:
                     raise unknown("operation of nasbench201", operation, OPERATIONS)
             if _published(tuple(operations)) == stripped:
-                return self._from_operations(tuple(operations))
+                return self._architecture(tuple(operations))
         raise TgsageError(
             f"space nasbench201: not a string of the benchmark: {stripped[:80]!r}; "
             "expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"

@@ -17,6 +17,7 @@ from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError, unknown
 from ...assembly import make_stimuli, text
 from ...assembly_files import read_assembly
+from ...validation import first_duplicate
 
 if TYPE_CHECKING:
     from .plugin import BrainIORecordings
@@ -28,13 +29,6 @@ CATEGORY_COLUMNS = ("category", "category_name", "object_name")
 
 def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a package.
-
-    Parameters
-    ----------
-    settings
-        The three files, the column that names the images, visual degrees.
-    root
-        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -48,10 +42,8 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
     TgsageError
         If a file is missing, damaged, or does not fit the others.
     """
-    path = root / Path(settings.assembly).expanduser()
+    path, csv_path, zip_path = raw_files(settings, root)
     assembly = read_assembly(path)
-    csv_path = root / Path(settings.stimuli_csv).expanduser()
-    zip_path = root / Path(settings.stimuli_zip).expanduser()
     table = _table(csv_path)
     with open_archive(zip_path) as archive:
         names = _names(table, archive, settings.image_column, csv_path)
@@ -74,7 +66,7 @@ def read(settings: BrainIORecordings, root: Path) -> tuple[xr.DataArray, xr.Data
 
 
 def raw_files(settings: BrainIORecordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     named = (settings.assembly, settings.stimuli_csv, settings.stimuli_zip)
     return [root / Path(name).expanduser() for name in named]
 
@@ -96,9 +88,8 @@ def _table(path: Path) -> pd.DataFrame:
         raise TgsageError(f"{path}: names no stimuli")
     if table["stimulus_id"].isna().any():
         raise TgsageError(f"{path}: row {int(table['stimulus_id'].isna().argmax()) + 2} has no stimulus_id")
-    twice = table["stimulus_id"][table["stimulus_id"].duplicated()]
-    if not twice.empty:
-        raise TgsageError(f"{path}: stimulus_id {twice.iloc[0]} occurs more than once")
+    if (twice := first_duplicate(table["stimulus_id"])) is not None:
+        raise TgsageError(f"{path}: stimulus_id {twice} occurs more than once")
     return table
 
 
@@ -115,7 +106,6 @@ def _names(table: pd.DataFrame, archive: ImageArchive, column: str | None, csv_p
             f"{archive.path}: image {min(unnamed)} belongs to no stimulus of {csv_path.name} "
             f"({len(unnamed)} such)"
         )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if (twice := first_duplicate(names)) is not None:
         raise TgsageError(f"{csv_path}: several stimuli name the image {twice}")
     return names

@@ -25,9 +25,8 @@ tests read a stand-in of this structure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -37,10 +36,12 @@ from ....archives import ImageArchive, open_archive
 from ....errors import TgsageError
 from ...assembly import make_stimuli
 from ...matlab import Variable, read_variables
+from ...validation import first_duplicate
 
 if TYPE_CHECKING:
     from .plugin import Cadieu2014Recordings
 
+IDENTIFIER = {"stimulus_set_identifier": "cadieu2014"}
 ANIMALS = "monkeys"
 """The two animals: which site is of which one is not published."""
 WINDOW_MS = [70, 170]
@@ -50,8 +51,7 @@ MAX_FILE_BYTES = 2**28
 """Size of one .mat file; the largest published one has about 2.6 million bytes of numbers."""
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """One .mat file: its name in messages, its folder in the package, and its two variables."""
 
     where: str
@@ -64,13 +64,6 @@ class _File:
 
 def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read the package.
-
-    Parameters
-    ----------
-    settings
-        Zip or folder, units, regions, visual degrees.
-    root
-        Folder of downloaded data.
 
     Returns
     -------
@@ -88,7 +81,7 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     """
     package = root / Path(settings.package).expanduser()
     if not package.exists():
-        raise TgsageError(f"{package}: no such zip or folder (tgsage fetch cadieu2014 says where to get it)")
+        raise TgsageError(f"{package}: no such file or folder (tgsage fetch cadieu2014 says where to get it)")
     keys = _chosen(settings)
     with open_archive(package) as archive:
         files = {key: _file(archive, *key) for key in keys}
@@ -106,7 +99,6 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     repeats: int | str = " and ".join(f"{n} ({kind}-unit)" for kind, n in REPEATS.items())
     if settings.units != "both":
         repeats = REPEATS[settings.units]
-    identifier = "cadieu2014"
     assembly = xr.DataArray(
         np.concatenate(responses),
         dims=("neuroid", "presentation"),
@@ -118,16 +110,11 @@ def read(settings: Cadieu2014Recordings, root: Path) -> tuple[xr.DataArray, xr.D
             "stimulus_id": ("presentation", stimulus),
             "repetition": ("presentation", np.zeros(len(stimulus), dtype=np.int64)),
         },
-        attrs={
-            "stimulus_set_identifier": identifier,
-            "units": "rates",
-            "window_ms": WINDOW_MS,
-            "repeats_averaged": repeats,
-        },
+        attrs=IDENTIFIER | {"units": "rates", "window_ms": WINDOW_MS, "repeats_averaged": repeats},
     )
     training = {f"training_{n}": column for n, column in enumerate(first.splits.T, start=1)}
     stimuli = make_stimuli(images, stimulus, category=first.categories, filename=first.images, **training)
-    stimuli.attrs = {"visual_degrees": settings.visual_degrees, "stimulus_set_identifier": identifier}
+    stimuli.attrs = {"visual_degrees": settings.visual_degrees, **IDENTIFIER}
     return assembly, stimuli, str(package)
 
 
@@ -171,9 +158,8 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
             "(images, sites)"
         )
     if meta.dtype.kind != "U" or len(meta) != len(features):
-        rows = (
-            f"text of {len(meta)} rows" if meta.dtype.kind == "U" else f"{meta.dtype} of shape {meta.shape}"
-        )
+        is_text = meta.dtype.kind == "U"
+        rows = f"text of {len(meta)} rows" if is_text else f"{meta.dtype} of shape {meta.shape}"
         raise TgsageError(
             f"{where}: meta is {rows}; expected is text, a row for each of {len(features)} images"
         )
@@ -193,8 +179,7 @@ def _file(archive: ImageArchive, region: str, kind: str) -> _File:
         images.append(parts[0])
         categories.append(parts[1])
         splits.append([part == "1" for part in parts[2:]])
-    if len(set(images)) < len(images):
-        twice = next(name for name in images if images.count(name) > 1)
+    if (twice := first_duplicate(images)) is not None:
         raise TgsageError(f"{where}: meta names the image {twice} more than once")
     folder = PurePosixPath(matches[0]).parent.as_posix()
     return _File(where, folder, features, images, categories, np.asarray(splits, dtype=bool))

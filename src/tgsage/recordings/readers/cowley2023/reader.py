@@ -38,13 +38,6 @@ AVERAGED_REPEATS = {
 def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read one session.
 
-    Parameters
-    ----------
-    settings
-        Session, ``averaged`` or ``raw``, folder, visual degrees.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple
@@ -58,9 +51,9 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
     TgsageError
         If a file is missing, damaged or does not fit the other.
     """
-    path = _response_file(settings, root)
+    path, image_path = raw_files(settings, root)
     values = _responses(path, settings)
-    with open_archive(_image_file(settings, root)) as archive:
+    with open_archive(image_path) as archive:
         names = _numbered(archive.path, archive.images, values.shape[1], path)
         images = archive.pictures(names)
     stimulus = np.asarray([PurePosixPath(item).stem for item in names])
@@ -71,12 +64,8 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         presented = _repetitions(values, path, stimulus)
         which, repetition = np.nonzero(presented)
         responses, shown = values[:, which, repetition], stimulus[which]
-    n = len(values)
-    attrs = {
-        "stimulus_set_identifier": f"cowley2023.{settings.session}",
-        "units": "counts",
-        "bin_ms": 100.0,
-    }
+    n, identifier = len(values), f"cowley2023.{settings.session}"
+    attrs = {"stimulus_set_identifier": identifier, "units": "counts", "bin_ms": 100.0}
     if settings.responses == "averaged":
         attrs["repeats_averaged"] = AVERAGED_REPEATS.get(settings.session, "several")
     assembly = xr.DataArray(
@@ -92,14 +81,18 @@ def read(settings: Cowley2023Recordings, root: Path) -> tuple[xr.DataArray, xr.D
         attrs=attrs,
     )
     stimuli = make_stimuli(images, stimulus).assign_attrs(
-        visual_degrees=settings.visual_degrees, stimulus_set_identifier=attrs["stimulus_set_identifier"]
+        visual_degrees=settings.visual_degrees, stimulus_set_identifier=identifier
     )
     return assembly, stimuli, str(path)
 
 
 def raw_files(settings: Cowley2023Recordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
-    return [_response_file(settings, root), _image_file(settings, root)]
+    """Return the files that :func:`read` reads."""
+    folder, session = root / settings.folder, settings.session
+    return [
+        folder / FOLDERS[settings.responses] / f"responses_{session}.npy",
+        folder / "images" / f"images_{session}.zip",
+    ]
 
 
 def animal(session: str) -> str:
@@ -107,18 +100,10 @@ def animal(session: str) -> str:
     return next((name for first, last, name in ANIMALS if first <= session <= last), UNKNOWN_ANIMAL)
 
 
-def _response_file(settings: Cowley2023Recordings, root: Path) -> Path:
-    return root / settings.folder / FOLDERS[settings.responses] / f"responses_{settings.session}.npy"
-
-
-def _image_file(settings: Cowley2023Recordings, root: Path) -> Path:
-    return root / settings.folder / "images" / f"images_{settings.session}.zip"
-
-
 def _responses(path: Path, settings: Cowley2023Recordings) -> np.ndarray:
     if not path.is_file():
         sessions = sorted(
-            item.stem.removeprefix("responses_") for item in path.parent.glob("responses_*.npy")
+            file.stem.removeprefix("responses_") for file in path.parent.glob("responses_*.npy")
         )
         raise TgsageError(
             f"{path}: no such file; sessions with {settings.responses} responses here: "

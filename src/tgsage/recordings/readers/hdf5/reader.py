@@ -41,13 +41,6 @@ _RENAMED = {"start": "time_bin_start", "end": "time_bin_end"}
 def read(settings: Hdf5Recordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a file.
 
-    Parameters
-    ----------
-    settings
-        The file; visual degrees, to replace those of the file.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple
@@ -118,9 +111,7 @@ def _coordinates(file: h5py.File, responses: np.ndarray, path: Path) -> dict[str
                     f"{path}: {dim}/{name} has shape {values.shape}, but responses have {length} along {dim}"
                 )
             if coord in coords or coord in (*DIMENSIONS, "data"):
-                raise TgsageError(
-                    f"{path}: the column {dim}/{name} has the name of something else; rename it"
-                )
+                raise TgsageError(f"{path}: column {dim}/{name} has the name of something else; rename it")
             coords[coord] = (dim, values)
     if responses.ndim == 3:
         start, end = (np.asarray(coords[name][1]) for name in ("time_bin_start", "time_bin_end"))

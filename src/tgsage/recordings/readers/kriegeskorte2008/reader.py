@@ -35,13 +35,6 @@ FLAGS = ("human", "face", "animal", "natural")
 def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, xr.Dataset, str]:
     """Read the RDMs of one species.
 
-    Parameters
-    ----------
-    settings
-        Species, folder, visual degrees.
-    root
-        Folder of downloaded data.
-
     Returns
     -------
     tuple
@@ -67,13 +60,13 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
     else:
         path = folder / HUMAN_FILE
         rows = _human(path, n)
-    animals = [animal for animal, _, _ in rows]
+    animals, sessions, rdms = zip(*rows, strict=True)
     published = xr.Dataset(
-        {"rdm": (("measurement", "pair"), np.stack([values for _, _, values in rows]))},
+        {"rdm": (("measurement", "pair"), np.stack(rdms))},
         coords={
             "measurement": ("measurement", [f"{animal}_{session}" for animal, session, _ in rows]),
-            "animal": ("measurement", animals),
-            "session": ("measurement", [session for _, session, _ in rows]),
+            "animal": ("measurement", list(animals)),
+            "session": ("measurement", list(sessions)),
             "stimulus_id": ("stimulus", stimuli["stimulus_id"].values),
         },
         attrs={
@@ -90,8 +83,8 @@ def read(settings: Kriegeskorte2008Recordings, root: Path) -> tuple[xr.Dataset, 
 
 
 def raw_files(settings: Kriegeskorte2008Recordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
-    names = [MONKEY_FILE] if settings.species == "monkey" else [MONKEY_FILE, HUMAN_FILE]
+    """Return the files that :func:`read` reads."""
+    names = [MONKEY_FILE] + [HUMAN_FILE] * (settings.species == "human")
     return [root / settings.folder / name for name in names]
 
 
@@ -129,8 +122,7 @@ def _scalar(entry: dict[str, Variable], name: str, path: Path) -> Any:
 def _monkey(entries: list[dict[str, Variable]], path: Path, n: int) -> NDArray[np.float64]:
     for entry in entries:
         if str(_scalar(entry, "name", path)).startswith("mIT"):
-            # MATLAB's squareform runs down the columns of the lower triangle, which is
-            # numpy.triu_indices order.
+            # MATLAB's squareform runs down the lower triangle's columns: the order of numpy.triu_indices.
             values = np.asarray(_field(entry, "RDM", path), dtype=np.float64).ravel()
             if values.size != n * (n - 1) // 2:
                 raise TgsageError(f"{path}: the monkey RDM has {values.size} pairs, not those of {n} stimuli")

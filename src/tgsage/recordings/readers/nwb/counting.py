@@ -18,21 +18,10 @@ def bin_edges(window_ms: tuple[float, float], bin_ms: float | None) -> np.ndarra
 
 
 def count(spikes: Sequence[np.ndarray], onsets: np.ndarray, edges_ms: np.ndarray) -> np.ndarray:
-    """Count spikes in bins after every onset.
+    """Count spikes in bins after every onset, (unit, presentation, bin) int32.
 
-    Parameters
-    ----------
-    spikes
-        Ascending spike times of every unit, in seconds.
-    onsets
-        (presentation,) in seconds; windows may overlap.
-    edges_ms
-        (bins + 1,) ascending, in ms after onset. A bin holds its left edge and not its right one.
-
-    Returns
-    -------
-    numpy.ndarray
-        (unit, presentation, bin) int32.
+    Each unit's spike times ascend and are in seconds, as onsets (presentation,) are; windows may overlap. The
+    edges, (bins + 1,), ascend and are in ms after onset. A bin holds its left edge and not its right one.
     """
     edges = onsets[:, None] + edges_ms / 1000
     counts = np.empty((len(spikes), len(onsets), len(edges_ms) - 1), dtype=np.int32)
@@ -42,19 +31,9 @@ def count(spikes: Sequence[np.ndarray], onsets: np.ndarray, edges_ms: np.ndarray
 
 
 def covered(intervals: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Find the windows [start, end] that lie inside the union of some intervals.
+    """Find the windows [start, end] that lie inside the union of some intervals, (windows,) bool.
 
-    Parameters
-    ----------
-    intervals
-        (n, 2) start and end, in any order; they may touch and overlap.
-    starts, ends
-        (windows,).
-
-    Returns
-    -------
-    numpy.ndarray
-        (windows,) bool.
+    Intervals, (n, 2) start and end, stand in any order; they may touch and overlap.
     """
     if not len(intervals):
         return np.zeros(len(starts), dtype=bool)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,8 @@ from ...assembly import text
 
 if TYPE_CHECKING:
     from .plugin import NwbRecordings
+
+_DAMAGED = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass
@@ -36,37 +37,20 @@ class NwbContent:
     images: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def _pynwb() -> ModuleType:
-    try:
-        import pynwb
-    except ImportError:
-        raise TgsageError("source nwb needs pynwb: pip install 'tgsage[nwb]'") from None
-    return cast(ModuleType, pynwb)
-
-
 def extract(path: Path, settings: NwbRecordings) -> NwbContent:
     """Read a file into memory; an exception of pynwb becomes one line."""
-    pynwb = _pynwb()
-    from hdmf.build import BuildError, ConstructError
-
+    try:
+        import pynwb
+        from hdmf.build import BuildError, ConstructError
+    except ImportError:
+        raise TgsageError("source nwb needs pynwb: pip install 'tgsage[nwb]'") from None
     try:
         with warnings.catch_warnings():
             # About cached namespaces and deprecated types, which a user cannot change in a published file.
             warnings.simplefilter("ignore")
             with pynwb.NWBHDF5IO(str(path), "r") as io:
-                file = io.read()
-                return _content(file, path, settings)
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        BuildError,
-        ConstructError,
-    ) as error:
+                return _content(io.read(), path, settings)
+    except (*_DAMAGED, BuildError, ConstructError) as error:
         raise TgsageError(
             f"{path}: cannot be read as NWB 2, damaged or not to the standard ({error})"
         ) from None
@@ -124,18 +108,14 @@ def _columns(table: Any) -> dict[str, np.ndarray]:
     for column in table.columns:
         values = np.asarray(column.data[:])
         # A ragged column is present as its index and as its values; references are objects of the file.
-        if column.name not in table.colnames or values.shape != (len(table.id),) or _is_index(column, table):
+        is_reference = column.name not in table.colnames or hasattr(column, "table")
+        if is_reference or values.shape != (len(table.id),) or hasattr(table[column.name], "target"):
             continue
         if values.dtype.kind in "fiub":
             columns[column.name] = values
         elif values.dtype.kind in "OSU" and all(isinstance(item, str | bytes) for item in values.tolist()):
             columns[column.name] = text(values.astype(object))
     return columns
-
-
-def _is_index(column: Any, table: Any) -> bool:
-    """Whether a column is the values of a ragged column, or rows of another table."""
-    return hasattr(table[column.name], "target") or hasattr(column, "table")
 
 
 def _ragged(column: Any) -> list[np.ndarray]:
@@ -189,7 +169,6 @@ def _template(file: Any, shown: np.ndarray, path: Path, settings: NwbRecordings)
         raise unknown(f"image_template ({path})", name, templates)
     template = templates[name]
     wanted = set(shown.tolist()) - set(settings.leave_out)
-    available: dict[str, Any]
     data: dict[str, Any]
     if hasattr(template, "images"):
         available = dict(template.images)

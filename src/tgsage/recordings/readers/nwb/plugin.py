@@ -1,8 +1,6 @@
 """Settings of the source ``nwb``."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -56,7 +54,7 @@ class NwbRecordings(RecordingsSettings):
     """Side of a stimulus in degrees of visual angle."""
 
     @model_validator(mode="after")
-    def _fits(self) -> NwbRecordings:
+    def _fits(self) -> Self:
         start, end = self.window_ms
         if not start < end:
             raise ValueError("window_ms: must be the window's start and its later end, in ms")

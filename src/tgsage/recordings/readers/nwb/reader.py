@@ -28,21 +28,14 @@ if TYPE_CHECKING:
     from .plugin import NwbRecordings
 
 RESERVED = (
-    "neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id",
-    "repetition", "time_bin_start", "time_bin_end",
-)  # fmt: skip
+    *("neuroid", "presentation", "time_bin", "data", "neuroid_id", "region", "animal", "stimulus_id"),
+    *("repetition", "time_bin_start", "time_bin_end"),
+)
 """Coordinates of the assembly itself; a column of the same name is dropped."""
 
 
 def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset, str]:
     """Read a file and count its spikes.
-
-    Parameters
-    ----------
-    settings
-        File, table, columns, window, bins, filters, images.
-    root
-        Folder of downloaded data; absolute paths in the settings are used as they are.
 
     Returns
     -------
@@ -121,7 +114,7 @@ def read(settings: NwbRecordings, root: Path) -> tuple[xr.DataArray, xr.Dataset,
 
 
 def raw_files(settings: NwbRecordings, root: Path) -> list[Path]:
-    """Return the files that :func:`read` reads, whether they exist or not."""
+    """Return the files that :func:`read` reads."""
     files = [root / Path(settings.file).expanduser()]
     if settings.images is not None:
         images = root / Path(settings.images).expanduser()
@@ -199,21 +192,20 @@ def _within_observation(
             observed[index] = covered(content.observed[site], starts, ends)
     low, high = settings.window_ms
     shown = content.columns[settings.stimulus_column][rows]
-    advice = "set unobserved to drop_presentations or drop_units, or choose another window_ms"
     if settings.unobserved == "error":
-        where = f"the window {low:g} to {high:g} ms of row"
+        row, problem = 0, ""
         if not valid.all():
             row = int(np.argmin(valid))
-            raise TgsageError(
-                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
-                f"touches the file's invalid_times ({int((~valid).sum())} such); {advice}"
-            )
-        if not observed.all():
+            problem = f"touches the file's invalid_times ({int((~valid).sum())} such)"
+        elif not observed.all():
             site, row = np.argwhere(~observed)[0]
+            unit, number = content.unit_ids[sites[site]], int((~observed).sum())
+            problem = f"lies outside the obs_intervals of unit {unit} ({number} such)"
+        if problem:
             raise TgsageError(
-                f"{path}: {where} {content.rows[rows[row]]} of {settings.table} (stimulus {shown[row]}) "
-                f"lies outside the obs_intervals of unit {content.unit_ids[sites[site]]} "
-                f"({int((~observed).sum())} such); {advice}"
+                f"{path}: the window {low:g} to {high:g} ms of row {content.rows[rows[row]]} of "
+                f"{settings.table} (stimulus {shown[row]}) {problem}; set unobserved to drop_presentations "
+                "or drop_units, or choose another window_ms"
             )
     if settings.unobserved == "drop_units":
         whole = observed[:, valid].all(axis=1)
@@ -237,12 +229,8 @@ def _categories(
 ) -> np.ndarray:
     if settings.category_column is None:
         return np.full(len(names), "")
-    table = pd.DataFrame(
-        {
-            "stimulus": shown,
-            "category": text(content.columns[settings.category_column][rows].astype(object)),
-        }
-    ).drop_duplicates()
+    category = text(content.columns[settings.category_column][rows].astype(object))
+    table = pd.DataFrame({"stimulus": shown, "category": category}).drop_duplicates()
     twice = table["stimulus"].duplicated()
     if twice.any():
         name = table["stimulus"][twice].iloc[0]

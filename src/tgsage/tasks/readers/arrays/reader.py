@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ....errors import TgsageError, unknown
 from ...array_files import Hdf5File, NpzFile, open_arrays
-from ...published import PIECE, Piece, Published, as_used, checked_labels, split_task
-from ...resizing import resized, squared
+from ...pickles import as_text
+from ...published import (
+    PART_NAMES,
+    PIECE,
+    Piece,
+    Published,
+    as_used,
+    checked_labels,
+    resized,
+    split_task,
+    squared,
+)
 from ...task import Task
 
 if TYPE_CHECKING:
     from .plugin import ImageArrays
 
 ArrayFile: TypeAlias = "NpzFile | Hdf5File"
-_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
 def read(settings: ImageArrays, data_root: Path, scratch: Path | None = None) -> Task:
@@ -61,7 +70,7 @@ def raw_files(settings: ImageArrays, data_root: Path) -> list[Path]:
 def _parts(file: ArrayFile, settings: ImageArrays) -> dict[str, tuple[str, str]]:
     """Return the names of the arrays of images and labels, by part."""
     parts: dict[str, tuple[str, str]] = {}
-    for word, part in _PARTS.items():
+    for word, part in PART_NAMES.items():
         images, labels = (key.replace("{part}", word) for key in (settings.images, settings.labels))
         if images in file.names:
             if part in parts:
@@ -102,7 +111,7 @@ def _classes(
                 "there must be one whole number or text for each"
             )
     if settings.class_names is not None:
-        names = [_text(name) for name in file.whole(settings.class_names).ravel()]
+        names = [as_text(name) for name in file.whole(settings.class_names).ravel()]
         if len(set(names)) < len(names) or len(names) < 2:
             raise TgsageError(f"{file.path}: {settings.class_names} has {len(names)} names, or one twice")
         return names, {
@@ -110,7 +119,7 @@ def _classes(
             for part, given in labels.items()
         }
     plain = {
-        part: given if given.dtype.kind in "iu" else np.array([_text(label) for label in given])
+        part: given if given.dtype.kind in "iu" else np.array([as_text(label) for label in given])
         for part, given in labels.items()
     }
     values = np.unique(plain["train"])
@@ -130,11 +139,11 @@ def _rows(file: ArrayFile, name: str, n: int) -> dict[str, np.ndarray]:
     part_of_image = file.whole(name)
     if part_of_image.shape != (n,):
         raise TgsageError(f"{file.path}: {name} has shape {part_of_image.shape} for {n} images")
-    words = [_text(word) for word in part_of_image]
-    strange = [word for word in words if word not in _PARTS]
+    words = [as_text(word) for word in part_of_image]
+    strange = [word for word in words if word not in PART_NAMES]
     if strange:
-        raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(_PARTS)}")
-    parts = np.array([_PARTS[word] for word in words])
+        raise TgsageError(f"{file.path}: {name} says {strange[0]!r}; it may say {', '.join(PART_NAMES)}")
+    parts = np.array([PART_NAMES[word] for word in words])
     return {str(part): np.flatnonzero(parts == part) for part in np.unique(parts)}
 
 
@@ -154,7 +163,3 @@ def _pieces(
                 images = np.stack([squared(image, settings.fit, settings.padding) for image in images])
             yield resized(images, settings.resolution), labels[begin + keep]
         begin += len(piece)
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,7 +1,5 @@
 """Settings of the sources ``cifar10`` and ``cifar100``."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from ....plugins import Field, register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...pickles import batch, field, read_pickle, texts
+from ...pickles import as_text, batch, field, read_pickle
 from ...published import Published, split_task
 from ...task import Task
 
@@ -27,7 +27,7 @@ def read(settings: CifarSettings, data_root: Path, scratch: Path | None = None) 
     """
     folder, kind = data_root / settings.folder, settings.label_kind()
     meta = folder / settings.meta
-    names = texts(field(read_pickle(meta), f"{kind}label_names", meta))
+    names = [as_text(name) for name in field(read_pickle(meta), f"{kind}label_names", meta)]
     parts = {
         part: (batch(folder / file, len(names), f"{kind}labels") for file in files)
         for part, files in settings.batches.items()

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -108,13 +108,11 @@ def _rows(path: Path, magic: int, n: int | None = None) -> Iterator[np.ndarray]:
 
 def _content(handle: IO[bytes], path: Path, magic: int, n: int | None) -> Iterator[np.ndarray]:
     dimensions = 3 if magic == IMAGES else 1
-    head = handle.read(4 * (1 + dimensions))
-    if len(head) < 4 * (1 + dimensions):
-        _truncated(path)
-    found_magic, *shape = struct.unpack(f">{1 + dimensions}I", head)
-    if found_magic != magic:
+    head = _read(handle, 4 * (1 + dimensions), path)
+    actual_magic, *shape = struct.unpack(f">{1 + dimensions}I", head)
+    if actual_magic != magic:
         raise TgsageError(
-            f"{path}: begins with {found_magic:#010x} and not with {magic:#010x}; is it the right file?"
+            f"{path}: begins with {actual_magic:#010x} and not with {magic:#010x}; is it the right file?"
         )
     row = shape[1] * shape[2] if dimensions == 3 else 1
     if dimensions == 3 and (shape[1] != shape[2] or not row):
@@ -125,13 +123,13 @@ def _content(handle: IO[bytes], path: Path, magic: int, n: int | None) -> Iterat
         raise TgsageError(f"{path}: has {shape[0]} images and {n} labels; download both again")
     for begin in range(0, shape[0], PIECE):
         size = min(PIECE, shape[0] - begin)
-        content = handle.read(size * row)
-        if len(content) < size * row:
-            _truncated(path)
-        yield np.frombuffer(content, np.uint8).reshape(size, *shape[1:])
+        yield np.frombuffer(_read(handle, size * row, path), np.uint8).reshape(size, *shape[1:])
     if handle.read(1):
         raise TgsageError(f"{path}: goes on after the {shape[0]} that it announces; download it again")
 
 
-def _truncated(path: Path) -> NoReturn:
-    raise TgsageError(f"{path}: is truncated; download it again")
+def _read(handle: IO[bytes], size: int, path: Path) -> bytes:
+    content = handle.read(size)
+    if len(content) < size:
+        raise TgsageError(f"{path}: is truncated; download it again")
+    return content

@@ -14,14 +14,11 @@ import numpy as np
 
 from ....archives import ImageArchive, is_image, list_files, open_archive
 from ....errors import TgsageError
-from ...published import PIECE, Piece, Published, as_used, split_task
-from ...resizing import resized, squared
+from ...published import PART_NAMES, PIECE, Piece, Published, as_used, resized, split_task, squared
 from ...task import Task
 
 if TYPE_CHECKING:
     from .plugin import ImageFolder
-
-_PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
 def read(settings: ImageFolder, data_root: Path, scratch: Path | None = None) -> Task:
@@ -72,16 +69,16 @@ def _found(tree: ImageArchive) -> dict[str, list[tuple[str, str]]]:
         raise TgsageError(f"{tree.path}: holds no images")
     root = _root(images)
     depth = {name.removeprefix(root).count("/") for name in images}
-    has_parts = all(name.removeprefix(root).split("/")[0] in _PARTS for name in images) and 1 not in depth
+    has_parts = all(name.removeprefix(root).split("/")[0] in PART_NAMES for name in images) and 1 not in depth
     by_part: dict[str, list[tuple[str, str]]] = {}
     for image in images:
         *above, _ = image.removeprefix(root).split("/")
         if len(above) != 1 + has_parts:
             raise TgsageError(
                 f"{tree.path}: {image} is not where images are, <class>/<image>, or <part>/<class>/<image> "
-                f"with parts {', '.join(_PARTS)}"
+                f"with parts {', '.join(PART_NAMES)}"
             )
-        by_part.setdefault(_PARTS[above[0]] if has_parts else "train", []).append((image, above[-1]))
+        by_part.setdefault(PART_NAMES[above[0]] if has_parts else "train", []).append((image, above[-1]))
     both = {name.removeprefix(root).split("/")[0] for name in images} & {"val", "validation"}
     if has_parts and len(both) > 1:
         raise TgsageError(f"{tree.path}: has both val and validation; remove one")
@@ -97,7 +94,7 @@ def _root(images: list[str]) -> str:
     """Return the top folder that holds all class folders, with its slash, as zips have one."""
     first = {name.split("/")[0] for name in images}
     lies_deep = all(name.count("/") >= 2 for name in images)
-    return f"{first.pop()}/" if len(first) == 1 and lies_deep and not first & set(_PARTS) else ""
+    return f"{first.pop()}/" if len(first) == 1 and lies_deep and not first & set(PART_NAMES) else ""
 
 
 def _pieces(tree: ImageArchive, images: list[tuple[str, int]], settings: ImageFolder) -> Iterator[Piece]:

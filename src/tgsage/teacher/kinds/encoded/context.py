@@ -33,8 +33,8 @@ from .encoding import Fitted, Model, fold_labels, noise_corrected, pls, predict,
 from .feature_networks import feature_network
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
     from ...settings import Target
+    from ...stage import TeacherContext
     from .plugin import EncodedTeacher
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -44,39 +44,17 @@ ENCODED = "Encoded (in-silico) responses, predicted for these stimuli and not re
 
 @dataclass(frozen=True)
 class Recorded:
-    """One region's mean responses (stimuli, sites) and the facts about its sites.
+    """One region's mean responses and the facts about its sites."""
 
-    Attributes
-    ----------
-    means
-        float64 (stimuli, sites).
-    neuroid_id, reliability
-        (sites,); reliability is NaN where repetitions were averaged.
-    shared
-        Attributes of a target (:class:`~tgsage.teacher.format.TargetAttributes`).
-    n_recorded
-        Attributes ``n_recorded_sites`` and ``n_recorded_stimuli``.
-    """
-
-    means: np.ndarray
-    neuroid_id: np.ndarray
-    reliability: np.ndarray
-    shared: Mapping[str, Any]
-    n_recorded: Mapping[str, int]
+    means: np.ndarray  # float64 (stimuli, sites)
+    neuroid_id: np.ndarray  # (sites,)
+    reliability: np.ndarray  # (sites,); NaN where repetitions were averaged
+    shared: Mapping[str, Any]  # of TargetAttributes
+    n_recorded: Mapping[str, int]  # attributes n_recorded_sites and n_recorded_stimuli
 
 
 class EncodingContext:
-    """Stimuli, splits, feature network, features and folds of an encoded teacher.
-
-    Parameters
-    ----------
-    settings
-        Of the encoded teacher.
-    name
-        Of the teacher that is made, for messages.
-    context
-        The recordings, the task, the folder of weights and the device.
-    """
+    """Stimuli, splits, feature network, features and folds of an encoded teacher for the teacher ``name``."""
 
     def __init__(self, settings: EncodedTeacher, name: str, context: TeacherContext):
         if not settings.targets:
@@ -87,14 +65,7 @@ class EncodingContext:
         self.stimuli, self.images = task_stimuli(
             task, settings.n_stimuli, settings.splits, settings.seed, name
         )
-        self.network = feature_network(
-            settings.features,
-            name,
-            task,
-            data_root=context.data_root,
-            device=context.device,
-            threads=settings.threads,
-        )
+        self.network = feature_network(settings.features, name, task, context, settings.threads)
         self.layers = tuple(dict.fromkeys(settings.layers or self.network.layers))
         self._forbidden = task_pictures(task)
         self._pictures: dict[str, np.ndarray] = {}
@@ -141,12 +112,8 @@ class EncodingContext:
     def pictures(self, dataset: str) -> np.ndarray:
         """Return the recorded stimuli as the feature network gets them, in the order of mean responses."""
         if dataset not in self._pictures:
-            assembly, stimuli = (
-                self._assembly(dataset, f"teacher {self.name!r}"),
-                self._recordings[dataset][1],
-            )
-            ids = stimulus_codes(assembly)[1].astype(str)
-            self._pictures[dataset] = self._shown(dataset, ids, stimuli)
+            ids = stimulus_codes(self._assembly(dataset, f"teacher {self.name!r}"))[1].astype(str)
+            self._pictures[dataset] = self._shown(dataset, ids, self._recordings[dataset][1])
         return self._pictures[dataset]
 
     def folds(self, dataset: str) -> np.ndarray:
@@ -170,8 +137,7 @@ class EncodingContext:
         """Return standardised features by layer, reduced to what the regression gets."""
         layers = self.layers if layers is None else layers
         reduced, settings = self._reduced.setdefault(dataset, {}), self.settings
-        missing = [layer for layer in layers if layer not in reduced]
-        if missing:
+        if missing := [layer for layer in layers if layer not in reduced]:
             for layer, pair in self.standardised(dataset, missing).items():
                 reduced[layer] = reduce(*pair, settings.reduction, settings.n_features, settings.seed)
         return {layer: reduced[layer] for layer in layers}
@@ -249,7 +215,7 @@ class EncodingContext:
             patterns,
             what,
             shared={**recorded.shared, "n_sites": int(kept.sum()), "zscore": int(settings.zscore)},
-            own={
+            specific={
                 **recorded.n_recorded,
                 "layer": fitted.layer,
                 "fold_layers": ", ".join(fitted.fold_layers),
@@ -280,24 +246,10 @@ class EncodingContext:
     ) -> float:
         """Return the mean over folds of Spearman's correlation of the patterns' RDM with the recordings'.
 
-        The question that a teacher is about, asked where the answer was recorded: do predictions for stimuli
-        that the encoding has not seen arrange them as the recorded sites do?
-
-        Parameters
-        ----------
-        dataset
-            Name of the data set.
-        patterns
-            (stimuli, sites or features), for each stimulus without knowledge of its fold.
-        measured
-            (stimuli, sites) mean responses.
-        zscore
-            Whether patterns are z-scored over stimuli; the responses are where the settings say so.
-
-        Returns
-        -------
-        float
-            NaN where an RDM is undefined.
+        Do predictions for stimuli that the encoding has not seen arrange them as the recorded sites do?
+        Patterns (stimuli, sites or features) are made without knowledge of the stimulus's fold, and z-scored
+        over stimuli where ``zscore`` is true. Mean responses ``measured`` (stimuli, sites) are z-scored where
+        the settings say so. NaN where an RDM is undefined.
         """
         metric, fold = self.settings.metric, self.folds(dataset)
         measured = standardised(measured) if self.settings.zscore else measured
@@ -310,7 +262,7 @@ class EncodingContext:
         return float(np.mean(similarities))
 
     def target_of(
-        self, patterns: np.ndarray, what: str, *, shared: Mapping[str, Any], own: Mapping[str, Any]
+        self, patterns: np.ndarray, what: str, *, shared: Mapping[str, Any], specific: Mapping[str, Any]
     ) -> xr.Dataset:
         """Return a target of patterns (task images, sites or features) with these attributes."""
         settings, parts = self.settings, self.stimuli.parts()
@@ -327,7 +279,7 @@ class EncodingContext:
             ceilings=dict.fromkeys(parts, absent("predicted responses have no measurement noise")),
             category_rdms=rows,
             attributes=TargetAttributes(
-                **{**shared, "metric": settings.metric, "simulated": simulated}, own=own
+                **{**shared, "metric": settings.metric, "simulated": simulated}, specific=specific
             ),
         )
 
@@ -337,14 +289,6 @@ class EncodingContext:
         """Return the root attributes of a teacher of these targets; ``encoded``: of predicted responses."""
         settings = self.settings
         simulated = max(int(group.attrs["simulated"]) for group in groups.values())
-        encoding = {
-            "encoded": int(encoded),
-            "features": self.network.name,
-            "features_resolution": self.network.resolution,
-            "method": settings.method,
-            "folds": settings.folds,
-            "minimal_predictivity": settings.minimal_predictivity,
-        }
         values: dict[str, Any] = {
             "teacher": self.name,
             "kind": "encoded",
@@ -355,6 +299,14 @@ class EncodingContext:
             "resolution": self.task.resolution,
             "uses_validation": 1,
             "mark": marked(simulation(simulated, simulated), ENCODED if encoded else "", control_mark),
-            "own": {**encoding, **changes.pop("own", {})},
+            "specific": {
+                "encoded": int(encoded),
+                "features": self.network.name,
+                "features_resolution": self.network.resolution,
+                "method": settings.method,
+                "folds": settings.folds,
+                "minimal_predictivity": settings.minimal_predictivity,
+                **changes.pop("specific", {}),
+            },
         }
         return TeacherAttributes(**values | changes)

@@ -32,44 +32,20 @@ RANK_TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Fitted:
-    """What cross-validation found for the sites of a target.
+    """What cross-validation found for the sites of a target."""
 
-    Attributes
-    ----------
-    layer
-        That of all stimuli's cross-validation.
-    candidate
-        (sites,) number of the penalty, or of the number of components, of each site.
-    predictivity
-        (sites,) mean over folds of Pearson's r of held-out predictions and responses.
-    fold_layers
-        Layer that each fold was predicted from.
-    held_out
-        (stimuli, sites) predictions of each stimulus without its fold, in the units of the responses.
-    """
-
-    layer: str
-    candidate: np.ndarray
-    predictivity: np.ndarray
-    fold_layers: tuple[str, ...]
-    held_out: np.ndarray
+    layer: str  # of all stimuli's cross-validation
+    candidate: np.ndarray  # (sites,) number of each site's penalty, or number of components
+    predictivity: np.ndarray  # (sites,) mean over folds of Pearson's r of held-out predictions and responses
+    fold_layers: tuple[str, ...]  # layer that each fold was predicted from
+    held_out: np.ndarray  # (stimuli, sites) predictions without the stimulus's fold, in units of responses
 
 
 def standardise(recorded: torch.Tensor, shown: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Centre and scale every feature by its mean and deviation over the recorded stimuli.
+    """Centre and scale features (n, features) and (m, features) by their values for the recorded stimuli.
 
     A deviation counts as no less than a tenth of the deviations' root mean square: a unit that hardly
-    answered to the recorded stimuli must not rule what is predicted for others.
-
-    Parameters
-    ----------
-    recorded, shown
-        (n, features) and (m, features).
-
-    Returns
-    -------
-    tuple
-        float32 on the CPU, in the shapes of the inputs.
+    answered to the recorded stimuli must not rule what is predicted for others. Returns float32 on the CPU.
 
     Raises
     ------
@@ -94,22 +70,9 @@ def reduce(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Bring features to fewer dimensions, and to a mean squared length of 1 over the recorded stimuli.
 
-    Parameters
-    ----------
-    recorded, shown
-        (n, features) and (m, features), standardised.
-    reduction
-        ``pca``: the leading principal components of the recorded stimuli. ``projection``: Gaussian random.
-    n_features
-        How many stay; no more than the stimuli or the features allow. A layer that has no more stays as it
-        is.
-    seed
-        Of the projection.
-
-    Returns
-    -------
-    tuple
-        float64.
+    ``recorded`` (n, features) and ``shown`` (m, features) are standardised; the result is float64.
+    ``reduction`` is ``pca``, the leading principal components of the recorded stimuli, or ``projection``,
+    Gaussian random. No more than ``n_features`` stay; a layer that has no more stays as it is.
     """
     n, size = recorded.shape
     if size > n_features and reduction == "pca":
@@ -148,16 +111,11 @@ def _leading(values: torch.Tensor, vectors: torch.Tensor, n: int) -> tuple[torch
 
 
 def ridge(penalties: Sequence[float]) -> Model:
-    r"""Ridge regression with an intercept, for all penalties from one decomposition.
+    r"""Ridge regression with an intercept, for all penalties :math:`\lambda` > 0 from one decomposition.
 
     Minimises :math:`\|y - Xw - b\|^2 + \lambda n \|w\|^2` for each site, n the number of stimuli: the
     ``Ridge(alpha=λ n)`` of scikit-learn. With features of mean squared length 1, :math:`\lambda` is a share
     of their total variance.
-
-    Parameters
-    ----------
-    penalties
-        Values of λ, positive.
     """
 
     def predict(x: torch.Tensor, y: torch.Tensor, *others: torch.Tensor) -> list[torch.Tensor]:
@@ -181,16 +139,7 @@ def pls(components: Sequence[int]) -> Model:
 
     Each component is the direction of the features whose covariance with the responses is largest in norm,
     and is taken out of the features before the next: the ``PLSRegression(scale=False)`` of scikit-learn.
-
-    Parameters
-    ----------
-    components
-        Numbers of components.
-
-    Raises
-    ------
-    TgsageError
-        While fitting, if there are not as many dimensions.
+    Fitting raises a TgsageError if there are not as many dimensions.
     """
     most = max(components)
 
@@ -239,21 +188,9 @@ def pls(components: Sequence[int]) -> Model:
 
 
 def fold_labels(n: int, n_folds: int, seed: int, pictures: Sequence[str] | None = None) -> np.ndarray:
-    """Assign stimuli to folds of equal size at random; stimuli with one picture share a fold.
+    """Assign n stimuli at random to folds of equal size, (n,) int from 0 to n_folds - 1.
 
-    Parameters
-    ----------
-    n, n_folds
-        Numbers of stimuli and of folds.
-    seed
-        Of the assignment.
-    pictures
-        One key per stimulus that is equal for equal pictures; None: all differ.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n,) int, from 0 to n_folds - 1.
+    Stimuli whose ``pictures`` (n,) are equal share a fold.
 
     Raises
     ------
@@ -282,19 +219,9 @@ def cross_validate(
 ) -> Fitted:
     """Choose layer and penalty, and measure how well the procedure predicts stimuli that it has not seen.
 
-    Parameters
-    ----------
-    features
-        By layer: (stimuli, features).
-    responses
-        (stimuli, sites).
-    fold
-        (stimuli,) of int, as :func:`fold_labels` gives it.
-    model
-        :func:`ridge` or :func:`pls`.
-    choose_per
-        ``site`` or ``region``: what shares a penalty. The layer is one for all sites: that with the largest
-        median over sites of explained variance.
+    ``features`` (stimuli, features) of each layer are fitted to ``responses`` (stimuli, sites); ``fold`` is
+    (stimuli,) of int. Each ``site`` or ``region`` has a penalty (``choose_per``). The layer is one for all
+    sites: that with the largest median over sites of explained variance.
     """
     y = torch.from_numpy(np.ascontiguousarray(responses, np.float64))
     level, scale = y.mean(0), y.std(0, correction=0)
@@ -341,22 +268,12 @@ def cross_validate(
 
 
 def predict(
-    features: torch.Tensor,
-    responses: np.ndarray,
-    others: torch.Tensor,
-    model: Model,
-    candidate: np.ndarray,
+    features: torch.Tensor, responses: np.ndarray, others: torch.Tensor, model: Model, candidate: np.ndarray
 ) -> np.ndarray:
-    """Fit on all stimuli and predict others, (others, sites), in the units of the responses.
+    """Fit features (stimuli, features) to responses (stimuli, sites) and predict those to others.
 
-    Parameters
-    ----------
-    features, responses, others
-        (stimuli, features), (stimuli, sites) and (others, features).
-    model
-        :func:`ridge` or :func:`pls`.
-    candidate
-        (sites,) number of the penalty, or of the number of components, of each site.
+    ``others`` is (others, features), the prediction (others, sites) in the units of the responses;
+    ``candidate`` (sites,) is the number of the penalty, or of the number of components, of each site.
     """
     y = torch.from_numpy(np.ascontiguousarray(responses, np.float64))
     level, scale = y.mean(0), y.std(0, correction=0)
@@ -366,18 +283,13 @@ def predict(
 
 
 def noise_corrected(predictivity: np.ndarray, reliability: np.ndarray) -> np.ndarray:
-    r"""Correlation with what the site would answer without noise: :math:`r / \sqrt{\rho}`.
+    r"""Correlation with what the site would answer without noise, (sites,): :math:`r / \sqrt{\rho}`.
 
     :math:`\rho` is the reliability of the site's mean responses (split half, Spearman-Brown corrected); a
     noiseless prediction that is right has :math:`r = \sqrt{\rho}` with them (Spearman 1904, Am. J. Psychol.
     15; in use for encoding models since Yamins et al. 2014, PNAS 111, and Schrimpf et al. 2018, bioRxiv
     407007, whose ceiling it is). Values above 1 are estimation errors and stay as they are. NaN where the
     reliability is not known (responses averaged over repetitions) or not positive.
-
-    Parameters
-    ----------
-    predictivity, reliability
-        (sites,).
     """
     reliability = np.asarray(reliability, np.float64)
     with np.errstate(invalid="ignore"):

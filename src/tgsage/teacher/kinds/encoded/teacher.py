@@ -16,37 +16,28 @@ import numpy as np
 import xarray as xr
 
 from ....errors import TgsageError
-from ....training.devices import threads
+from ....threads import threads
 from ...format import tree
 from ...patterns import LEAST_SITES
 from .context import EncodingContext
 from .encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import EncodedTeacher
 
 
 def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of predicted responses: one target per recorded region.
 
-    Its stimuli are validation images of the task, as many of every class as can be; root attribute
-    ``uses_validation`` is 1. The ceilings are NaN. Besides the variables of every target, a target has on
-    dimension ``neuroid``, of all recorded sites: ``neuroid_id``; ``predictivity``, Pearson's r of held-out
-    predictions (:func:`~tgsage.teacher.kinds.encoded.encoding.cross_validate`); ``reliability`` of the site's
-    mean response, NaN where repetitions were averaged; ``noise_corrected``
+    Its stimuli are validation images of the task, as many of every class as can be. The ceilings are NaN.
+    Besides the variables of every target, a target has on dimension ``neuroid``, of all recorded sites:
+    ``neuroid_id``; ``predictivity``, Pearson's r of held-out predictions
+    (:func:`~tgsage.teacher.kinds.encoded.encoding.cross_validate`); ``reliability`` of the site's mean
+    response, NaN where repetitions were averaged; ``noise_corrected``
     (:func:`~tgsage.teacher.kinds.encoded.encoding.noise_corrected`); ``kept``, 1 where the site is part of
     the RDM; and ``penalty`` or ``components``, what cross-validation chose. Attribute ``held_out_similarity``
     is that of :meth:`~tgsage.teacher.kinds.encoded.context.EncodingContext.held_out_similarity`.
-
-    Parameters
-    ----------
-    settings
-        Recorded regions, feature network, method, threshold, RDM.
-    name
-        Of the teacher.
-    context
-        The recordings, the task, the folder of weights of the feature network and its device.
 
     Raises
     ------
@@ -83,6 +74,6 @@ def make(settings: EncodedTeacher, name: str, context: TeacherContext) -> xr.Dat
         "task."
     )
     attributes = encoding.attributes(
-        groups, encoded=True, words=words, own={"settings": settings.model_dump_json()}
+        groups, encoded=True, words=words, specific={"settings": settings.model_dump_json()}
     )
     return tree(groups, attributes.flat())

@@ -25,13 +25,13 @@ import xarray as xr
 from .... import plugins
 from ....errors import TgsageError
 from ....store import seed_from
-from ....training.devices import threads
+from ....threads import threads
 from ...format import targets_of, tree
 from ..encoded.context import EncodingContext, Recorded
 from ..encoded.encoding import cross_validate
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from ..encoded.plugin import EncodedTeacher
     from .plugin import EncodedControl
 
@@ -39,22 +39,13 @@ if TYPE_CHECKING:
 def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a control of an encoded teacher.
 
-    Parameters
-    ----------
-    settings
-        Which control, and its seed.
-    name
-        Of the control.
-    context
-        The encoded teacher, and what it was made of.
-
     Raises
     ------
     TgsageError
         If the original is no encoded teacher, or was made of something else.
     """
     original = context.needed_original(name, settings.of)
-    of, originals = original.attrs["teacher"], targets_of(original)
+    encoded_name, originals = original.attrs["teacher"], targets_of(original)
     encoded = _settings_of(original, name)
     bare = settings.control == "bare"
     with threads(encoded.threads):
@@ -63,9 +54,14 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
         for target, where in encoded.targets.items():
             what = f"teacher {name!r}, target {target!r}"
             recorded = encoding.recorded(where, what)
-            _check_origin(originals[target], encoding, recorded, f"{what}: {of!r}")
-            layer = str(originals[target].attrs["layer"])
-            kept = originals[target]["kept"].values.astype(bool)
+            theirs = originals[target]
+            same_images = np.array_equal(theirs["images"].values, encoding.images)
+            same_sites = np.array_equal(theirs["neuroid_id"].values.astype(str), recorded.neuroid_id)
+            if not (same_images and same_sites):
+                raise TgsageError(
+                    f"{what}: {encoded_name!r} was made of other recordings or another task; make it again"
+                )
+            layer, kept = str(theirs.attrs["layer"]), theirs["kept"].values.astype(bool)
             groups[target] = (
                 _bare(encoding, recorded, layer, kept, what)
                 if bare
@@ -76,13 +72,13 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
         # No recordings are left in the bare network's RDMs.
         encoded=not bare,
         control=settings.control,
-        control_mark=f"Control: features of {of} without recordings"
+        control_mark=f"Control: features of {encoded_name} without recordings"
         if bare
-        else f"Control: recordings of {of} shuffled before the encoding",
+        else f"Control: recordings of {encoded_name} shuffled before the encoding",
         kind=settings.kind,
-        of=of,
+        of=encoded_name,
         of_digest=original.attrs["digest"],
-        words=f"A control of the encoded teacher {of}: "
+        words=f"A control of the encoded teacher {encoded_name}: "
         + (
             "the features alone, without recordings."
             if bare
@@ -94,24 +90,16 @@ def make(settings: EncodedControl, name: str, context: TeacherContext) -> xr.Dat
 
 def _settings_of(original: xr.DataTree, name: str) -> EncodedTeacher:
     """Return the settings of an encoded teacher, which are in its file."""
-    of, kind = original.attrs["teacher"], original.attrs["kind"]
+    encoded_name, kind = original.attrs["teacher"], original.attrs["kind"]
     if kind != "encoded":
-        raise TgsageError(f"teacher {name!r}: {of!r} is of kind {kind!r}; name an encoded teacher")
+        raise TgsageError(f"teacher {name!r}: {encoded_name!r} is of kind {kind!r}; name an encoded teacher")
     try:
         settings: EncodedTeacher = plugins.settings("teacher", json.loads(original.attrs["settings"]))
     except (KeyError, ValueError, TgsageError):
         raise TgsageError(
-            f"teacher {name!r}: the settings of {of!r} are not those of this version; make it again"
+            f"teacher {name!r}: the settings of {encoded_name!r} are not those of this version; make it again"
         ) from None
     return settings
-
-
-def _check_origin(target: xr.Dataset, encoding: EncodingContext, recorded: Recorded, what: str) -> None:
-    """Raise if a target of the original has other stimuli or other sites."""
-    same_images = np.array_equal(target["images"].values, encoding.images)
-    same_sites = np.array_equal(target["neuroid_id"].values.astype(str), recorded.neuroid_id)
-    if not (same_images and same_sites):
-        raise TgsageError(f"{what} was made of other recordings or another task; make it again")
 
 
 def _bare(
@@ -134,7 +122,7 @@ def _bare(
             "n_animals": 0,
             "zscore": 0,
         },
-        own={**recorded.n_recorded, "layer": layer, "encoded": 0, "held_out_similarity": similarity},
+        specific={**recorded.n_recorded, "layer": layer, "encoded": 0, "held_out_similarity": similarity},
     )
 
 

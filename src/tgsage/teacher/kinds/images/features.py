@@ -14,22 +14,10 @@ CELLS = 8
 
 
 def features_of(images: np.ndarray, features: str, seed: int) -> np.ndarray:
-    """Return features of images.
+    """Return features float64 (n, features) of images uint8 (n, height, width, 3).
 
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-    features
-        ``pixels``; ``gabor``, see :func:`gabor_energy`; or ``untrained``, the last stack of a ResNet-20 that
-        was never trained.
-    seed
-        Of the untrained network.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, features).
+    ``features`` is ``pixels``; ``gabor`` (:func:`gabor_energy`); or ``untrained``, the last stack of a
+    ResNet-20 that was never trained and that ``seed`` draws.
     """
     if features == "pixels":
         return images.reshape(len(images), -1).astype(np.float64)
@@ -53,8 +41,7 @@ def _untrained(images: np.ndarray, seed: int) -> np.ndarray:
             module.layer3(module.layer2(module.layer1(torch.relu(module.bn1(module.conv1(batch))))))
             for batch in (inputs[start : start + 128] for start in range(0, len(inputs), 128))
         ]
-    values: np.ndarray = torch.cat(stacks).flatten(1).double().numpy()
-    return values
+    return np.asarray(torch.cat(stacks).flatten(1).double().numpy())
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:
@@ -62,17 +49,8 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
 
     Luminance is filtered at 8 orientations and wavelengths of 3, 5 and 8 pixels (Gaussian envelope of half a
     wavelength; filters have mean 0 and length 1), even and odd phase; the root of the summed squares is
-    averaged over a grid of 8 x 8 cells.
-
-    Parameters
-    ----------
-    images
-        uint8 (n, height, width, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, 3 · 8 · 8 · 8).
+    averaged over a grid of 8 x 8 cells. Images are uint8 (n, height, width, 3), features float64
+    (n, 3 · 8 · 8 · 8).
     """
     from scipy.signal import fftconvolve
 
@@ -102,6 +80,7 @@ def _gabor(wavelength: float, orientation: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _pooled(maps: np.ndarray) -> np.ndarray:
+    """Average maps (n, y, x) over a grid of cells, (n, cells)."""
     rows = np.array_split(np.arange(maps.shape[1]), min(CELLS, maps.shape[1]))
     columns = np.array_split(np.arange(maps.shape[2]), min(CELLS, maps.shape[2]))
     cells = [maps[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean(axis=(1, 2)) for r in rows for c in columns]

@@ -19,7 +19,7 @@ from ...stimuli import Stimuli
 from .features import features_of
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import ImageTeacher
 
 FEATURES = ("pixels", "labels", "gabor", "untrained")
@@ -47,15 +47,13 @@ def image_teacher(
     Parameters
     ----------
     teacher
-        Whose images, categories, splits and targets are taken over.
+        The original.
     features
         ``pixels``: values of the images. ``labels``: distance 0 within and 1 between categories.
         ``gabor``: Gabor energy (:func:`~tgsage.teacher.kinds.images.features.gabor_energy`). ``untrained``:
         the last stack of a ResNet-20 that was never trained.
-    metric
-        Of the RDM (not for ``labels``).
-    seed
-        Of the untrained network.
+    metric, seed
+        Of the RDM (not for ``labels``), and of the untrained network.
     name
         Of the new teacher; None: that of the features.
 

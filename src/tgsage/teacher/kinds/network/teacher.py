@@ -12,31 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from ....training.devices import resolve_device, threads
+from ....threads import threads
+from ....training.devices import resolve_device
 from ....training.probes import activations, logits
 from ...layers import teacher_of_layers
 from ...learned_resnet import learned_resnet
 from ...stimuli import task_stimuli
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import NetworkTeacher
 
 
 def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of a network that learned the task: targets ``stack_1``, ``stack_2`` and ``stack_3``.
 
-    Its stimuli are validation images of the task, as many of every class as can be; root attribute
-    ``uses_validation`` is 1. A network has no measurement noise, so the ceilings are NaN.
-
-    Parameters
-    ----------
-    settings
-        Weights or training, stimuli, subsamples, metric.
-    name
-        Of the teacher.
-    context
-        The task, the folder of weights and the device.
+    Its stimuli are validation images of the task, as many of every class as can be.
 
     Raises
     ------
@@ -46,13 +37,7 @@ def make(settings: NetworkTeacher, name: str, context: TeacherContext) -> xr.Dat
     task = context.needed_task(name, settings.kind)
     stimuli, images = task_stimuli(task, settings.n_stimuli, settings.splits, settings.seed, name)
     module, mean, std = learned_resnet(
-        settings,
-        name,
-        task,
-        seed=settings.seed,
-        threads=settings.threads,
-        data_root=context.data_root,
-        device=context.device,
+        settings, name, task, context, seed=settings.seed, threads=settings.threads
     )
     device = resolve_device(context.device)
     with threads(settings.threads):

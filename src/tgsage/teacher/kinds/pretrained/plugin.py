@@ -8,15 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import model_validator
 
 from ....plugins import Field, register
-from ...settings import Splits, TeacherSettings
+from ...settings import LayerTargets, TeacherSettings
 
 
 @register
-class PretrainedTeacher(TeacherSettings):
+class PretrainedTeacher(LayerTargets):
     """Target RDMs from layers of a network of timm or torchvision, which learned something else."""
 
     code: ClassVar[str] = "tgsage.teacher.kinds.pretrained.teacher:make"
-    runs_network: ClassVar[bool] = True
 
     kind: Literal["pretrained"]
     """Selects this kind."""
@@ -37,22 +36,8 @@ class PretrainedTeacher(TeacherSettings):
         default=[0.229, 0.224, 0.225], min_length=3, max_length=3
     )
     """Pixel standard deviation that the network expects, as fractions of 255."""
-    n_stimuli: int = Field(default=512, ge=40)
-    """Validation images of the task on which the RDMs are taken."""
-    subsamples: int = Field(default=10, ge=1)
-    """RDMs of that many random feature subsamples are averaged (Bashivan et al. 2019)."""
-    subsample_features: int = Field(default=1024, ge=8)
-    """Features in each subsample."""
     metric: Literal["correlation", "sqeuclidean", "cosine"] = "correlation"
     """Dissimilarity of two response patterns."""
-    rdm: Literal["image", "category"] = "image"
-    """One RDM entry per pair of images, or per pair of categories (patterns are averaged first)."""
-    splits: Splits = Splits()
-    """Which stimuli choose, reward and report."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the draws."""
-    threads: int = Field(default=1, ge=1)
-    """CPU threads of its forward passes."""
 
     @model_validator(mode="after")
     def _layers_differ(self) -> PretrainedTeacher:

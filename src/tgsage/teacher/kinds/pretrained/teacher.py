@@ -11,7 +11,8 @@ import torch
 import xarray as xr
 
 from ....errors import TgsageError
-from ....training.devices import resolve_device, threads
+from ....threads import threads
+from ....training.devices import resolve_device
 from ....training.probes import activations
 from ...geometry import to_network_input
 from ...layers import teacher_of_layers
@@ -19,7 +20,7 @@ from ...stimuli import task_stimuli
 from ...weights import find_weights, state_dict
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import PretrainedTeacher
 
 INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to fit the installed torch)"
@@ -28,17 +29,7 @@ INSTALL = "pip install 'tgsage[vision]' (timm, torchvision; torchvision has to f
 def make(settings: PretrainedTeacher, name: str, context: TeacherContext) -> xr.DataTree:
     """Make a teacher of layers of a pretrained network: a target per layer, named like it.
 
-    Its stimuli are validation images of the task, as many of every class as can be; root attribute
-    ``uses_validation`` is 1. A network has no measurement noise, so the ceilings are NaN.
-
-    Parameters
-    ----------
-    settings
-        Architecture, weights, layers, input, subsamples, metric.
-    name
-        Of the teacher.
-    context
-        The task, the folder of weights and the device.
+    Its stimuli are validation images of the task, as many of every class as can be.
 
     Raises
     ------
@@ -82,24 +73,10 @@ def make(settings: PretrainedTeacher, name: str, context: TeacherContext) -> xr.
 def library_network(
     architecture: str, weights: str | None, name: str, data_root: str | os.PathLike[str] | None
 ) -> torch.nn.Module:
-    """Make a network of timm or torchvision.
+    """Make a network ``timm:<name>`` or ``torchvision:<name>``, for the teacher ``name``.
 
-    Parameters
-    ----------
-    architecture
-        ``timm:<name>`` or ``torchvision:<name>``.
-    weights
-        File of a state dict (safetensors, or a torch checkpoint read with ``weights_only=True``); None: the
-        pretrained weights of the library, which downloads them.
-    name
-        Of the teacher, for messages.
-    data_root
-        Folder that relative weights are looked for in.
-
-    Raises
-    ------
-    TgsageError
-        As :func:`make`.
+    ``weights`` is a file of a state dict, relative to ``data_root``; None takes the pretrained weights of the
+    library, which downloads them. Errors are those of :func:`make`.
     """
     library, _, model = architecture.partition(":")
     path = None if weights is None else find_weights(weights, data_root)
@@ -114,7 +91,7 @@ def library_network(
     try:
         with torch.random.fork_rng(devices=[]):
             if library == "timm":
-                network = module.create_model(model, pretrained=path is None)
+                network: torch.nn.Module = module.create_model(model, pretrained=path is None)
             else:
                 network = module.get_model(model, weights="DEFAULT" if path is None else None)
     except (RuntimeError, ValueError, KeyError, OSError) as error:
@@ -127,5 +104,4 @@ def library_network(
             network.load_state_dict(state_dict(path))
         except RuntimeError as error:
             raise TgsageError(f"weights {path}: do not fit {architecture} ({error})") from None
-    evaluated: torch.nn.Module = network.eval()
-    return evaluated
+    return network.eval()

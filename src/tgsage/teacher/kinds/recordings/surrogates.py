@@ -21,12 +21,10 @@ def subsample_sites(
     ----------
     assembly
         (neuroid, presentation[, time_bin]) with ``region`` on neuroid.
-    n
-        Sites of each region.
+    n, seed
+        Sites of each region, and the seed of the draw.
     regions
         Keep these regions only; None keeps all.
-    seed
-        Of the draw.
 
     Raises
     ------
@@ -72,8 +70,7 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        (neuroid, presentation) with all coordinates, and attribute ``simulated`` = 1: these are not
-        recordings.
+        (neuroid, presentation) with all coordinates, and attribute ``simulated`` = 1.
     """
     data = responses(assembly)
     index, _ = stimulus_codes(assembly)
@@ -101,8 +98,7 @@ def noise_recordings(assembly: xr.DataArray, *, seed: int = 0) -> xr.DataArray:
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Return a matrix A with A Aᵀ = covariance, whose negative eigenvalues count as 0."""
     values, vectors = np.linalg.eigh(covariance)
-    root: np.ndarray = vectors * np.sqrt(np.clip(values, 0, None))
-    return root
+    return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
 
 def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
@@ -112,5 +108,4 @@ def _exact(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     if n <= k:
         return draws
     orthogonal, triangle = np.linalg.qr(draws)
-    exact: np.ndarray = orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1)
-    return exact
+    return np.asarray(orthogonal * np.sign(np.diag(triangle)) * np.sqrt(n - 1))

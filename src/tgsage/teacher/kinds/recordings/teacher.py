@@ -16,7 +16,6 @@ from ....recordings.assembly import means_by_code, responses, stimulus_codes
 from ....store import seed_from
 from ....tasks import image_hashes
 from ...ceilings import animal_bounds, measurement_ceiling, noise_ceiling
-from ...context import Source, TeacherContext
 from ...format import TargetAttributes, TeacherAttributes, marked, simulation, target, tree
 from ...patterns import (
     LEAST_SITES,
@@ -29,6 +28,7 @@ from ...patterns import (
     standardised,
 )
 from ...splits import assign_splits
+from ...stage import Source, TeacherContext
 from ...stimuli import Stimuli, at_resolution, image_rows, refuse_shared, spanned_degrees, task_pictures
 from .surrogates import noise_recordings, subsample_sites
 
@@ -55,6 +55,7 @@ def build(
 
     ``build(assembly, ["V4", "IT"], stimuli=stimuli, task=task)["V4"]["rdm"]`` is the condensed RDM,
     1 - Pearson's r of the z-scored mean responses of the V4 sites, over all pairs of stimuli.
+    :mod:`tgsage.teacher.format` shows the tree.
 
     Parameters
     ----------
@@ -78,11 +79,6 @@ def build(
     **settings
         Those of a teacher of kind ``recordings``: ``metric``, ``zscore``, ``rdm``, ``geometry``, …
 
-    Returns
-    -------
-    xarray.DataTree
-        As :mod:`tgsage.teacher.format` shows.
-
     Raises
     ------
     TgsageError
@@ -105,16 +101,7 @@ def make(
 ) -> xr.DataTree:
     """Make a teacher whose targets may come from several data sets with different stimuli.
 
-    Parameters
-    ----------
-    settings
-        Targets, metric, form of the RDM, geometry and splits.
-    name
-        Of the teacher.
-    context
-        The recordings, the task and the method of comparison.
-    resolution
-        Side of the images in pixels; None takes the task's, or that of the stimuli.
+    ``resolution`` is the side of the images in pixels; None takes the task's, or that of the stimuli.
     """
     if not settings.targets:
         raise TgsageError(f"teacher {name!r}: has no targets; name at least one region")
@@ -140,7 +127,8 @@ def make(
             groups[target_name] = _recorded(dataset.source, dataset, where, settings, method, what)
     simulated = max(int(group.attrs["simulated"]) for group in groups.values())
     sides = {group.sizes["x"] for group in groups.values() if "images" in group}
-    control = _control_name(settings)
+    n_sites = [] if settings.n_sites is None else [f"{settings.n_sites} sites"]
+    control = ", ".join(["noise"] * settings.noise + n_sites)
     attributes = TeacherAttributes(
         teacher=name,
         kind=settings.kind,
@@ -157,15 +145,6 @@ def make(
         + (f"; a control: {control}." if control else "."),
     )
     return tree(groups, attributes.flat())
-
-
-def _control_name(settings: RecordedTeacher) -> str:
-    names = []
-    if settings.noise:
-        names.append("noise")
-    if settings.n_sites is not None:
-        names.append(f"{settings.n_sites} sites")
-    return ", ".join(names)
 
 
 def _controlled(assembly: xr.DataArray, settings: RecordedTeacher) -> xr.DataArray:
@@ -237,9 +216,8 @@ def _categories_of_assembly(source: Source, ids: np.ndarray) -> np.ndarray:
     shown = source["stimulus_id"]
     for column in ("category", "object_name"):
         if column in source.coords and source[column].dims == shown.dims:
-            first = dict(
-                zip(shown.values.astype(str)[::-1], source[column].values.astype(str)[::-1], strict=True)
-            )
+            values = source[column].values.astype(str)
+            first = dict(zip(shown.values.astype(str)[::-1], values[::-1], strict=True))
             return np.array([first[stimulus] for stimulus in ids])
     return np.full(len(ids), "", dtype="<U1")
 
@@ -260,9 +238,12 @@ def _recorded(
     counts = np.bincount(index)
     patterns = _patterns(assembly, data, index, stimuli, settings, what)
     condensed = _finite(rdm(patterns, settings.metric), stimuli.stimulus_id, what)
-    by_category = settings.rdm == "category"
-    if by_category:
+    rows = None
+    if settings.rdm == "category":
         _check_categories(stimuli, parts, what)
+        names = np.unique(stimuli.category)
+        by_part = category_rdms(patterns, stimuli.category, parts.values(), settings.metric)
+        rows = [_finite(row, names, what) for row in by_part]
     ceilings = noise_ceiling(
         data,
         index,
@@ -270,20 +251,13 @@ def _recorded(
         metric=settings.metric,
         zscore=settings.zscore,
         method=method,
-        categories=stimuli.category if by_category else None,
+        categories=None if rows is None else stimuli.category,
         n_splits=settings.ceiling_splits,
         seed=seed_from("noise ceiling", where.recordings, where.region, settings.splits.seed),
     )
     if counts.max() == 1:
         averaged = "every stimulus has one response: repetitions were averaged or not made"
         ceilings = {part: replace(ceiling, reason=averaged) for part, ceiling in ceilings.items()}
-    rows = None
-    if by_category:
-        names = np.unique(stimuli.category)
-        rows = [
-            _finite(row, names, what)
-            for row in category_rdms(patterns, stimuli.category, parts.values(), settings.metric)
-        ]
     animals = animal_names(assembly)
     return target(
         stimuli,
@@ -384,12 +358,7 @@ def _between_animals(
 
 
 def _published(
-    published: xr.Dataset,
-    dataset: _Dataset,
-    where: Target,
-    settings: RecordedTeacher,
-    method: str,
-    what: str,
+    published: xr.Dataset, dataset: _Dataset, where: Target, settings: RecordedTeacher, method: str, what: str
 ) -> xr.Dataset:
     """Return the target of a data set of which only RDMs were published."""
     region, metric = str(published.attrs["region"]), str(published.attrs.get("metric", "correlation"))
@@ -401,7 +370,11 @@ def _published(
             f"{what}: the published RDM has {rdms.shape[1]} pairs and {len(stimuli.stimulus_id)} stimuli, "
             "which do not fit"
         )
-    units = _subjects(published, rdms)
+    units = rdms
+    if "animal" in published:
+        # Sessions of one subject are not independent of each other.
+        names = published["animal"].values.astype(str)
+        units = np.array([rdms[names == name].mean(axis=0) for name in dict.fromkeys(names)])
     ceilings = measurement_ceiling(
         units,
         parts,
@@ -452,11 +425,3 @@ def _check_published(region: str, metric: str, where: Target, settings: Recorded
         raise TgsageError(
             f"{what}: recordings {where.recordings!r} publish an RDM only; noise and n_sites need responses"
         )
-
-
-def _subjects(published: xr.Dataset, rdms: np.ndarray) -> np.ndarray:
-    """Return the mean RDM of every subject: sessions of one subject are not independent of each other."""
-    if "animal" not in published:
-        return rdms
-    names = published["animal"].values.astype(str)
-    return np.array([rdms[names == name].mean(axis=0) for name in dict.fromkeys(names)])

@@ -13,7 +13,7 @@ from ....store import seed_from
 from ...format import marked, targets_of, tree
 
 if TYPE_CHECKING:
-    from ...context import TeacherContext
+    from ...stage import TeacherContext
     from .plugin import ShuffledTeacher
 
 
@@ -24,11 +24,7 @@ def make(settings: ShuffledTeacher, name: str, context: TeacherContext) -> xr.Da
 
 
 def shuffled(
-    teacher: xr.DataTree,
-    *,
-    within: str = "all",
-    seed: int = 0,
-    name: str = "shuffled",
+    teacher: xr.DataTree, *, within: str = "all", seed: int = 0, name: str = "shuffled"
 ) -> xr.DataTree:
     """Permute the stimulus labels of a teacher's RDMs.
 
@@ -36,10 +32,8 @@ def shuffled(
     each keeps its own distances: the RDM of a part has the same values in other places. Targets with the same
     stimuli get the same permutation: their relation to each other is kept. Images, splits and noise ceilings
     are those of the original. Where the teacher is scored by category RDMs, the categories are permuted, in
-    the same way in every part.
-
-    TG of a shuffled teacher varies less over candidates than that of the real one, so that one alpha does not
-    weigh the two alike.
+    the same way in every part. TG of a shuffled teacher varies less over candidates than that of the real
+    one, so that one alpha does not weigh the two alike.
 
     Parameters
     ----------
@@ -47,10 +41,8 @@ def shuffled(
         The original.
     within
         ``all``; or ``category``: stimuli keep their category, and only what is finer than categories is lost.
-    seed
-        Of the permutations.
-    name
-        Of the new teacher.
+    seed, name
+        Of the permutations, and of the new teacher.
 
     Raises
     ------
@@ -94,7 +86,7 @@ def shuffled(
             group["category_rdm"] = (("part", "category_pair"), np.array(rows))
         # Bounds over animals are of the original's labels, and hold for these as well.
         groups[target] = group
-    original = teacher.attrs["teacher"]
+    original, finer = teacher.attrs["teacher"], within == "category"
     attributes = {
         **teacher.attrs,
         "teacher": name,
@@ -104,11 +96,10 @@ def shuffled(
         "within": within,
         "mark": marked(
             teacher.attrs["mark"],
-            f"Control: stimuli of {original} shuffled"
-            + (" within categories" if within == "category" else ""),
+            f"Control: stimuli of {original} shuffled" + (" within categories" if finer else ""),
         ),
         "words": f"A control: the stimulus labels of {original} permuted, within each part of the stimuli"
-        + (" and each category." if within == "category" else "."),
+        + (" and each category." if finer else "."),
     }
     return tree(groups, attributes)
 

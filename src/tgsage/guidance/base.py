@@ -1,18 +1,26 @@
-"""What guidances read from a ledger and from its profiles."""
+"""What all guidances have in common: how they are called, and what they read of ledger and profiles."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from .. import plugins
 from ..errors import TgsageError
 
+if TYPE_CHECKING:
+    from .settings import GuidanceSettings
+
 Array = NDArray[np.floating[Any]]
+
+EQUAL = 1e-12
+"""Values whose range is at most this share of the largest of them are equal up to rounding."""
 
 
 class Scorer(Protocol):
@@ -22,18 +30,52 @@ class Scorer(Protocol):
         """Return one score per row of the ledger; see :func:`tgsage.guidance.get`."""
 
 
-EQUAL = 1e-12
-"""Values whose range is at most this share of the largest of them are equal up to rounding."""
+def get(settings: GuidanceSettings | Mapping[str, Any] | str, **options: Any) -> Scorer:
+    """Return the function ``(ledger, profiles=None) -> scores`` of a guidance.
 
+    Parameters
+    ----------
+    settings
+        The settings of a guidance, the same as a mapping, or a guidance's name.
+    **options
+        Settings that differ from the default, or from ``settings``, e.g. ``alpha``.
 
-def column(ledger: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column of numbers.
+    Returns
+    -------
+    callable
+        Pure. Takes a ledger and, if ``settings.needs_profiles``, its profiles: an ``xarray.Dataset`` aligned
+        to the ledger's rows with ``rsa`` and ``untrained`` (row, target, layer), ``ceiling_lower`` and
+        ``ceiling_upper`` (target), and the coordinates ``round`` and ``slot`` (row), ``target`` and
+        ``weight`` (target). Returns scores (float64, named ``score``) on the ledger's index, NaN for
+        candidates that are not ok or lack a measurement that the score needs. A ``"note"`` in ``attrs`` is a
+        remark for people.
 
     Raises
     ------
     TgsageError
-        If the ledger has no such column.
+        If there is no such guidance, a setting is unknown or out of range, or a file cannot be read. The
+        function raises one if a column or the profiles are missing, or if they do not fit each other.
     """
+    section: GuidanceSettings = plugins.settings("guidance", settings, **options)
+    function: Scorer = section.load()(section)
+
+    def scored(ledger: pd.DataFrame, profiles: xr.Dataset | None = None) -> pd.Series:
+        if section.needs_profiles and (profiles is None or profiles.sizes["target"] == 0):
+            name = section.plugin_name()
+            if profiles is None:
+                raise TgsageError(
+                    f"guidance {name}: needs the profiles beside the ledger; hand over profiles.nc"
+                )
+            raise TgsageError(f"guidance {name}: the profiles have no target; give the arm a teacher")
+        if profiles is not None:
+            check_alignment(ledger, profiles)
+        return function(ledger, profiles).rename("score")
+
+    return scored
+
+
+def column(ledger: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of numbers; a TgsageError if the ledger lacks it."""
     if name not in ledger.columns:
         raise TgsageError(f"guidance: the ledger has no column {name!r}")
     return ledger[name].astype("float64")
@@ -45,13 +87,7 @@ def targets(ledger: pd.DataFrame) -> list[str]:
 
 
 def accuracy(ledger: pd.DataFrame) -> pd.Series:
-    """Return P, fractions in [0, 1].
-
-    Raises
-    ------
-    TgsageError
-        If the column is missing, or a value is no fraction.
-    """
+    """Return P, fractions in [0, 1]; a TgsageError if the column is missing or a value is no fraction."""
     values = column(ledger, "accuracy")
     wrong = values[(values < 0) | (values > 1)]
     if len(wrong):
@@ -78,19 +114,8 @@ def of_ok(ledger: pd.DataFrame, values: pd.Series | Array) -> pd.Series:
 def combined(ledger: pd.DataFrame, other: Array, alpha: float) -> tuple[Array, Array]:
     """Return P and what is added to it.
 
-    Parameters
-    ----------
-    ledger
-        With the columns status and accuracy.
-    other
-        (rows,), NaN if undefined.
-    alpha
-        Weight of ``other``; if it is 0, undefined values do not matter and become 0.
-
-    Returns
-    -------
-    tuple
-        Two arrays (rows,), both NaN in the rows that get no score.
+    Both are arrays (rows,), NaN in the rows that get no score. If ``alpha``, the weight of ``other`` (rows,),
+    is 0, undefined values of ``other`` do not matter and become 0.
     """
     p = accuracy(ledger).to_numpy(copy=True)
     other = np.nan_to_num(other, nan=0.0) if alpha == 0 else np.array(other, dtype="float64")
@@ -122,13 +147,7 @@ def zscores(values: Array) -> Array:
 
 
 def check_alignment(ledger: pd.DataFrame, profiles: xr.Dataset) -> None:
-    """Check that profiles have the ledger's rows, in its order.
-
-    Raises
-    ------
-    TgsageError
-        Naming the first row that differs.
-    """
+    """Raise a TgsageError, naming the first row that differs, unless profiles have the ledger's rows."""
     places = list(zip(ledger["round"].tolist(), ledger["slot"].tolist(), strict=True))
     profiled = list(zip(profiles["round"].values.tolist(), profiles["slot"].values.tolist(), strict=True))
     if len(places) != len(profiled):
@@ -142,23 +161,3 @@ def check_alignment(ledger: pd.DataFrame, profiles: xr.Dataset) -> None:
                 f"guidance: row {row} is round {place[0]}, slot {place[1]} in the ledger and round "
                 f"{other[0]}, slot {other[1]} in the profiles; collect the round again"
             )
-
-
-def needed(profiles: xr.Dataset | None, name: str) -> xr.Dataset:
-    """Return the profiles that a guidance needs.
-
-    Raises
-    ------
-    TgsageError
-        If there are none, or they have no target.
-    """
-    if profiles is None:
-        raise TgsageError(f"guidance {name}: needs the profiles beside the ledger; hand over profiles.nc")
-    if profiles.sizes["target"] == 0:
-        raise TgsageError(f"guidance {name}: the profiles have no target; give the arm a teacher")
-    return profiles
-
-
-def over_targets(values: Array, weights: Array) -> Array:
-    """Return the weighted mean over targets, (rows, targets) -> (rows,); NaN if one is undefined."""
-    return np.asarray(np.average(values, axis=1, weights=weights))

@@ -1,0 +1,2 @@
+from .run import RunConfig as RunConfig
+from .run import load as load
