@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from plugin_files import registered
 
 import tgsage.teacher as teachers
+from helpers.plugin_files import registered
 from tgsage import plugins
 from tgsage.store import stage_digest
 

@@ -58,7 +58,7 @@ class Attributes:
     def flat(self) -> dict[str, Any]:
         """Return the attributes as the file holds them."""
         values = asdict(self)
-        specific = values.pop("specific")
+        specific: dict[str, Any] = values.pop("specific")
         return {name: value for name, value in values.items() if value is not None} | specific
 
 
