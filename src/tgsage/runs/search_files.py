@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ..errors import TgsageError
 from . import ledger as ledger_table
 from . import rdms as rdms_file
 from . import rsa as rsa_file
@@ -54,24 +53,6 @@ class SearchFiles:
     def name(self) -> str:
         """``<arm>, seed <s>``."""
         return f"{self.arm}, seed {self.seed}"
-
-
-def search_folders(arm_folder: PathLike) -> list[Path]:
-    """The ``seed_<s>`` folders of an arm in order of seed, or the folder itself if it is one.
-
-    Raises
-    ------
-    TgsageError
-        If there is none.
-    """
-    folder = Path(arm_folder)
-    if (folder / "ledger.csv").is_file():
-        return [folder]
-    ended = (path.parent for path in folder.glob("seed_*/ledger.csv"))
-    folders = sorted(ended, key=lambda path: int(path.name.removeprefix("seed_")))
-    if not folders:
-        raise TgsageError(f"{folder}: no search has ended there (no seed_*/ledger.csv); run the search first")
-    return folders
 
 
 def read_files(
