@@ -108,7 +108,7 @@ class Store:
         for kind, folder in self._entries():
             folders.setdefault(kind, []).append(folder)
         return [
-            Usage(kind, len(some), sum(map(_size, some)), min(folder.stat().st_mtime for folder in some))
+            Usage(kind, len(some), _size(*some), min(folder.stat().st_mtime for folder in some))
             for kind, some in sorted(folders.items())
         ]
 
@@ -169,8 +169,10 @@ class Store:
             os.close(handle)
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _size(*folders: Path) -> int:
+    """Bytes on disk; a file that several entries link to counts once."""
+    files = [path.stat() for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return sum({file.st_ino: file.st_size for file in files}.values())
 
 
 def _sha256(path: Path) -> str:
