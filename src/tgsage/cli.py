@@ -248,12 +248,12 @@ def _cards(options: argparse.Namespace) -> None:
         present = sum((root / file.path).is_file() for file in card.files)
         state = f"{present} of {len(card.files)} files present"
         if options.verify:
-            found = recordings.verify(name, root)
-            counts = {word: list(found.values()).count(word) for word in ("matches", "unknown")}
+            states = recordings.verify(name, root)
+            counts = {word: list(states.values()).count(word) for word in ("matches", "unknown")}
             state += f", {counts['matches']} verified"
             if counts["unknown"]:
                 state += f", {counts['unknown']} without a digest"
-            state += "".join(f", {path} differs" for path, word in found.items() if word == "differs")
+            state += "".join(f", {path} differs" for path, word in states.items() if word == "differs")
         print(f"\n{name}: {card.title}")
         print(f"  regions: {', '.join(card.regions)}")
         print(f"  licence: {card.licence}")

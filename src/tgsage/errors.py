@@ -33,8 +33,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
         What would have been valid.
     """
     options = [str(option) for option in names]
-    found = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    close = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def unknown(what: str, name: str, names: Iterable[str]) -> TgsageError:

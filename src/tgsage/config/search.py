@@ -106,10 +106,10 @@ class Search(Section):
         """Share of the premature recipe and number of candidates of every rung; one without halving."""
         if self.halving is None:
             return [(1.0, self.candidates_per_round)]
-        found = []
+        rungs = []
         number = self.candidates_per_round
         for share in (*self.halving.shares, 1.0):
-            found.append((share, number))
+            rungs.append((share, number))
             # Rounded first: 0.1 * 30 is a little more than 3.
             number = max(1, math.ceil(round(number * self.halving.keep, 9)))
-        return found
+        return rungs

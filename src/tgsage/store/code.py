@@ -70,8 +70,8 @@ def stage_digest(
         If there is no such module.
     """
     names = [_full_name(stage) for stage in stages] + sorted({*plugin_modules(settings), *modules})
-    found = closure(*names, root=root)
-    return digest(sorted((module.label, module.tree_digest) for module in found.values()))[:16]
+    covered = closure(*names, root=root).values()
+    return digest(sorted((module.label, module.tree_digest) for module in covered))[:16]
 
 
 def plugin_modules(settings: Any) -> Iterator[str]:

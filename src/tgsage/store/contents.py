@@ -78,24 +78,24 @@ def contents(files: Sequence[Path], root: Path, cache: Path) -> dict[str, str]:
     if len(files) > READ:
         states = [[_name(path, root), *_times(path)[:2]] for path in files]
         return {f"{len(files)} files": digest(states)[:16]}
-    known = _load(cache)
-    found: dict[str, str] = {}
+    cached = _load(cache)
+    digests: dict[str, str] = {}
     changed = False
     for path in files:
         key = os.path.abspath(path)
-        remembered = known.get(key, {})
+        remembered = cached.get(key, {})
         times = _times(path)
         state = remembered.get("digest", ABSENT)
         if times and times != remembered.get("times"):
             state = _digest(path)
-            known[key] = {"digest": state, "times": times if is_settled(times) else []}
-            changed = changed or known[key] != remembered
-        found[_name(path, root)] = state
+            cached[key] = {"digest": state, "times": times if is_settled(times) else []}
+            changed = changed or cached[key] != remembered
+        digests[_name(path, root)] = state
     if changed:
-        write_json(cache, known)
-    if len(found) > SEPARATE:
-        return {f"{len(found)} files": digest(found)[:16]}
-    return found
+        write_json(cache, cached)
+    if len(digests) > SEPARATE:
+        return {f"{len(digests)} files": digest(digests)[:16]}
+    return digests
 
 
 def file_times(status: os.stat_result) -> list[int]:
@@ -127,9 +127,9 @@ def _name(path: Path, root: Path) -> str:
 
 def _load(cache: Path) -> dict[str, dict[str, Any]]:
     try:
-        known = json.loads(cache.read_text(encoding="utf-8"))
+        cached = json.loads(cache.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    if not isinstance(known, dict):
+    if not isinstance(cached, dict):
         return {}
-    return {key: value for key, value in known.items() if isinstance(value, dict)}
+    return {key: value for key, value in cached.items() if isinstance(value, dict)}
