@@ -11,11 +11,11 @@ from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import records
 from tgsage.runs.records import read_settings, write_settings
 from tgsage.runs.settings import Scoring, SearchSettings
-from tgsage.samplers.random.plugin import RandomSampler
+from tgsage.samplers.random.plugin import RandomSettings
 
 SETTINGS = SearchSettings(
     run="r", arm="monkey", seed=3, teacher=None, observe="monkey", guidance=PPlusTg(name="p_plus_tg"),
-    sampler=RandomSampler(name="random"), scoring=Scoring(layer_choice="split"), rounds=2, lag=0, total=8,
+    sampler=RandomSettings(name="random"), scoring=Scoring(layer_choice="split"), rounds=2, lag=0, total=8,
 )  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from tgsage.runs.layout import PackFolder, StageFolder
 from tgsage.runs.records import Proposal, read_proposals, write_trainings
 from tgsage.runs.rsa import as_observed
 from tgsage.runs.settings import Maturing, Measuring, Scoring, SearchIdentity
-from tgsage.spaces.cell.plugin import CellSpace
+from tgsage.spaces.cell.plugin import CellSettings
 
-SPACE = CellSpace(name="cell", blocks=2, width=4, reductions=1)
+SPACE = CellSettings(name="cell", blocks=2, width=4, reductions=1)
 TARGETS = ("V4", "IT")
 LAYERS = ("a", "b", "c")
 SEARCH = SearchIdentity(run="r", arm="monkey", seed=3)

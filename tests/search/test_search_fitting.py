@@ -15,7 +15,7 @@ from tgsage.guidance import calibrated
 from tgsage.guidance.paper.plugin import PPlusTg
 from tgsage.runs import ledger, profiles
 from tgsage.runs.settings import Proposing, SearchIdentity
-from tgsage.samplers.random.plugin import RandomSampler
+from tgsage.samplers.random.plugin import RandomSettings
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
     search.propose_round(
         folder / "round_0" / "proposals.json",
         search=SearchIdentity(run="r", arm="monkey", seed=0),
-        proposing=Proposing(space=SPACE, sampler=RandomSampler(name="random"), n=30),
+        proposing=Proposing(space=SPACE, sampler=RandomSettings(name="random"), n=30),
         round=0,
     )
     search.collect_round(

@@ -25,8 +25,8 @@ from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import SearchFolder, StageFolder
 from tgsage.runs.records import read_proposals, read_trainings, write_settings
 from tgsage.runs.settings import Proposing, Scoring, SearchSettings
-from tgsage.samplers.random.plugin import RandomSampler
-from tgsage.samplers.tpe.plugin import TpeSampler
+from tgsage.samplers.random.plugin import RandomSettings
+from tgsage.samplers.tpe.plugin import TpeSettings
 from tgsage.search.collect import read_measured, tabulate
 from tgsage.search.progress import scored_ledger
 
@@ -37,7 +37,7 @@ def _propose(folder, number, sampler=None, n=4, ledger_path=None, pending=()):
     search.propose_round(
         folder / f"round_{number}" / "proposals.json",
         search=SEARCH,
-        proposing=Proposing(space=SPACE, sampler=sampler or RandomSampler(name="random"), n=n),
+        proposing=Proposing(space=SPACE, sampler=sampler or RandomSettings(name="random"), n=n),
         round=number,
         ledger=ledger_path,
         pending=pending,
@@ -65,7 +65,7 @@ def searched(tmp_path):
     _propose(folder, 0)
     measure_all(folder / "round_0", {1: "failed"})
     _collect(folder, 0)
-    _propose(folder, 1, TpeSampler(name="tpe", startup=2), ledger_path=folder / "round_0" / "ledger.csv")
+    _propose(folder, 1, TpeSettings(name="tpe", startup=2), ledger_path=folder / "round_0" / "ledger.csv")
     measure_all(folder / "round_1", {2: "invalid"})
     _collect(folder, 1)
     return folder

@@ -17,7 +17,7 @@ from tgsage import spaces
 from tgsage.plugins import Later
 from tgsage.spaces.cell import blocks
 from tgsage.spaces.convnet import numbering
-from tgsage.spaces.nasbench201.plugin import NasBench201Space
+from tgsage.spaces.nasbench201.plugin import NasBench201Settings
 
 
 def built(space, arch, seed=0, n_classes=4):
@@ -160,7 +160,7 @@ def test_the_worked_examples(module):
 def test_a_setting_that_came_later_changes_no_key_at_its_default():
     """Candidates and their seeds stay what they were before the setting existed."""
 
-    class GrownSpace(NasBench201Space):
+    class GrownSpace(NasBench201Settings):
         squeeze: int = Later(default=0)
 
     earlier = spaces.get("nasbench201")

@@ -10,7 +10,7 @@ import torch
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.spaces.cell.plugin import CellSpace
+from tgsage.spaces.cell.plugin import CellSettings
 from tgsage.training import count_flops, count_parameters
 
 # Bashivan et al. 2019: the first two reduction cells were dropped in the search.
@@ -24,7 +24,7 @@ MATURE = {"drop_reductions": 0, "width": 16, "repeats": 2}
 def test_one_text_builds_in_the_search_and_in_the_mature_network():
     searched = spaces.get(SEARCHED)
     settings = spaces.with_overrides(SEARCHED, MATURE)
-    assert isinstance(settings, CellSpace) and settings.plain() == {**searched.settings.plain(), **MATURE}
+    assert isinstance(settings, CellSettings) and settings.plain() == {**searched.settings.plain(), **MATURE}
     mature = spaces.get(settings)
     rng = np.random.default_rng(0)
     keys = []

@@ -11,7 +11,7 @@ from ..guidance.paper.plugin import PPlusTg
 from ..guidance.settings import GuidanceSource
 from ..plugins import Field, Section
 from ..samplers.settings import SamplerSource
-from ..samplers.tpe.plugin import TpeSampler
+from ..samplers.tpe.plugin import TpeSettings
 from ..spaces.settings import SpaceSource
 from ..training.settings import Recipe
 
@@ -23,7 +23,7 @@ class Arm(Section):
     """Name of a teacher; null searches by accuracy alone."""
     guidance: GuidanceSource = PPlusTg(name="p_plus_tg")
     """What turns measurements into a score."""
-    sampler: SamplerSource = TpeSampler(name="tpe")
+    sampler: SamplerSource = TpeSettings(name="tpe")
     """Who proposes."""
     observe: str | None = None
     """A teacher whose similarity is measured and told, and does not steer. Beside a ``teacher`` it is a

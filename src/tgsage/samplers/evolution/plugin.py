@@ -7,7 +7,7 @@ from ..settings import SamplerSettings
 
 
 @register
-class EvolutionSampler(SamplerSettings):
+class EvolutionSettings(SamplerSettings):
     """Regularised evolution (Real et al. 2019)."""
 
     code: ClassVar[str] = "tgsage.samplers.evolution.sampler:EvolutionSampler"

@@ -9,7 +9,7 @@ from ..base import Sampler, SearchState
 
 if TYPE_CHECKING:
     from ...spaces import Architecture
-    from .plugin import EvolutionSampler as Settings
+    from .plugin import EvolutionSettings
 
 
 class EvolutionSampler(Sampler):
@@ -21,7 +21,7 @@ class EvolutionSampler(Sampler):
     best of them is mutated. All proposals of a round come from the same population.
     """
 
-    settings: Settings
+    settings: EvolutionSettings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
         """Learn from the ledger; see the class for how."""

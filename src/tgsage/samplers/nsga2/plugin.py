@@ -7,7 +7,7 @@ from ..settings import SamplerSettings
 
 
 @register
-class Nsga2Sampler(SamplerSettings):
+class Nsga2Settings(SamplerSettings):
     """Optuna's NSGA-II: score and size at once."""
 
     code: ClassVar[str] = "tgsage.samplers.nsga2.sampler:Nsga2Sampler"

@@ -11,7 +11,7 @@ from ..base import Sampler, SearchState, Trial
 
 if TYPE_CHECKING:
     from ...spaces import Architecture
-    from .plugin import Nsga2Sampler as Settings
+    from .plugin import Nsga2Settings
 
 
 class Nsga2Sampler(Sampler):
@@ -22,7 +22,7 @@ class Nsga2Sampler(Sampler):
     the rounds that were known then. Candidates without a score or a size are failed trials of no generation.
     """
 
-    settings: Settings
+    settings: Nsga2Settings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
         """Learn from the ledger; see the class for how."""

@@ -7,7 +7,7 @@ from ..settings import SamplerSettings
 
 
 @register
-class RandomSampler(SamplerSettings):
+class RandomSettings(SamplerSettings):
     """Uniform draws without repetition."""
 
     code: ClassVar[str] = "tgsage.samplers.random.sampler:RandomSampler"

@@ -7,7 +7,7 @@ from ..settings import SamplerSettings
 
 
 @register
-class ReinforceSampler(SamplerSettings):
+class ReinforceSettings(SamplerSettings):
     """REINFORCE with an LSTM controller (Zoph and Le 2017). On-policy: it may repeat a proposal."""
 
     code: ClassVar[str] = "tgsage.samplers.reinforce.sampler:ReinforceSampler"

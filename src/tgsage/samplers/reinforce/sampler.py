@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from ...spaces import Architecture, Space
-    from .plugin import ReinforceSampler as Settings
+    from .plugin import ReinforceSettings
 
 BLOCK = 16
 """Number of sequences that are drawn at once."""
@@ -38,7 +38,7 @@ class ReinforceSampler(Sampler):
     """
 
     repeats = True
-    settings: Settings
+    settings: ReinforceSettings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
         """Learn from the ledger; see the class for how."""
@@ -75,7 +75,11 @@ class Learned:
         self.lowest: float | None = None
 
     def update(
-        self, controller: Controller, trials: list[Trial], sequences: list[list[int]], settings: Settings
+        self,
+        controller: Controller,
+        trials: list[Trial],
+        sequences: list[list[int]],
+        settings: ReinforceSettings,
     ) -> None:
         """Learn from one round."""
         scores = [trial.score for trial in trials if trial.ok]
@@ -127,7 +131,7 @@ class Controller:
 
     weights = ("start", "embedding", "gates_x", "gates_h", "gates_b", "heads", "heads_b")
 
-    def __init__(self, space: Space, settings: Settings, seed: int):
+    def __init__(self, space: Space, settings: ReinforceSettings, seed: int):
         import torch
 
         self.space = space

@@ -7,7 +7,7 @@ from ..settings import SamplerSettings
 
 
 @register
-class TpeSampler(SamplerSettings):
+class TpeSettings(SamplerSettings):
     """Optuna's tree-structured Parzen estimator."""
 
     code: ClassVar[str] = "tgsage.samplers.tpe.sampler:TpeSampler"

@@ -10,7 +10,7 @@ from ..base import Sampler, SearchState
 
 if TYPE_CHECKING:
     from ...spaces import Architecture
-    from .plugin import TpeSampler as Settings
+    from .plugin import TpeSettings
 
 
 class TpeSampler(Sampler):
@@ -22,7 +22,7 @@ class TpeSampler(Sampler):
     it ignores, since a time limit depends on the machine. Pending ones are running trials.
     """
 
-    settings: Settings
+    settings: TpeSettings
 
     def begin(self, state: SearchState) -> Callable[[], Architecture]:
         """Learn from the ledger; see the class for how."""

@@ -9,7 +9,7 @@ from ..settings import SpaceSettings
 
 
 @register
-class CellSpace(SpaceSettings):
+class CellSettings(SpaceSettings):
     """NASNet/PNAS-style cells: blocks of two inputs and two operations, stacked with reductions."""
 
     code: ClassVar[str] = "tgsage.spaces.cell.space:CellSpace"

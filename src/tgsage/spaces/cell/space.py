@@ -13,7 +13,7 @@ from ..layers import ConvolutionNorm, FactorizedReduction, SeparableConvolution,
 from .blocks import OPERATIONS, Block, least_equivalent, unused_blocks
 
 if TYPE_CHECKING:
-    from .plugin import CellSpace as Settings
+    from .plugin import CellSettings
 
 LABELS = {
     "sep_3x3": "separable\n3×3",
@@ -60,9 +60,9 @@ class CellSpace(Space):
     ``separate_reduction: false``.
     """
 
-    settings: Settings
+    settings: CellSettings
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: CellSettings):
         super().__init__(settings)
         self.cells = ("normal", "reduction") if settings.separate_reduction else ("normal",)
         self._inputs = CELL_INPUTS + tuple(f"b{block + 1}" for block in range(settings.blocks))
@@ -237,7 +237,7 @@ class Cell(nn.Module):
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
-def layout(settings: Settings) -> list[tuple[bool, int]]:
+def layout(settings: CellSettings) -> list[tuple[bool, int]]:
     """Return the cells of a network in order: whether each is a reduction, and its operations' channels."""
     cells: list[tuple[bool, int]] = []
     dropped = settings.drop_reductions
@@ -256,7 +256,9 @@ def layout(settings: Settings) -> list[tuple[bool, int]]:
 class CellNetwork(nn.Module):
     """Stem, cells, global average pooling, linear layer; ``probe_names`` are the cells."""
 
-    def __init__(self, settings: Settings, blocks: dict[str, list[Block]], n_classes: int, in_channels: int):
+    def __init__(
+        self, settings: CellSettings, blocks: dict[str, list[Block]], n_classes: int, in_channels: int
+    ):
         super().__init__()
         normal = blocks["normal"]
         reduction = blocks.get("reduction", normal)

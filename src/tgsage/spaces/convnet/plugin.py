@@ -8,7 +8,7 @@ from ...plugins import register
 from ..settings import SpaceSettings
 
 
-class ConvNetSpace(SpaceSettings):
+class ConvNetSettings(SpaceSettings):
     """What the convnets of Zoph and Le 2017 have in common: the options of every layer."""
 
     code: ClassVar[str] = "tgsage.spaces.convnet.space:ConvNetSpace"
@@ -36,7 +36,7 @@ class ConvNetSpace(SpaceSettings):
 
 
 @register
-class ConvNet10Space(ConvNetSpace):
+class ConvNet10Settings(ConvNetSettings):
     """Convnets of 10 layers with searched skip connections."""
 
     label: ClassVar[str] = "convnets of 10 layers"
@@ -47,7 +47,7 @@ class ConvNet10Space(ConvNetSpace):
 
 
 @register
-class ConvNet20Space(ConvNetSpace):
+class ConvNet20Settings(ConvNetSettings):
     """Convnets of 20 layers with searched skip connections."""
 
     label: ClassVar[str] = "convnets of 20 layers"

@@ -15,7 +15,7 @@ from ..layers import ConvolutionNorm
 from .numbering import Layer, Network, least_numbering
 
 if TYPE_CHECKING:
-    from .plugin import ConvNetSpace as Settings
+    from .plugin import ConvNetSettings
 
 
 class ConvNetSpace(Space):
@@ -36,9 +36,9 @@ class ConvNetSpace(Space):
     key if and only if they differ only in the numbering of their layers.
     """
 
-    settings: Settings
+    settings: ConvNetSettings
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: ConvNetSettings):
         super().__init__(settings)
         self.layers = settings.layers
         self.choices: dict[str, tuple[Option, ...]] = {}

@@ -10,7 +10,7 @@ from ..settings import SpaceSettings
 
 
 @register
-class ListSpace(SpaceSettings):
+class ListSettings(SpaceSettings):
     """A list of architectures of another space."""
 
     code: ClassVar[str] = "tgsage.spaces.listed.space:ListSpace"

@@ -17,7 +17,7 @@ from ..registry import get
 if TYPE_CHECKING:
     from torch import nn
 
-    from .plugin import ListSpace as Settings
+    from .plugin import ListSettings
 
 NEIGHBOURS = 10
 """From how many of the nearest listed architectures a mutation is drawn."""
@@ -40,9 +40,9 @@ class ListSpace(Space):
     they are.
     """
 
-    settings: Settings
+    settings: ListSettings
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: ListSettings):
         super().__init__(settings)
         self.of = of = get(settings.of)
         self.choices = of.choices
@@ -128,7 +128,7 @@ class ListSpace(Space):
         return self.of.graph(arch)
 
 
-def _read(settings: Settings, of: Space) -> list[Architecture]:
+def _read(settings: ListSettings, of: Space) -> list[Architecture]:
     path = Path(settings.file)
     where = str(path)
     try:

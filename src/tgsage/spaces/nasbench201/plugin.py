@@ -7,7 +7,7 @@ from ..settings import SpaceSettings
 
 
 @register
-class NasBench201Space(SpaceSettings):
+class NasBench201Settings(SpaceSettings):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang 2020) in the benchmark's macro skeleton."""
 
     code: ClassVar[str] = "tgsage.spaces.nasbench201.space:NasBench201Space"

@@ -17,7 +17,7 @@ from ..base import Architecture, Graph, Option, Space, too_small
 from ..layers import ConvolutionNorm, average_pool
 
 if TYPE_CHECKING:
-    from .plugin import NasBench201Space as Settings
+    from .plugin import NasBench201Settings
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The benchmark's five operations, by its own names; a convolution is ReLU, convolution, batch norm."""
@@ -59,9 +59,9 @@ class NasBench201Space(Space):
     :meth:`parse` makes of a string, never by key.
     """
 
-    settings: Settings
+    settings: NasBench201Settings
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: NasBench201Settings):
         super().__init__(settings)
         self.choices: dict[str, tuple[Option, ...]] = dict.fromkeys(CHOICES, OPERATIONS)
 
@@ -278,7 +278,9 @@ class NasBench201Network(nn.Module):
 
     least_size = 4
 
-    def __init__(self, settings: Settings, operations: Operations, n_classes: int, in_channels: int):
+    def __init__(
+        self, settings: NasBench201Settings, operations: Operations, n_classes: int, in_channels: int
+    ):
         super().__init__()
         width, repeats = settings.width, settings.repeats
         self.stem = ConvolutionNorm(in_channels, width, 3)
