@@ -54,7 +54,7 @@ _DECOMPRESSORS: dict[bytes, Callable[..., IO[bytes]]] = {
     b"\xfd7zXZ": lzma.open,
 }
 
-# zipfile raises RuntimeError for a password, and NotImplementedError, a subclass, for an unknown compression.
+# zipfile raises RuntimeError, or a subclass of it, for a password and for an unknown compression.
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError),
     *(SyntaxError, RuntimeError, Image.DecompressionBombError),

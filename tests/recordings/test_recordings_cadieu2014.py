@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings.make_recordings import raw_files
 from tgsage.recordings.readers.cadieu2014 import reader
 from tgsage.recordings.readers.cadieu2014.plugin import Cadieu2014Recordings
 
@@ -325,7 +324,7 @@ def test_a_package_of_another_folder_is_read_from_there(package, tmp_path):
 def test_the_raw_files_are_those_that_are_needed(package, form):
     settings = Cadieu2014Recordings(**package.write(form), units="single")
     expected = recordings.make(settings, package.folder)
-    files = raw_files(settings, package.folder)
+    files = settings.raw_files(package.folder)
     if form == "folder":
         assert sum(path.suffix == ".mat" for path in files) == 2
         for path in package.folder.rglob("*"):
@@ -335,4 +334,4 @@ def test_the_raw_files_are_those_that_are_needed(package, form):
         assert files == [package.folder / f"{TOP}.zip"]
     assert recordings.make(settings, package.folder)[0].identical(expected[0])
     missing = Cadieu2014Recordings(source="cadieu2014")
-    assert raw_files(missing, package.folder) == [package.folder / "cadieu2014" / f"{TOP}.zip"]
+    assert missing.raw_files(package.folder) == [package.folder / "cadieu2014" / f"{TOP}.zip"]

@@ -11,7 +11,6 @@ import pytest
 
 from tgsage import plugins, recordings
 from tgsage.errors import TgsageError
-from tgsage.recordings.make_recordings import raw_files
 from tgsage.recordings.readers.hdf5 import reader
 from tgsage.recordings.readers.hdf5.plugin import Hdf5Recordings
 
@@ -182,7 +181,7 @@ def settings(**changes):
 
 
 def test_the_raw_file(tmp_path):
-    assert raw_files(settings(), tmp_path) == [tmp_path / "mine.h5"]
+    assert settings().raw_files(tmp_path) == [tmp_path / "mine.h5"]
 
 
 # What it says about bad files: spoil(recorded) before the file is written, damage(file, folder) after.

@@ -226,7 +226,7 @@ def test_images_of_a_folder(session, tmp_path):
         (tmp_path / "pictures" / "a" / f"{name}.png").write_bytes(png(image))
     _, stimuli = recordings.make(settings, session.folder)
     np.testing.assert_array_equal(stimuli.images.values, session.images)
-    files = recordings.raw_files(settings, session.folder)
+    files = settings.raw_files(session.folder)
     assert files == [session.path, *(tmp_path / "pictures" / "a" / f"{name}.png" for name in session.stimuli)]
 
 

@@ -27,7 +27,7 @@ def test_the_files_that_a_source_reads(request, layout):
     def read():
         return (recordings.make_published_rdm if published else recordings.make)(settings, package.folder)
 
-    files = recordings.raw_files(settings, package.folder)
+    files = settings.raw_files(package.folder)
     expected = read()
     assert len(files) == len(set(files)) >= 1
     for path in package.folder.rglob("*"):
@@ -37,7 +37,7 @@ def test_the_files_that_a_source_reads(request, layout):
     for path in files:
         content = path.read_bytes()
         path.unlink()
-        assert recordings.raw_files(settings, package.folder) == files
+        assert settings.raw_files(package.folder) == files
         with pytest.raises(TgsageError, match=f"{path.name}: no such (file|folder or zip)"):
             read()
         path.write_bytes(content)
@@ -50,7 +50,7 @@ def test_absolute_paths_and_the_data_folder(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("TGSAGE_DATA", str(tmp_path))
     monkeypatch.setenv("HOME", "/home/somebody")
-    found = [str(path) for path in recordings.raw_files(settings)]
+    found = [str(path) for path in settings.raw_files(recordings.data_root())]
     assert found == ["/x/a.nc", str(tmp_path / "b.csv"), "/home/somebody/c.zip"]
 
 
@@ -66,4 +66,4 @@ def test_a_source_has_its_own_code_and_no_other_source_s(plugin):
 
 
 def test_sources_without_files():
-    assert recordings.raw_files(plugins.settings("recordings", {"source": "simulated"}), "/nowhere") == []
+    assert plugins.settings("recordings", {"source": "simulated"}).raw_files("/nowhere") == []

@@ -245,4 +245,4 @@ def test_objects_and_other_files_are_never_opened(tmp_path):
 
 
 def test_the_file_that_is_read(tmp_path):
-    assert tasks.raw_files(settings(), tmp_path) == [tmp_path / "images.npz"]
+    assert settings().raw_files(tmp_path) == [tmp_path / "images.npz"]

@@ -36,7 +36,7 @@ def test_pixels_and_labels_are_the_published_ones(tmp_path, labels, n, name):
 
 
 def test_the_files_that_are_read(tmp_path):
-    files = tasks.raw_files(settings(), tmp_path)
+    files = settings().raw_files(tmp_path)
     assert [file.name for file in files] == ["meta", "train", "test"]
     assert files[0].parent == tmp_path / "cifar-100-python"
 

@@ -25,11 +25,11 @@ def test_every_snippet_is_a_task(snippet, tmp_path):
     if settings.source != "rendered":
         with pytest.raises(TgsageError, match=f"{tmp_path}/.* no such (file|folder or zip)"):
             tasks.make(settings, tmp_path)
-        files = tasks.raw_files(settings, tmp_path)
+        files = settings.raw_files(tmp_path)
         assert files
         assert all(file.is_relative_to(tmp_path) and not file.exists() for file in files)
     else:
-        assert tasks.raw_files(settings, tmp_path) == []
+        assert settings.raw_files(tmp_path) == []
 
 
 def test_every_source_has_a_section_a_snippet_and_a_line_of_the_table():

@@ -78,9 +78,9 @@ def test_wrong_classes_are_one_line(tmp_path, changes, words):
 
 
 def test_the_files_that_are_read(tmp_path):
-    files = tasks.raw_files(DownsampledImageNet(source="downsampled_imagenet"), tmp_path)
+    files = DownsampledImageNet(source="downsampled_imagenet").raw_files(tmp_path)
     assert [file.name for file in files] == [*(f"train_data_batch_{i}" for i in range(1, 11)), "val_data"]
-    files = tasks.raw_files(settings(files="npz", class_map="map.txt"), tmp_path)
+    files = settings(files="npz", class_map="map.txt").raw_files(tmp_path)
     assert [file.name for file in files] == [
         "train_data_batch_1.npz", "train_data_batch_2.npz", "val_data.npz", "map.txt",
     ]  # fmt: skip

@@ -58,12 +58,12 @@ def test_classes_have_names(tmp_path):
 
 
 def test_the_files_that_are_read(tmp_path):
-    files = [file.name for file in tasks.raw_files(settings(), tmp_path)]
+    files = [file.name for file in settings().raw_files(tmp_path)]
     assert files == [
         f"{IMAGES}.gz", f"{LABELS}.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
     ]  # fmt: skip
     write_idx(tmp_path, packed=False)
-    assert all(file.is_file() for file in tasks.raw_files(settings(), tmp_path))
+    assert all(file.is_file() for file in settings().raw_files(tmp_path))
 
 
 PIXELS, TOLD = noise(60, 28, 28, seed=1), (np.arange(60) % 5).astype(np.uint8)

@@ -147,11 +147,11 @@ def test_class_subsets_decode_nothing_else(tmp_path):
 
 
 def test_the_files_that_are_read(tmp_path):
-    assert tasks.raw_files(settings(), tmp_path) == [tmp_path / "images"]
+    assert settings().raw_files(tmp_path) == [tmp_path / "images"]
     write_tree(tmp_path / "images", folder_files())
-    assert tasks.raw_files(settings(), tmp_path)[0] == tmp_path / "images/ant/0.png"
-    assert len(tasks.raw_files(settings(), tmp_path)) == 16
-    assert tasks.raw_files(settings(path="images.zip"), tmp_path) == [tmp_path / "images.zip"]
+    assert settings().raw_files(tmp_path)[0] == tmp_path / "images/ant/0.png"
+    assert len(settings().raw_files(tmp_path)) == 16
+    assert settings(path="images.zip").raw_files(tmp_path) == [tmp_path / "images.zip"]
 
 
 ONE, SPLIT = folder_files(), folder_files(PARTS)

@@ -74,9 +74,9 @@ def test_images_of_other_classes_are_not_decoded(tmp_path):
 
 
 def test_the_files_that_are_read(tmp_path):
-    assert tasks.raw_files(settings(), tmp_path) == [tmp_path / "tiny.zip"]
+    assert settings().raw_files(tmp_path) == [tmp_path / "tiny.zip"]
     write_tree(tmp_path / "folder", tiny_files())
-    files = tasks.raw_files(settings(path="folder"), tmp_path)
+    files = settings(path="folder").raw_files(tmp_path)
     assert len(files) == 4 + 3 + 36 + 12
     assert tmp_path / "folder/wnids.txt" in files
 

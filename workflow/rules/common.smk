@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from tgsage import recordings, tasks
+from tgsage import recordings
 from tgsage.config import load as load_config
 from tgsage.errors import TgsageError
 from tgsage.plugins import every
@@ -88,7 +88,7 @@ def calls(call, plugins=(), figures_of=None):
     return {"call": call, "code": code}
 
 
-def raw_contents(part, settings, output):
+def raw_contents(settings, output):
     """What is in the downloaded files that a rule reads.
 
     A parameter and no input: an absent file is the rule's own error, in its own words, and a file that was
@@ -99,7 +99,7 @@ def raw_contents(part, settings, output):
 
     root = recordings.data_root(CONFIG.data)
     try:
-        files = part.raw_files(settings, root)
+        files = settings.raw_files(root)
         found = contents(files, root, Path(".snakemake/tgsage_raw_files.json"))
     except (TgsageError, OSError) as error:
         raise WorkflowError(f"raw files of {output}: {error}") from None

@@ -3,7 +3,7 @@ READING = {
     "settings": lambda w: CONFIG.recordings[w.dataset].plain(),
     "data": CONFIG.data,
     "raw": lambda w: raw_contents(
-        recordings, CONFIG.recordings[w.dataset], dataset_files(w.dataset)[0]
+        CONFIG.recordings[w.dataset], dataset_files(w.dataset)[0]
     ),
 }
 

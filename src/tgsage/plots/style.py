@@ -118,7 +118,7 @@ def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
 
 def _make_room(figure: Figure, title: Text) -> None:
     """Put a legend that would overlap the text at the upper left into fewer columns."""
-    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()
     room = figure.bbox.width - title.get_window_extent(renderer).width - 0.04 * figure.bbox.width
     for original in list(figure.legends):
         legend = original

@@ -101,6 +101,22 @@ class Plugin(Section):
         return getattr(loaded, name) if name else loaded
 
 
+class DataSource(Plugin):
+    """Settings of a reader of recordings or of labelled images.
+
+    Attributes
+    ----------
+    has_files
+        Whether the source reads files; if not, its code needs no ``raw_files``.
+    """
+
+    has_files: ClassVar[bool] = True
+
+    def raw_files(self, root: Path) -> list[Path]:
+        """Return the downloaded files that the source reads below a folder, whether they exist or not."""
+        return list(self.load().raw_files(self, root)) if self.has_files else []
+
+
 PluginType = TypeVar("PluginType", bound=type[Plugin])
 _REGISTRY: dict[str, dict[str, type[Plugin]]] = {kind: {} for kind in TAGS}
 _FILES: dict[str, str] = {}

@@ -16,7 +16,6 @@ from .cards import load_stimuli as load_stimuli
 from .cards import verify as verify
 from .make_recordings import make as make
 from .make_recordings import make_published_rdm as make_published_rdm
-from .make_recordings import raw_files as raw_files
 from .places import data_root as data_root
 from .selection import select as select
 from .settings import RecordingsSettings as RecordingsSettings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
     from .settings import RecordingsSettings
 
 PathLike = str | os.PathLike[str]
-
-
-def raw_files(settings: RecordingsSettings | Mapping[str, Any], root: PathLike | None = None) -> list[Path]:
-    """Return the downloaded files that a source reads, in a fixed order, whether they exist or not.
-
-    Parameters are as for :func:`make`.
-
-    Raises
-    ------
-    TgsageError
-        If there is no such source.
-    """
-    source: RecordingsSettings = plugins.settings("recordings", settings)
-    return list(source.load().raw_files(source, find_data_root(root))) if source.has_files else []
 
 
 def read(

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..plugins import Field, Plugin, Section
+from ..plugins import DataSource, Field, Section
 
 
 class Selection(Section):
@@ -28,7 +28,7 @@ class Selection(Section):
     """Seed of the draws above."""
 
 
-class RecordingsSettings(Plugin):
+class RecordingsSettings(DataSource):
     """Settings that all sources of recordings share.
 
     ``code`` is a module, or a class, with two functions of the settings and of ``root``, the folder of
@@ -41,8 +41,6 @@ class RecordingsSettings(Plugin):
     plugin_kind: ClassVar[str] = "recordings"
     rdm_only: ClassVar[bool] = False
     """Whether the source publishes RDMs and no responses."""
-    has_files: ClassVar[bool] = True
-    """Whether the source reads files; if not, its code needs no ``raw_files``."""
     simulated: ClassVar[bool] = False
     """Whether the recordings are made up; figures then say so."""
 

@@ -1,5 +1,4 @@
 from .make_task import make as make
-from .make_task import raw_files as raw_files
 from .make_task import write as write
 from .settings import TaskSettings as TaskSettings
 from .task import Part as Part

@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from .settings import TaskSettings
 
 
-def raw_files(settings: TaskSettings | Mapping[str, Any], data_root: str | os.PathLike[str]) -> list[Path]:
-    """Return the downloaded files that a source reads, in a fixed order, whether they exist or not.
-
-    Parameters are as for :func:`make`.
-
-    Raises
-    ------
-    TgsageError
-        If there is no such source.
-    """
-    source: TaskSettings = plugins.settings("task", settings)
-    return list(source.load().raw_files(source, Path(data_root))) if source.has_files else []
-
-
 def make(
     settings: TaskSettings | Mapping[str, Any], data_root: str | os.PathLike[str], scratch: Path | None = None
 ) -> Task:

@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from ..plugins import Field, Plugin
+from ..plugins import DataSource, Field
 
 
-class TaskSettings(Plugin):
+class TaskSettings(DataSource):
     """Settings that all tasks share. The three parts of a task are disjoint and stratified by class.
 
     ``code`` is a module, or a class, with two functions. ``read(settings, data_root, scratch)`` returns a
@@ -14,8 +14,6 @@ class TaskSettings(Plugin):
     """
 
     plugin_kind: ClassVar[str] = "task"
-    has_files: ClassVar[bool] = True
-    """Whether the source reads files; if not, its code needs no ``raw_files``."""
 
     resolution: int = Field(default=32, ge=8)
     """Side of the images in pixels; other sizes are resized."""

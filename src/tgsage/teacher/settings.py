@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -109,11 +110,9 @@ class TeacherSettings(Plugin):
         """Name of the teacher that this one is made of; None if it is made of no other."""
         return None
 
+    @abstractmethod
     def target_names(self, teachers: Mapping[str, TeacherSettings]) -> list[str]:
         """Return the names of the targets in their order; ``teachers`` are all those of the run by name."""
-        if self.original is None:
-            raise NotImplementedError(f"{type(self).__name__}.target_names")
-        return teachers[self.original].target_names(teachers)
 
     def datasets(self, _teachers: Mapping[str, TeacherSettings]) -> list[str]:
         """Return the names of the data sets that the teacher is made of, :attr:`original` left aside."""
@@ -194,6 +193,10 @@ class ControlSettings(TeacherSettings):
     def original(self) -> str:
         """Name of the teacher that is controlled for."""
         return self.of
+
+    def target_names(self, teachers: Mapping[str, TeacherSettings]) -> list[str]:
+        """Return those of the original."""
+        return teachers[self.of].target_names(teachers)
 
     def check(self, name: str, run: Surroundings) -> None:
         """Raise if there is no such teacher, or it is itself a control."""

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import flop_registry
 from .devices import evaluation
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Counter(TorchDispatchMode):
     """Adds up the formulas of ``torch.utils.flop_counter`` over the operations that run.
 
     ``FlopCounterMode`` gives the same sum (a test says so), but imports torch's compiler, a second's work.
@@ -23,6 +23,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __init__(self) -> None:
+        # mypy does not connect an inherited constructor with torch.
         super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
 

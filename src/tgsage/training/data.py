@@ -64,6 +64,7 @@ class DeviceDataset:
         channels_last: bool = True,
         resident: bool | None = None,
     ):
+        # A list of parts, or one; mypy does not see that a list or tuple is no Pixels.
         arrays: Sequence[Pixels] = images if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]
         parts = [_as_tensor(part) for part in arrays]
         if any(part.shape[1:] != parts[0].shape[1:] for part in parts):

@@ -74,6 +74,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 
 def to_channels_last(module: torch.nn.Module) -> None:
     """Lay the kernels of a module out in memory as its images are, in place."""
+    # torch declares no overload of `to` for a memory format alone.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -68,7 +68,7 @@ class EmaCheckpointer:
         if self.decay is None:
             return
         share = 1 - (1 - self.decay) / (1 - self.decay**self.step)
-        get_ema_multi_avg_fn(share)(self._average, self._now, None)  # type: ignore[no-untyped-call]
+        get_ema_multi_avg_fn(share)(self._average, self._now, None)
 
     @torch.no_grad()
     def state_dict(self) -> dict[str, torch.Tensor]:

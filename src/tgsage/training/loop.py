@@ -327,7 +327,7 @@ class _Run:
             outputs.float(), self._targets[index].to(self.device), label_smoothing=self.recipe.label_smoothing
         )
         self.sgd.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip_norm, foreach=True)
         self.sgd.step(self.schedule.learning_rate(step))

@@ -151,6 +151,7 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
         # Not torch.manual_seed: it would reseed CUDA devices, which are not put back.
         torch.default_generator.manual_seed(seed_from("simulated_macaque.weights", settings.seed) % 2**63)
         network = VentralStream()
+    # torch declares no overload of `to` for a memory format alone.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     averaged = copy.deepcopy(network).eval()
@@ -162,7 +163,7 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
             for rows in batches:
                 loss = functional.cross_entropy(network(_moved(images[rows], generator)), labels[rows])
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimiser.step()
                 step += 1
                 _average(averaged, network, min(AVERAGE, step / (step + 9)))
