@@ -88,10 +88,13 @@ def test_a_file_registers_a_plugin(folder):
         (OWN.replace("@register\n", ""), r"own\.py: registers nothing"),
         (
             OWN.replace('["own"]', '["tpe"]'),
-            r"sampler 'tpe' is registered by tgsage\.samplers\.tpe\.plugin",
+            r"own\.py: OwnSettings: the sampler 'tpe' is registered by .*tpe.plugin\.py",
         ),
+        (OWN.replace('    name: Literal["own"]\n', ""), r"own\.py: OwnSettings: has no name; declare name:"),
+        (OWN.replace("    code = Own\n", ""), r"own\.py: OwnSettings: has no code"),
+        (OWN.replace("= Own\n", '= "nowhere.module:Own"\n'), r"its code is in nowhere\.module"),
     ],
-    ids=["syntax", "import", "raises", "exits", "nothing", "twice"],
+    ids=["syntax", "import", "raises", "exits", "nothing", "twice", "no name", "no code", "no module"],
 )
 def test_what_is_wrong_with_a_file_is_one_line(folder, text, message):
     (folder / "own.py").write_text(text)

@@ -199,6 +199,10 @@ def _store(options: argparse.Namespace) -> int | None:
 
     plugins.load_files(options.plugins)
     store = Store(options.root)
+    usage = store.usage()
+    if not usage:
+        print(f"{options.root}: empty")
+        return None
     if options.action == "adopt":
         return _adopt(store, options)
     if options.prune_unused_days is not None:
@@ -206,9 +210,6 @@ def _store(options: argparse.Namespace) -> int | None:
         would = "would remove" if options.dry_run else "removed"
         print(f"{options.root}: {would} {entries} entries, {size / 1e6:.1f} MB")
         return None
-    usage = store.usage()
-    if not usage:
-        print(f"{options.root}: empty")
     for row in usage:
         print(f"{options.root}/{row.kind}: {row.entries} entries, {row.bytes / 1e6:.1f} MB")
         if row.kind == "trained":

@@ -116,12 +116,7 @@ def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
 
 
 def rdm_similarity(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    method: str = "spearman",
-    resamples: int = 400,
-    seed: int = 0,
+    a: ArrayLike, b: ArrayLike, *, method: str = "spearman", resamples: int = 400, seed: int = 0
 ) -> Correlation:
     """Return the correlation of two RDMs with a bootstrap interval over stimuli.
 

@@ -156,8 +156,7 @@ def test_a_mistake_is_one_line_that_names_the_key(raw, mistake):
 
 
 @pytest.mark.parametrize(
-    ("content", "word"),
-    [(None, "no such config file"), ("a: [", "not valid YAML"), ("- 1", "holds no keys")],
+    ("content", "word"), [(None, "no such config file"), ("a: [", "not valid YAML"), ("- 1", "holds no keys")]
 )
 def test_an_unreadable_file_is_one_line(tmp_path, content, word):
     path = tmp_path / "c.yaml"

@@ -40,7 +40,7 @@ TINY: dict[str, Any] = {
                 "V4": {"recordings": "simulated_macaque", "region": "V4"},
                 "IT": {"recordings": "simulated_macaque", "region": "aIT"},
             },
-        },
+        }
     },
     "search": {
         "space": {"name": "cell", "blocks": 1, "width": 4, "reductions": 1},
@@ -57,12 +57,7 @@ TINY: dict[str, Any] = {
         "premature": {"epochs": 1, "batch_size": 32, "recompute_batchnorm": 64},
         "finalists": {"top": 1, "recipe": {"epochs": 2, "batch_size": 32, "recompute_batchnorm": 64}},
         "final": {
-            "recipe": {
-                "epochs": 2,
-                "batch_size": 32,
-                "recompute_batchnorm": 64,
-                "images": "train+validation",
-            }
+            "recipe": {"epochs": 2, "batch_size": 32, "recompute_batchnorm": 64, "images": "train+validation"}
         },
     },
 }

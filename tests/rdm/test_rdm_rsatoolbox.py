@@ -68,10 +68,7 @@ def published(data: Path) -> tuple[np.ndarray, np.ndarray]:
     human = scipy.io.loadmat(folder / "92_brainRDMs.mat")["RDMs"]
     figure = scipy.io.loadmat(folder / "Kriegeskorte_Neuron2008_supplementalData.mat")["RDMs_mIT_hIT_fig1"]
     monkey = next(entry for entry in figure.ravel() if "mIT" in str(entry["name"]))
-    return (
-        np.stack([to_condensed(entry["RDM"]) for entry in human.ravel()]),
-        monkey["RDM"],
-    )
+    return (np.stack([to_condensed(entry["RDM"]) for entry in human.ravel()]), monkey["RDM"])
 
 
 @pytest.mark.parametrize("metric", THEIR_METRIC)

@@ -101,11 +101,7 @@ def test_v4_and_it_of_different_laboratories_in_one_teacher(data: Path, tmp_path
     }
     where = {
         "V4": {"recordings": "objects", "region": "V4", "weight": 1.0},
-        "IT": {
-            "recordings": "kiani",
-            "region": str(sources["kiani"][0].attrs["region"]),
-            "weight": 0.25,
-        },
+        "IT": {"recordings": "kiani", "region": str(sources["kiani"][0].attrs["region"]), "weight": 0.25},
     }
 
     def make(*names: str) -> xr.DataTree:

@@ -7,15 +7,7 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
-from search_files import (
-    MATURING,
-    MEASURING,
-    SEARCH,
-    SPACE,
-    TARGETS,
-    files_of,
-    measure_all,
-)
+from search_files import MATURING, MEASURING, SEARCH, SPACE, TARGETS, files_of, measure_all
 
 from tgsage import search, spaces
 from tgsage.errors import TgsageError

@@ -95,11 +95,7 @@ def check_every(cells, strided):
 @pytest.mark.parametrize("strided", [False, True])
 @pytest.mark.parametrize(
     "operations",
-    [
-        ("sep_3x3", "identity", "max_pool_3x3"),
-        ("identity", "avg_pool_3x3", "dil_3x3"),
-        WEIGHTLESS,
-    ],
+    [("sep_3x3", "identity", "max_pool_3x3"), ("identity", "avg_pool_3x3", "dil_3x3"), WEIGHTLESS],
 )
 def test_every_cell_of_two_blocks(operations, strided):
     functions, cells = check_every(every_cell(2, operations), strided)

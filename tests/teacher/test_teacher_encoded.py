@@ -401,10 +401,7 @@ def test_bad_recordings_are_one_line(scene: tuple, spoil: Callable, words: str) 
             r"target 'V4': 0 of 14 sites are predicted with r of 0.999 or more",
         ),
         ({"layers": ["layer4"]}, "recordings 'one': unknown layer 'layer4'"),
-        (
-            {"targets": {"IT": {"recordings": "one", "region": "IT"}}},
-            "unknown region of .*target 'IT'",
-        ),
+        ({"targets": {"IT": {"recordings": "one", "region": "IT"}}}, "unknown region of .*target 'IT'"),
         ({"targets": {"IT": {"recordings": "two", "region": "IT"}}}, "recordings 'two' were not handed over"),
         ({"n_stimuli": 81}, "n_stimuli is 81 and the task has 80"),
         ({"folds": 60}, "recordings 'one': folds: 60 folds of 150 different stimuli"),

@@ -124,10 +124,7 @@ def test_several_data_sets_with_different_stimuli(make_assembly: Callable, make_
     for index in range(30):
         images[position[f"t{index:03d}"]] = one["images"].values[origin[f"s{index:03d}"]]
     two = two.assign(images=(two["images"].dims, images))
-    recordings = {
-        "one": (make_assembly(), one),
-        "two": (make_assembly(120, seed=9, prefix="t"), two),
-    }
+    recordings = {"one": (make_assembly(), one), "two": (make_assembly(120, seed=9, prefix="t"), two)}
     teacher = teachers.make(settings, "both", recordings=recordings)
     assert teacher["V4"].sizes["stimulus"] == 100
     assert teacher["IT"].sizes["stimulus"] == 120

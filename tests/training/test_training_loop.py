@@ -279,9 +279,7 @@ def test_a_weight_that_is_not_finite_is_a_divergence() -> None:
 
 @pytest.mark.parametrize(
     ("update", "message"),
-    [
-        ({"crop_padding": 8}, r"recipe\.crop_padding: 8 pixels cannot be reflected from images of 8 x 8"),
-    ],
+    [({"crop_padding": 8}, r"recipe\.crop_padding: 8 pixels cannot be reflected from images of 8 x 8")],
 )
 def test_a_recipe_that_does_not_fit_is_one_line(update: dict, message: str) -> None:
     with pytest.raises(TgsageError, match=message):

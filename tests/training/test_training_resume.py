@@ -371,9 +371,9 @@ def test_what_is_lost_on_the_way_does_not_change_the_answer(
             path.write_bytes(content)
     last = ensure(store, 0.55, [0.25])
     assert_same_entry(last, ensure(Store(tmp_path / "whole"), 0.55))
-    assert [event for event, _ in events(store)] == {
-        "nothing stored": ["write"],
-    }.get(damage, ["write", "refused", "write"])
+    assert [event for event, _ in events(store)] == {"nothing stored": ["write"]}.get(
+        damage, ["write", "refused", "write"]
+    )
     # The earlier entry heals when it is asked for, and is found again.
     assert_same_entry(ensure(store, 0.25), ensure(Store(tmp_path / "whole"), 0.25))
     (last.folder / cache.WEIGHTS).unlink()

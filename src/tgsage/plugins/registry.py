@@ -128,17 +128,41 @@ def register(plugin: PluginType) -> PluginType:
     Raises
     ------
     TgsageError
-        If another plugin of this kind has the same name.
+        If the class has no name or no code, or another plugin of this kind has the same name.
     """
-    kind, name = plugin.plugin_kind, plugin.plugin_name()
+    problem = _problem(plugin)
+    if problem is not None:
+        raise TgsageError(f"plugins: {_file_of(plugin)}: {plugin.__name__}: {problem}")
+    _REGISTRY[plugin.plugin_kind][plugin.plugin_name()] = plugin
+    return plugin
+
+
+def _problem(plugin: type[Plugin]) -> str | None:
+    kind = plugin.plugin_kind
+    field = plugin.model_fields.get(TAGS[kind])
+    if field is None or len(typing.get_args(field.annotation)) != 1:
+        return f'has no name; declare {TAGS[kind]}: Literal["..."]'
+    if not hasattr(plugin, "code"):
+        return "has no code; let `code` name what does the work"
+    if not _is_there(plugin.code_module()):
+        return f"its code is in {plugin.code_module()}, and there is no such module"
+    name = plugin.plugin_name()
     earlier = _REGISTRY[kind].get(name)
     if earlier is not None and earlier.__module__ != plugin.__module__:
-        raise TgsageError(
-            f"{plugin.__module__}: the {_word(kind)} {name!r} is registered by {earlier.__module__} already; "
-            "choose another name"
-        )
-    _REGISTRY[kind][name] = plugin
-    return plugin
+        return f"the {_word(kind)} {name!r} is registered by {_file_of(earlier)} already; choose another name"
+    return None
+
+
+def _file_of(plugin: type[Plugin]) -> str:
+    return getattr(sys.modules.get(plugin.__module__), "__file__", None) or plugin.__module__
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module can be found, without importing it."""
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def get(kind: str, name: str) -> type[Plugin]:

@@ -211,20 +211,7 @@ def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
 
 
 def get(settings: SamplerSettings | Mapping[str, Any] | str, **options: Any) -> Sampler:
-    """Return a sampler.
-
-    Parameters
-    ----------
-    settings
-        The settings of a sampler, the same as a mapping, or a sampler's name.
-    **options
-        Settings that differ from the default, or from ``settings``.
-
-    Raises
-    ------
-    TgsageError
-        If there is no such sampler, or a setting is unknown or out of range.
-    """
+    """Return a sampler; parameters and errors are as for :func:`tgsage.plugins.settings`."""
     section: SamplerSettings = plugins.settings("sampler", settings, **options)
     sampler: Sampler = section.load()(section)
     return sampler

@@ -15,20 +15,12 @@ if TYPE_CHECKING:
 
 
 def get(settings: SpaceSettings | Mapping[str, Any] | str, **options: Any) -> Space:
-    """Return a search space.
-
-    Parameters
-    ----------
-    settings
-        The settings of a space, the same as a mapping, or a space's name.
-    **options
-        Settings that differ from the default, or from ``settings``.
+    """Return a search space; parameters are as for :func:`tgsage.plugins.settings`.
 
     Raises
     ------
     TgsageError
-        If there is no such space, a setting is unknown or out of range, a file cannot be read, or the choices
-        of the space are not valid.
+        As there, and if a file cannot be read, or the choices of the space are not valid.
     """
     section: SpaceSettings = plugins.settings("space", settings, **options)
     if section.files():  # their content may change

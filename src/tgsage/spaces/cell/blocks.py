@@ -172,10 +172,7 @@ class _Search:
     def __init__(self, blocks: Sequence[Block], strided: bool):
         self.n = len(blocks)
         self.terms = _Terms(strided)
-        self.inputs: tuple[Sum, Sum] = (
-            (self.terms.number("input", 0),),
-            (self.terms.number("input", 1),),
-        )
+        self.inputs: tuple[Sum, Sum] = ((self.terms.number("input", 0),), (self.terms.number("input", 1),))
         # For each side with weights: (operation, the sum that it reads), and the number of its term.
         self.weighted: list[tuple[str, Sum]] = []
         self.weighted_terms: list[int] = []
