@@ -52,9 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store.add_argument(
         "--samples", type=int, default=3, metavar="N", help="with adopt: entries to train anew of each kind"
     )
-    store.add_argument(
-        "--plugins", action="append", default=[], metavar="FILE", help="file that registers a space"
-    )
 
     cards = commands.add_parser("cards", help="published recordings that are known, and which are here")
     cards.add_argument("--root", help="folder of downloaded data (default TGSAGE_DATA, or neural_data/raw)")
@@ -87,14 +84,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "list", help="what a configuration can name: readers, teachers, spaces, ..."
     )
     plugins.add_argument("kind", nargs="?", help="only this kind, e.g. sampler")
-    plugins.add_argument(
-        "--plugins", action="append", default=[], metavar="FILE", help="also those that this file registers"
-    )
 
     commands.add_parser("workflow", help="path of the Snakefile, for `snakemake --snakefile`")
 
+    for command in (status, store, fit, plugins):
+        command.add_argument(
+            "--plugins", action="append", default=[], metavar="FILE", help="also the plugins of this file"
+        )
     options = parser.parse_args(arguments)
     try:
+        if getattr(options, "plugins", []):
+            from .plugins import load_files
+
+            load_files(options.plugins)
         result = {
             "status": _status,
             "check-config": _check_config,
@@ -194,10 +196,8 @@ def _config_reference(options: argparse.Namespace) -> None:
 
 
 def _store(options: argparse.Namespace) -> int | None:
-    from . import plugins
     from .store import Store
 
-    plugins.load_files(options.plugins)
     store = Store(options.root)
     usage = store.usage()
     if not usage:
@@ -327,7 +327,6 @@ def _fit_guidance(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from . import plugins
 
-    plugins.load_files(options.plugins)
     if options.kind is not None and options.kind not in plugins.TAGS:
         raise unknown("kind of plugin", options.kind, plugins.TAGS)
     for kind in [options.kind] if options.kind else plugins.TAGS:

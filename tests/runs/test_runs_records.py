@@ -56,3 +56,19 @@ def test_a_setting_that_is_wrong_names_the_file_and_the_key(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(TgsageError, match=r"search\.json: scoring\.compare: "):
         read_settings(path)
+
+
+def test_reading_a_run_runs_no_file_of_plugins(tmp_path):
+    """A folder of results may come from somebody else."""
+    path, file = tmp_path / "search.json", tmp_path / "own.py"
+    file.write_text("raise SystemExit('was run')")
+    write_settings(path, search=SETTINGS.model_copy(update={"plugins": [str(file)]}))
+    assert read_settings(path).plugins == [str(file)]
+    content = json.loads(path.read_text())
+    content["sampler"] = {"name": "own"}
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        TgsageError, match=r"search\.json: .*if you trust them, add --plugins .*own\.py"
+    ) as caught:
+        read_settings(path)
+    assert "\n" not in str(caught.value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from ..errors import TgsageError
-from ..plugins import checked, load_files
+from ..plugins import checked, loaded_files
 from ..store.atomic import write_json
 from .settings import SearchSettings
 
@@ -188,5 +188,12 @@ def read_settings(path: PathLike) -> SearchSettings:
         If there is no such file, it is of another version, or it names a plugin that is not there.
     """
     content = read_record("search", path)
-    load_files(content.get("plugins", []))
-    return checked(str(path), SearchSettings, content)
+    # Not run from here: a run may come from somebody else.
+    absent = [str(file) for file in content.get("plugins", []) if file not in loaded_files()]
+    try:
+        return checked(str(path), SearchSettings, content)
+    except TgsageError:
+        if not absent:
+            raise
+        hint = f"if you trust them, add --plugins {' --plugins '.join(absent)}"
+        raise TgsageError(f"{path}: the search has plugins in {', '.join(absent)}; {hint}") from None
