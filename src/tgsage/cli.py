@@ -21,6 +21,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 when all went well, 1 when a user's mistake was told in one line, 2 when the words were wrong.
     """
+    options = _parser().parse_args(arguments)
+    try:
+        if getattr(options, "plugins", []):
+            from .plugins import load_files
+
+            load_files(options.plugins)
+        result = {
+            "status": _status,
+            "check-config": _check_config,
+            "config-reference": _config_reference,
+            "store": _store,
+            "cards": _cards,
+            "fetch": _fetch,
+            "fit-guidance": _fit_guidance,
+            "list": _list,
+            "workflow": _workflow,
+        }[options.command](options)
+    except TgsageError as error:
+        print(f"tgsage: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tgsage: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has left.
+        sys.stderr.close()
+        return 0
+    return result or 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tgsage", description=__doc__)
     parser.add_argument("--version", action="version", version=f"tgsage {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -91,34 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument(
             "--plugins", action="append", default=[], metavar="FILE", help="also the plugins of this file"
         )
-    options = parser.parse_args(arguments)
-    try:
-        if getattr(options, "plugins", []):
-            from .plugins import load_files
-
-            load_files(options.plugins)
-        result = {
-            "status": _status,
-            "check-config": _check_config,
-            "config-reference": _config_reference,
-            "store": _store,
-            "cards": _cards,
-            "fetch": _fetch,
-            "fit-guidance": _fit_guidance,
-            "list": _list,
-            "workflow": _workflow,
-        }[options.command](options)
-    except TgsageError as error:
-        print(f"tgsage: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tgsage: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has left.
-        sys.stderr.close()
-        return 0
-    return result or 0
+    return parser
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -333,6 +337,8 @@ def _list(options: argparse.Namespace) -> None:
         print(f"{kind} ({plugins.TAGS[kind]}: ...)")
         for plugin in plugins.every(kind):
             package = plugin.__module__.split(".")[0]
+            if package.startswith("tgsage_plugin_"):
+                package = Path(str(sys.modules[package].__file__)).name
             origin = "" if package == __package__ else f" [{package}]"
             summary = (plugin.__doc__ or "").strip().partition("\n")[0]
             print(f"  {plugin.plugin_name():<22}{summary}{origin}")
