@@ -9,9 +9,10 @@ import typing
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import squareform
 
 from tgsage.errors import TgsageError
-from tgsage.rdm import METRICS, crossnobis, dissimilarity, rdm, to_square
+from tgsage.rdm import METRICS, crossnobis, dissimilarity, rdm
 from tgsage.teacher.settings import RdmMetric
 
 PATTERN_METRICS = ("correlation", "sqeuclidean", "cosine", "poisson")
@@ -225,10 +226,10 @@ def test_non_finite_values_are_nan_for_their_stimulus_only(
     metric: str, value: float, kind: str, rng: np.random.Generator
 ) -> None:
     x = rng.gamma(2.0, size=(9, 20))
-    clean = to_square(rdm(x, metric))
+    clean = squareform(rdm(x, metric))
     x[2, 3] = value
     x[6] = value
-    square = to_square(np.asarray(rdm(x if kind == "numpy" else torch.from_numpy(x), metric)))
+    square = squareform(np.asarray(rdm(x if kind == "numpy" else torch.from_numpy(x), metric)))
     wrong = np.zeros((9, 9), dtype=bool)
     wrong[[2, 6]] = wrong[:, [2, 6]] = True
     np.fill_diagonal(wrong, False)
@@ -245,7 +246,7 @@ def test_a_constant_pattern_correlates_with_nothing(
     x = rng.normal(size=(6, 8191))
     x[[1, 4]] = constant
     given = x if kind == "numpy" else torch.from_numpy(x).to(getattr(torch, f"float{kind[5:]}"))
-    square = to_square(np.asarray(rdm(given)))
+    square = squareform(np.asarray(rdm(given)))
     assert np.isnan(square[[1, 4]]).sum() == 2 * 5
     assert np.isfinite(square[np.ix_([0, 2, 3, 5], [0, 2, 3, 5])]).all()
     assert np.isfinite(np.asarray(rdm(given, "sqeuclidean"))).all()
@@ -262,7 +263,7 @@ def test_equal_patterns_have_distance_zero_and_equal_distances(
     which = np.array([0, 1, 1, 2, 0, 3, 4, 5, 6, 1, 6])
     x = distinct[which]
     given = x if kind == "numpy" else torch.from_numpy(x).float()
-    square = to_square(np.asarray(rdm(given, metric)))
+    square = squareform(np.asarray(rdm(given, metric)))
     assert (square >= 0).all()
     same = which[:, None] == which[None, :]
     assert (square[same] == 0).all() and (square[~same] > 0).all()
@@ -303,9 +304,11 @@ def test_permuting_stimuli_or_features(rng: np.random.Generator) -> None:
     x = rng.gamma(2.0, size=(15, 40))
     order, features = rng.permutation(15), rng.permutation(40)
     for metric in PATTERN_METRICS:
-        square = to_square(rdm(x, metric))
-        np.testing.assert_allclose(to_square(rdm(x[order], metric)), square[np.ix_(order, order)], atol=1e-12)
-        np.testing.assert_allclose(to_square(rdm(x[:, features], metric)), square, atol=1e-12)
+        square = squareform(rdm(x, metric))
+        np.testing.assert_allclose(
+            squareform(rdm(x[order], metric)), square[np.ix_(order, order)], atol=1e-12
+        )
+        np.testing.assert_allclose(squareform(rdm(x[:, features], metric)), square, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
@@ -376,11 +379,11 @@ def test_centring_removes_the_variance_that_an_offset_brings(rng: np.random.Gene
 
 def test_crossnobis_with_too_few_repeats_or_broken_ones_is_nan(rng: np.random.Generator) -> None:
     x = rng.normal(size=(6, 3, 4))
-    clean = to_square(crossnobis(x, center=False))
+    clean = squareform(crossnobis(x, center=False))
     x[1, 1:] = np.nan  # one repeat
     x[3] = np.nan  # none
     x[4, 2, 0] = np.nan  # partly recorded: not a missing repeat but a broken one
-    square = to_square(crossnobis(x, center=False))
+    square = squareform(crossnobis(x, center=False))
     assert np.isnan(square[[1, 3, 4]]).sum() == 3 * 5
     good = np.ix_([0, 2, 5], [0, 2, 5])
     np.testing.assert_allclose(square[good], clean[good], rtol=1e-9)

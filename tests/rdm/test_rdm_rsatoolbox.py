@@ -10,8 +10,9 @@ import pytest
 import scipy.io
 import torch
 import xarray as xr
+from scipy.spatial.distance import squareform
 
-from tgsage.rdm import METHODS, compare, crossnobis, rdm, subset, to_condensed
+from tgsage.rdm import METHODS, compare, crossnobis, rdm, subset
 
 rsatoolbox = pytest.importorskip("rsatoolbox")
 from rsatoolbox.data import Dataset  # noqa: E402
@@ -68,7 +69,7 @@ def published(data: Path) -> tuple[np.ndarray, np.ndarray]:
     human = scipy.io.loadmat(folder / "92_brainRDMs.mat")["RDMs"]
     figure = scipy.io.loadmat(folder / "Kriegeskorte_Neuron2008_supplementalData.mat")["RDMs_mIT_hIT_fig1"]
     monkey = next(entry for entry in figure.ravel() if "mIT" in str(entry["name"]))
-    return (np.stack([to_condensed(entry["RDM"]) for entry in human.ravel()]), monkey["RDM"])
+    return (np.stack([squareform(entry["RDM"], checks=False) for entry in human.ravel()]), monkey["RDM"])
 
 
 @pytest.mark.parametrize("metric", THEIR_METRIC)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.spatial.distance import squareform
 
 import tgsage.teacher as teachers
 from tgsage.errors import TgsageError
-from tgsage.rdm import compare, rdm, subset, to_square
+from tgsage.rdm import compare, rdm, subset
 from tgsage.recordings import stimulus_means
 from tgsage.teacher.kinds.images.features import gabor_energy
 from tgsage.teacher.settings import Splits
@@ -46,7 +47,7 @@ def test_shuffling_keeps_the_distances_of_every_part(teacher: xr.DataTree, withi
 
 def _labels(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Which stimulus's row each row of the shuffled RDM is: rows have the same values in another order."""
-    one, two = np.sort(to_square(before), axis=1), np.sort(to_square(after), axis=1)
+    one, two = np.sort(squareform(before), axis=1), np.sort(squareform(after), axis=1)
     return np.array([int(np.abs(one - row).max(axis=1).argmin()) for row in two])
 
 
@@ -103,10 +104,10 @@ def test_what_cannot_be_shuffled(
 def test_pixels_and_labels(teacher: xr.DataTree) -> None:
     pixels = teachers.image_teacher(teacher, "pixels")
     flat = teacher["V4"]["images"].values.reshape(100, -1).astype(float)
-    np.testing.assert_allclose(to_square(pixels["V4"]["rdm"].values), 1 - np.corrcoef(flat), atol=1e-10)
+    np.testing.assert_allclose(squareform(pixels["V4"]["rdm"].values), 1 - np.corrcoef(flat), atol=1e-10)
     labels = teachers.image_teacher(teacher, "labels")
     category = teacher["IT"]["category"].values
-    assert (to_square(labels["IT"]["rdm"].values) == (category[:, None] != category)).all()
+    assert (squareform(labels["IT"]["rdm"].values) == (category[:, None] != category)).all()
     for control in (pixels, labels):
         assert list(control.children) == ["V4", "IT"]
         assert (control["V4"]["split"].values == teacher["V4"]["split"].values).all()
@@ -180,7 +181,7 @@ def test_image_teacher_of_category_rdms(make_assembly: Callable, make_stimuli: C
     names = teacher["IT"]["category"].values[report]
     means = np.array([flat[names == name].mean(axis=0) for name in np.unique(names)])
     np.testing.assert_allclose(
-        to_square(pixels["IT"]["category_rdm"].values[1]), 1 - np.corrcoef(means), atol=1e-10
+        squareform(pixels["IT"]["category_rdm"].values[1]), 1 - np.corrcoef(means), atol=1e-10
     )
     with pytest.raises(TgsageError, match="all equally far apart"):
         teachers.image_teacher(teacher, "labels")

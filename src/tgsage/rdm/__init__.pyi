@@ -4,8 +4,6 @@ from .condensed import average as average
 from .condensed import category_means as category_means
 from .condensed import n_stimuli as n_stimuli
 from .condensed import subset as subset
-from .condensed import to_condensed as to_condensed
-from .condensed import to_square as to_square
 from .dissimilarity import METRICS as METRICS
 from .dissimilarity import crossnobis as crossnobis
 from .dissimilarity import rdm as rdm

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import TgsageError
-from .arrays import Array, Values, full_like, is_tensor, namespace, numbers, on_device, plain_numpy
+from .arrays import Array, is_tensor, namespace, numbers, on_device, plain_numpy
 
 
 def n_stimuli(n_pairs: int) -> int:
@@ -28,56 +28,6 @@ def n_stimuli(n_pairs: int) -> int:
             "an RDM has one entry for each pair above the diagonal"
         )
     return n
-
-
-def to_square(condensed: Array) -> Any:
-    """Return symmetric matrices (..., n, n) with a zero diagonal from condensed RDMs (..., n(n-1)/2).
-
-    The inverse of :func:`to_condensed`: same order, kind, dtype and device.
-
-    Raises
-    ------
-    TgsageError
-        If the last axis is no number of pairs.
-    """
-    values = _at_least_1d(condensed)
-    n = n_stimuli(values.shape[-1])
-    square = full_like(values, (*values.shape[:-1], n, n), 0)
-    row, column = _upper(values, n)
-    square[..., row, column] = values
-    square[..., column, row] = values
-    return square
-
-
-def to_condensed(square: Array) -> Any:
-    """Return the entries above the diagonal; the diagonal itself is not looked at.
-
-    Parameters
-    ----------
-    square
-        (..., n, n), symmetric (NaN in the same places), n >= 2.
-
-    Returns
-    -------
-    array or tensor
-        (..., n(n-1)/2) in the order of ``numpy.triu_indices(n, 1)``, same kind, dtype and device.
-
-    Raises
-    ------
-    TgsageError
-        If the matrices are not square, have fewer than 2 rows, or are not symmetric.
-    """
-    values = numbers(square, "an RDM")
-    if values.ndim < 2 or values.shape[-1] != values.shape[-2]:
-        raise TgsageError(f"a square RDM has shape (..., n, n), got {tuple(values.shape)}")
-    n = values.shape[-1]
-    if n < 2:
-        raise TgsageError(f"an RDM needs at least 2 stimuli, got {n}")
-    row, column = _upper(values, n)
-    upper, lower = values[..., row, column], values[..., column, row]
-    if not bool(namespace(values).isclose(upper, lower, equal_nan=True).all()):
-        raise TgsageError("the RDM is not symmetric: entries above and below the diagonal differ")
-    return upper
 
 
 def subset(condensed: Array, index: npt.ArrayLike) -> Any:
@@ -208,8 +158,3 @@ def _at_least_1d(condensed: Array) -> Any:
     if values.ndim < 1:
         raise TgsageError("an RDM is a vector of dissimilarities, got a single number")
     return values
-
-
-def _upper(values: Values, n: int) -> tuple[Values, Values]:
-    row, column = np.triu_indices(n, 1)
-    return on_device(values, row), on_device(values, column)
