@@ -56,7 +56,6 @@ def test_region_map_splits_by_a_column(small_assembly):
     )
     assert list(kept.region.values) == ["V4", "V4", "posterior", "anterior", "anterior"]
     assert list(assembly.region.values) == ["V4", "V4", "IT", "IT", "IT"]
-    assert recordings.in_region(kept, "anterior").sizes["neuroid"] == 2
 
 
 def test_equal_repeats(small_assembly):
@@ -181,8 +180,3 @@ def test_window_without_bins(small_assembly):
     assert recordings.select(assembly, Selection(window_ms=(50, 150))).identical(assembly)
     with pytest.raises(TgsageError, match=r"the one window \[50, 150\] ms"):
         recordings.select(assembly, Selection(window_ms=(70, 170)))
-
-
-def test_a_region_that_does_not_exist_names_those_that_do(small_assembly):
-    with pytest.raises(TgsageError, match=r"unknown region 'v4'.*valid: IT, V4"):
-        recordings.in_region(small_assembly(), "v4")

@@ -1,5 +1,4 @@
 from .assembly import content_digest as content_digest
-from .assembly import in_region as in_region
 from .assembly import make_stimuli as make_stimuli
 from .assembly import repeats as repeats
 from .assembly import stimulus_means as stimulus_means

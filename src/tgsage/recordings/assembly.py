@@ -11,7 +11,7 @@ import scipy.sparse
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import TgsageError, unknown
+from ..errors import TgsageError
 from ..store import digest
 
 DIMS = ("neuroid", "presentation", "time_bin")
@@ -107,20 +107,6 @@ def units(assembly: xr.DataArray) -> str:
     values = assembly.values
     finite = values[np.isfinite(values)]
     return "counts" if finite.size and np.mean(finite == np.round(finite)) >= WHOLE_SHARE else "rates"
-
-
-def in_region(assembly: xr.DataArray, region: str) -> xr.DataArray:
-    """Return the sites of one region.
-
-    Raises
-    ------
-    TgsageError
-        If there are none; the message names the regions that exist.
-    """
-    keep = assembly["region"].values == region
-    if not keep.any():
-        raise unknown("region", region, set(assembly["region"].values.tolist()))
-    return assembly.isel(neuroid=np.flatnonzero(keep))
 
 
 def stimulus_codes(assembly: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
