@@ -239,7 +239,8 @@ def _adopt(store: Any, options: argparse.Namespace) -> int:
     if done.difference is not None:
         print(f"tgsage: {done.difference}; nothing was adopted", file=sys.stderr)
         return 1
-    print(f"{done.trained} trained anew, all the same; {done.adopted} entries adopted")
+    proof = f"{done.trained} trained anew, all the same" if done.trained else "none could be compared"
+    print(f"{proof}; {done.adopted} entries adopted")
     return 0
 
 
