@@ -22,7 +22,7 @@ SCHEMA = "workflow/schemas/config.schema.json"
 _INTRODUCTION = """\
 # Configuration
 
-Generated from the types in `src/tgsage/config` by `tgsage config-reference --write`; do not edit.
+Generated from the settings classes by `tgsage config-reference --write`; do not edit. Further plugins add their sections.
 
 A run reads one file: `config/config.yaml` by default, another with `--configfile`. Snakemake merges files
 deeply, so the default is read only when no file is named. An unknown key is an error that names the nearest
