@@ -22,7 +22,8 @@ SCHEMA = "workflow/schemas/config.schema.json"
 _INTRODUCTION = """\
 # Configuration
 
-Generated from the settings classes by `tgsage config-reference --write`; do not edit. Further plugins add their sections.
+Generated from the settings classes by `tgsage config-reference --write`; do not edit. Further
+plugins add their sections.
 
 A run reads one file: `config/config.yaml` by default, another with `--configfile`. Snakemake merges files
 deeply, so the default is read only when no file is named. An unknown key is an error that names the nearest
