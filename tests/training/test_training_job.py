@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_fakes import easy_task
 
-from tgsage import spaces, tasks
+from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.training import Failure, Outcome, count_flops, count_parameters, job, train_candidate
@@ -17,18 +16,6 @@ from tgsage.training.settings import Recipe
 
 SPACE = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
 RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)
-
-
-@pytest.fixture(scope="module")
-def task_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = easy_task(size=16)
-    parts = {
-        name: tasks.Part(getattr(made, name).images, getattr(made, name).labels)
-        for name in ("train", "validation", "test")
-    }
-    path = tmp_path_factory.mktemp("task") / "task.h5"
-    tasks.save(tasks.Task(name="easy", classes=("a", "b", "c"), simulated=True, **parts), path)
-    return path
 
 
 @pytest.fixture

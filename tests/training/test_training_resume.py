@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 from training_fakes import TinySpace, easy_task, tiny_net
 
-from tgsage import spaces, tasks
+from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.training import (
@@ -478,18 +478,6 @@ def test_divergence_costs_what_came_before() -> None:
 
 CELL = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
 SHORT = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)
-
-
-@pytest.fixture(scope="module")
-def task_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = easy_task(size=16)
-    parts = {
-        name: tasks.Part(getattr(made, name).images, getattr(made, name).labels)
-        for name in ("train", "validation", "test")
-    }
-    path = tmp_path_factory.mktemp("task") / "task.h5"
-    tasks.save(tasks.Task(name="easy", classes=("a", "b", "c"), simulated=True, **parts), path)
-    return path
 
 
 def run(task_path: Path, store: Store, stop: float, earlier: list[float], **update) -> dict:
