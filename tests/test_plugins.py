@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -117,3 +118,19 @@ def test_mistakes_in_settings_are_one_line():
         plugins.settings("space", "cel")
     with pytest.raises(TgsageError, match=r"space cell: wdith: unknown setting.*did you mean 'width'"):
         plugins.settings("space", "cell", wdith=3)
+
+
+def test_a_package_whose_plugin_cannot_be_loaded_is_named(tmp_path):
+    information = tmp_path / "broken-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[tgsage.plugins]\nown = nowhere_to_be_found\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "tgsage.cli", "list"],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(
+        "tgsage: the package broken offers the plugin 'own', which cannot be loaded"
+    )
