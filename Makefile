@@ -8,7 +8,7 @@ CONFIG ?=
 CONFIGFILE := $(if $(CONFIG),--configfile $(CONFIG))
 RESULTS := $(if $(CONFIG),results/$(basename $(notdir $(CONFIG))),results/default)
 
-.PHONY: search report test test-slow lint docs install clean
+.PHONY: search report test test-slow bench lint docs install clean
 search: install ## run a search with a monkey as the teacher, then Snakemake's own report
 	$(BIN)/snakemake --cores $(CORES) search_with_monkey_teacher $(CONFIGFILE)
 	$(BIN)/snakemake --cores $(CORES) search_with_monkey_teacher --report $(RESULTS)/provenance.html $(CONFIGFILE)
@@ -18,6 +18,9 @@ test: install ## everything but the slow tests
 
 test-slow: install ## the slow tests, whole searches among them
 	$(BIN)/python -m pytest -q -m slow --durations=10
+
+bench: install ## every benchmark and one table; leave the machine alone meanwhile
+	$(BIN)/python benchmarks/all.py
 
 lint: install ## style, types, the order of the parts, the API pages
 	$(BIN)/ruff check .
