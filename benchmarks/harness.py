@@ -150,7 +150,7 @@ def main(
     document: str | None,
     measure: Callable[[argparse.Namespace], Iterable[Measurement]],
     *,
-    add: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    add: Callable[[argparse.ArgumentParser], None] = lambda _parser: None,
 ) -> None:
     """Run a benchmark from the command line: print its table, or append its rows to a file for `make bench`.
 
