@@ -84,7 +84,7 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
     drawn = {"arm_figures": "search", "teacher_figures": "teacher", "page": "comparison"}
     jobs = [json.loads(path.read_text()) for path in sorted((workspace.folder / "loaded").glob("*.json"))]
     rules = {job["rule"] for job in jobs}
-    assert {"recordings", "task", "propose", "train", "score", "finish", *drawn} <= rules
+    assert {"recordings", "task", "propose", "train_and_score", "finish", *drawn} <= rules
     # One rule each, so that a profile can say what all of these jobs may use.
     assert not [rule for rule in rules if re.match(r"(train|score)_", rule)]
     root = workspace.folder / "src" / "tgsage"
@@ -168,7 +168,7 @@ def test_changing_the_score_trains_nothing(again, change):
     assert [row["score"] for row in changed] != [row["score"] for row in rows]
     if change == "alpha":
         # Proposals depend on the scores of earlier rounds only, so those of the first stay.
-        assert again.ran().keys() == {"collect", "propose", "train", "score", "ledger"}
+        assert again.ran().keys() == {"collect", "propose", "train_and_score", "ledger"}
         assert again.ran()["propose"] == 1
 
 
@@ -183,7 +183,7 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     again.snakemake(f"{TARGET}/round_0/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 3
     ran = again.ran()
-    assert ran["train"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
+    assert ran["train_and_score"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
 
 
 def test_a_deleted_weight_file_heals(again):
