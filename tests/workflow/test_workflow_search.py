@@ -65,7 +65,7 @@ def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
     workspace, output = searched
     for word in ("Reason:", "input:", "jobid:", "rule ", "steps (", "Select jobs", "Job stats"):
         assert word not in output
-    for line in ("Read the recordings simulated_macaque", "Train pack 1 of round_0, monkey, seed 0"):
+    for line in ("Read the recordings simulated_macaque", "Train and score pack 1 of round_0, monkey, seed 0"):
         assert line in output.splitlines()
     assert len(output.splitlines()) < 60
     (log,) = (workspace.folder / ".snakemake" / "log").glob("*.log")
