@@ -228,36 +228,39 @@ rule propose_final:
         "../scripts/stage.py"
 
 
-rule finish:
+rule train_and_test_winner:
     input:
         ledger=ARM.ledger,
         finalists=ARM.finalists,
         proposals=ARM.stage(FINAL).proposals,
-        training_file=ARM.winner.training,
-        rsa=ARM.winner.rsa,
         task=TASK,
         teacher_file=teacher_of(arm_teacher),
         observed_file=teacher_of(arm_observed),
     output:
+        training=ARM.winner.training,
+        rsa=ARM.winner.rsa,
         final=report(ARM.final, category="Searches", caption="../report/final.rst"),
         best_architecture=ARM.best_architecture,
         rdms=ARM.rdms,
     log:
-        f"{LOGS}/{OF_ARM}/{FINAL}/finish.log",
+        f"{LOGS}/{OF_ARM}/{FINAL}/winner.log",
     benchmark:
-        f"{BENCHMARKS}/{OF_ARM}/{FINAL}/finish.tsv"
+        f"{BENCHMARKS}/{OF_ARM}/{FINAL}/winner.tsv"
     threads: SEARCH.final.recipe.threads
     resources:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        **calls("tgsage.search.final_test:test_winner", SEARCH.space),
+        **calls("tgsage.search.candidates:train_and_test_winner", SEARCH.space),
+        after="tgsage.search.progress:announce",
         space=stage_space(FINAL).plain(),
+        recipe=stage_recipe(FINAL).plain(),
         scoring=CONFIG.scoring.plain(),
         store=CONFIG.store,
         device=CONFIG.device,
+        search=lambda w, input: search_settings(w),
     message:
-        "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
+        "Train and test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/stage.py"
 

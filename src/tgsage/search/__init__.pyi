@@ -1,4 +1,5 @@
 from .candidates import train_and_score as train_and_score
+from .candidates import train_and_test_winner as train_and_test_winner
 from .collect import collect_finalists as collect_finalists
 from .collect import collect_round as collect_round
 from .collect import measurement as measurement

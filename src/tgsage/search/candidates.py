@@ -1,4 +1,4 @@
-"""Training and scoring a pack of candidates, one after the other."""
+"""Training and scoring a pack of candidates, one after the other; of the winner also its test."""
 
 from __future__ import annotations
 
@@ -67,6 +67,64 @@ def train_and_score(  # noqa: PLR0913
         scored.append(_score(record, (files, space.plain(), scoring, str(store), device), recipe))
     write_trainings(training, trainings)
     rsa_file.save(scored, rsa)
+
+
+def train_and_test_winner(  # noqa: PLR0913
+    training: PathLike,
+    rsa: PathLike,
+    final: PathLike,
+    best_architecture: PathLike,
+    rdms: PathLike,
+    *,
+    ledger: PathLike,
+    finalists: PathLike,
+    proposals: PathLike,
+    task: PathLike,
+    space: SpaceSettings,
+    recipe: Recipe,
+    scoring: Scoring,
+    store: PathLike,
+    device: str,
+    teacher_file: PathLike | None = None,
+    observed_file: PathLike | None = None,
+) -> None:
+    """Train, score and test the one proposal of the final stage.
+
+    Parameters
+    ----------
+    training, rsa, proposals, task, space, recipe, scoring, store, device, teacher_file, observed_file
+        As in :func:`train_and_score`.
+    final, best_architecture, rdms, ledger, finalists
+        As in :func:`tgsage.search.test_winner`.
+
+    Raises
+    ------
+    TgsageError
+        If the winner's training, scoring or test did not end well.
+    """
+    files = {"task": task, "teacher_file": teacher_file, "observed_file": observed_file}
+    settings: dict[str, Any] = {"scoring": scoring, "store": store, "device": device}
+    train_and_score(
+        training, rsa, proposals=proposals, positions=[0], space=space, recipe=recipe, **settings, **files
+    )
+    written = {"final": final, "best_architecture": best_architecture, "rdms": rdms}
+    read = {"ledger": ledger, "finalists": finalists, "proposals": proposals, "training_file": training}
+    paths = {
+        name: None if path is None else str(path)
+        for name, path in {**written, **read, "rsa": rsa, **files}.items()
+    }
+    arguments = ({**paths, **settings}, space.plain(), plugins.loaded_files())
+    outcome = run_isolated(_test_here, arguments, preload=PRELOAD)
+    if outcome.failure is not None:
+        raise TgsageError(f"{final}: the winner's test {outcome.failure.kind}: {outcome.failure.reason}")
+
+
+def _test_here(arguments: dict[str, Any], space: dict[str, Any], plugin_files: tuple[str, ...]) -> None:
+    """What the child runs."""
+    from .final_test import test_winner
+
+    plugins.load_files(plugin_files)
+    test_winner(space=plugins.settings("space", space), **arguments)
 
 
 def _score(record: Training, place: tuple[Any, ...], recipe: Recipe) -> xr.Dataset:
