@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.plugin_files import registered
 from search_files import SEARCH
 
+from helpers.plugin_files import registered
 from tgsage import plugins, search, spaces, tasks
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.layout import StageFolder
@@ -19,7 +19,7 @@ from tgsage.search.candidates import PRELOAD
 from tgsage.search.collect import read_measured, tabulate
 
 # Networks that train well and misbehave when they are scored, which is done in larger batches.
-TOUCHY = '''
+TOUCHY = """
 import os, signal, time
 from typing import ClassVar, Literal
 from torch import nn
@@ -60,7 +60,7 @@ class Touchy(Space):
 class TouchySettings(SpaceSettings):
     code: ClassVar = Touchy
     name: Literal["touchy"]
-'''
+"""
 
 
 @pytest.fixture
