@@ -102,18 +102,16 @@ def train_and_test_winner(  # noqa: PLR0913
     TgsageError
         If the winner's training, scoring or test did not end well.
     """
-    files = {"task": task, "teacher_file": teacher_file, "observed_file": observed_file}
-    settings: dict[str, Any] = {"scoring": scoring, "store": store, "device": device}
+    teachers = {"teacher_file": teacher_file, "observed_file": observed_file}
     train_and_score(
-        training, rsa, proposals=proposals, positions=[0], space=space, recipe=recipe, **settings, **files
-    )
+        training, rsa, proposals=proposals, positions=[0], task=task, space=space, recipe=recipe,
+        scoring=scoring, store=store, device=device, **teachers,
+    )  # fmt: skip
     written = {"final": final, "best_architecture": best_architecture, "rdms": rdms}
     read = {"ledger": ledger, "finalists": finalists, "proposals": proposals, "training_file": training}
-    paths = {
-        name: None if path is None else str(path)
-        for name, path in {**written, **read, "rsa": rsa, **files}.items()
-    }
-    arguments = ({**paths, **settings}, space.plain(), plugins.loaded_files())
+    given = {**written, **read, **teachers, "rsa": rsa, "task": task, "store": store}
+    paths = {name: None if path is None else str(path) for name, path in given.items()}
+    arguments = ({**paths, "scoring": scoring, "device": device}, space.plain(), plugins.loaded_files())
     outcome = run_isolated(_test_here, arguments, preload=PRELOAD)
     if outcome.failure is not None:
         raise TgsageError(f"{final}: the winner's test {outcome.failure.kind}: {outcome.failure.reason}")
