@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import plugins
 from ..errors import TgsageError
 from ..runs import rsa as rsa_file
-from ..runs.records import PathLike, Training, read_proposals, write_trainings
+from ..runs.records import PathLike, read_proposals, write_trainings
 from ..training.isolation import run_isolated
 from ..training.job import train_candidate
 
@@ -102,14 +102,14 @@ def train_and_test_winner(  # noqa: PLR0913
     TgsageError
         If the winner's training, scoring or test did not end well.
     """
-    teachers = {"teacher_file": teacher_file, "observed_file": observed_file}
     train_and_score(
         training, rsa, proposals=proposals, positions=[0], task=task, space=space, recipe=recipe,
-        scoring=scoring, store=store, device=device, **teachers,
+        scoring=scoring, store=store, device=device, teacher_file=teacher_file, observed_file=observed_file,
     )  # fmt: skip
     written = {"final": final, "best_architecture": best_architecture, "rdms": rdms}
     read = {"ledger": ledger, "finalists": finalists, "proposals": proposals, "training_file": training}
-    given = {**written, **read, **teachers, "rsa": rsa, "task": task, "store": store}
+    read |= {"rsa": rsa, "task": task, "store": store}
+    given = {**written, **read, "teacher_file": teacher_file, "observed_file": observed_file}
     paths = {name: None if path is None else str(path) for name, path in given.items()}
     arguments = ({**paths, "scoring": scoring, "device": device}, space.plain(), plugins.loaded_files())
     outcome = run_isolated(_test_here, arguments, preload=PRELOAD)
@@ -125,14 +125,14 @@ def _test_here(arguments: dict[str, Any], space: dict[str, Any], plugin_files: t
     test_winner(space=plugins.settings("space", space), **arguments)
 
 
-def _score(record: Training, place: tuple[Any, ...], recipe: Recipe) -> xr.Dataset:
+def _score(record: dict[str, Any], place: tuple[Any, ...], recipe: Recipe) -> xr.Dataset:
     """Score a candidate in a process of its own; where that fails, the reason stands in its place."""
     arguments = (*place, plugins.loaded_files())
     outcome = run_isolated(_score_here, (record, *arguments), recipe.timeout_seconds, preload=PRELOAD)
     if outcome.failure is not None:
         failure = outcome.failure
         status = "timeout" if failure.kind == "timeout" else "failed"
-        lost: Any = {**record, "status": status, "reason": f"scoring: {failure.kind}: {failure.reason}"}
+        lost = {**record, "status": status, "reason": f"scoring: {failure.kind}: {failure.reason}"}
         outcome = run_isolated(_score_here, (lost, *arguments), preload=PRELOAD)
     if outcome.failure is not None:
         raise TgsageError(f"candidate {record['candidate']}: scoring: {outcome.failure.reason}")
@@ -141,7 +141,7 @@ def _score(record: Training, place: tuple[Any, ...], recipe: Recipe) -> xr.Datas
 
 
 def _score_here(
-    record: Training,
+    record: dict[str, Any],
     files: Sequence[str | None],
     space: dict[str, Any],
     scoring: Scoring,
