@@ -22,7 +22,7 @@ from tgsage.training.settings import Recipe
 TASK = easy_task(16)
 SPACE = spaces.get("cell", blocks=1, width=4, repeats=1, reductions=1)
 ARCH = SPACE.canonical(SPACE.sample(np.random.default_rng(0)))
-RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)
+RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32, checkpoints=[0.0, 1.0])
 
 
 def make_images(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

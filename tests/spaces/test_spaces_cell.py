@@ -15,7 +15,7 @@ from torch.nn import functional
 from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.spaces.cell.blocks import OPERATIONS, least_equivalent, unused_blocks
-from tgsage.spaces.cell.space import layout
+from tgsage.spaces.cell.network import layout
 
 
 def tiny(**options):

@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.spaces.convnet.numbering import least_numbering
-from tgsage.spaces.convnet.space import unread
+from tgsage.spaces.convnet.numbering import least_numbering, unread
 
 
 def labelled_graph(layers, inputs):

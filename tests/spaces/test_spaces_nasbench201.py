@@ -13,14 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tgsage import spaces
 from tgsage.errors import TgsageError
-from tgsage.spaces.nasbench201.space import (
-    EDGES,
-    OPERATIONS,
-    NasBench201Cell,
-    function_of,
-    representatives,
-    value_of,
-)
+from tgsage.spaces.nasbench201.cells import EDGES, OPERATIONS, function_of, representatives, value_of
+from tgsage.spaces.nasbench201.network import NasBench201Cell
 
 ALL_3X3 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 NOTHING = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"

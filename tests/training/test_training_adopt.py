@@ -29,7 +29,7 @@ from tgsage.training.sgd import SGD
 CELL = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
 SPACE = spaces.get(CELL)
 TASK = easy_task(size=16)
-RECIPE = Recipe(epochs=0.5, batch_size=16, crop_padding=1, recompute_batchnorm=32)
+RECIPE = Recipe(epochs=0.5, batch_size=16, crop_padding=1, recompute_batchnorm=32, checkpoints=[0.0, 1.0])
 HALF = RECIPE.model_copy(update={"stop": 0.5})
 DIVERGING = RECIPE.model_copy(update={"learning_rate": 1e30, "clip_norm": None, "warmup": 0.0})
 
@@ -179,7 +179,7 @@ from tgsage.training.settings import Recipe
 task = tasks.load("results/run/task/easy.h5")
 space = spaces.get({"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1})
 arch = next(space.all())
-recipe = Recipe(epochs=0.5, batch_size=16, crop_padding=1, recompute_batchnorm=32)
+recipe = Recipe(epochs=0.5, batch_size=16, crop_padding=1, recompute_batchnorm=32, checkpoints=[0.0, 1.0])
 print(ensure_trained(Store("results/store"), space, arch, recipe, task, "cpu").key)
 """
 

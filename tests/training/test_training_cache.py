@@ -28,7 +28,7 @@ from tgsage.training.settings import Recipe
 
 TASK = easy_task()
 SPACE = TinySpace()
-RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)
+RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32, checkpoints=[0.0, 1.0])
 
 
 def arch(flavour: str = "plain", width: int = 4):

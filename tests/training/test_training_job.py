@@ -15,7 +15,7 @@ from tgsage.training import Failure, Outcome, count_flops, count_parameters, job
 from tgsage.training.settings import Recipe
 
 SPACE = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
-RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32)
+RECIPE = Recipe(epochs=1, batch_size=16, crop_padding=1, recompute_batchnorm=32, checkpoints=[0.0, 1.0])
 
 
 @pytest.fixture

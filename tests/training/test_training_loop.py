@@ -195,7 +195,9 @@ def test_checkpoint_0_is_the_untrained_network_and_the_module_holds_the_last() -
 def test_it_learns() -> None:
     task = easy_task(n_train=256, n_validation=90)
     module = tiny_net(width=8)
-    recipe = Recipe(epochs=6, batch_size=32, learning_rate=0.2, crop_padding=1, average=0.9)
+    recipe = Recipe(
+        epochs=6, batch_size=32, learning_rate=0.2, crop_padding=1, average=0.9, checkpoints=[0.0, 1.0]
+    )
     trained = train(module, task, recipe, 0)
     options = {"mean": task.mean, "std": task.std}
     accuracy = evaluate(module, task.validation.images, task.validation.labels, **options).accuracy

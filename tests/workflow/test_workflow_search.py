@@ -14,6 +14,7 @@ import yaml
 from helpers.workspaces import ROOT, TINY
 from tgsage.plugins import every
 from tgsage.runs.stage_calls import typed_values
+from tgsage.search.candidates import PRELOAD
 from tgsage.store.code import closure, is_infrastructure, plugin_modules
 
 SEARCH = ("search", "monkey", "seed_0")
@@ -65,7 +66,10 @@ def test_a_person_sees_the_search_and_not_snakemakes_reasons(searched):
     workspace, output = searched
     for word in ("Reason:", "input:", "jobid:", "rule ", "steps (", "Select jobs", "Job stats"):
         assert word not in output
-    for line in ("Read the recordings simulated_macaque", "Train pack 1 of round_0, monkey, seed 0"):
+    for line in (
+        "Read the recordings simulated_macaque",
+        "Train and score pack 1 of round_0, monkey, seed 0",
+    ):
         assert line in output.splitlines()
     assert len(output.splitlines()) < 60
     (log,) = (workspace.folder / ".snakemake" / "log").glob("*.log")
@@ -82,11 +86,14 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
     """Modules that every job loads (to be called, and to check settings) decide no numbers."""
     workspace, _ = searched
     drawn = {"arm_figures": "search", "teacher_figures": "teacher", "page": "comparison"}
-    jobs = [json.loads(path.read_text()) for path in sorted((workspace.folder / "loaded").glob("*.json"))]
+    told = [json.loads(path.read_text()) for path in sorted((workspace.folder / "loaded").glob("*.json"))]
+    jobs = [one for one in told if "rule" in one]
     rules = {job["rule"] for job in jobs}
-    assert {"recordings", "task", "propose", "train", "score", "finish", *drawn} <= rules
-    # One rule each, so that a profile can say what all of these jobs may use.
-    assert not [rule for rule in rules if re.match(r"(train|score)_", rule)]
+    assert {"recordings", "task", "propose", "train_and_score", "train_and_test_winner", *drawn} <= rules
+    # Candidates of all stages have one rule, so that a profile can say what its jobs may use.
+    assert len([rule for rule in rules if re.match(r"train|score", rule)]) == 2
+    forked = {job["pid"]: [one for one in told if one.get("job") == job["pid"]] for job in jobs}
+    assert all(len(forked[job["pid"]]) >= 2 for job in jobs if job["rule"].startswith("train_"))
     root = workspace.folder / "src" / "tgsage"
     surplus = {}
     for job in jobs:
@@ -96,9 +103,10 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
         figures = [one.code_module() for one in every("figure") if one.of == drawn.get(job["rule"])]
         roots = [stage.partition(":")[0] for stage in stages]
         graph = closure("tgsage.runs.stage_calls", *roots, *plugin_modules(settings), *figures, root=root)
+        loaded = {module for one in (job, *forked[job["pid"]]) for module in one["modules"]}
         surplus[job["rule"]] = [
             module
-            for module in job["modules"]
+            for module in loaded.difference(PRELOAD)
             if module not in graph
             and not is_infrastructure(module)
             and closure(module, root=root)[module].defines
@@ -168,7 +176,7 @@ def test_changing_the_score_trains_nothing(again, change):
     assert [row["score"] for row in changed] != [row["score"] for row in rows]
     if change == "alpha":
         # Proposals depend on the scores of earlier rounds only, so those of the first stay.
-        assert again.ran().keys() == {"collect", "propose", "train", "score", "ledger"}
+        assert again.ran().keys() == {"collect", "propose", "train_and_score", "ledger"}
         assert again.ran()["propose"] == 1
 
 
@@ -183,7 +191,7 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     again.snakemake(f"{TARGET}/round_0/ledger.csv")
     assert again.store_events()["write"] - before["write"] == 3
     ran = again.ran()
-    assert ran["train"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
+    assert ran["train_and_score"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
 
 
 def test_a_deleted_weight_file_heals(again):

@@ -31,8 +31,8 @@ SPACE = CONFIG.search.space.located(recordings.data_root(CONFIG.data))
 SEARCH = CONFIG.search.model_copy(update={"space": SPACE})
 ARMS = list(SEARCH.arms)
 
-# Where every file is. Wildcards of the names: {arm} and {seed}; {stage} is a round, a rung of a round, the
-# finalists or the final training, and {pack} some of its candidates.
+# Where every file is. Wildcards of the names: {arm} and {seed}; {stage} is a round, a rung of a round or the
+# finalists, and {pack} some of its candidates.
 RUN = RunFolder(CONFIG.folder)
 TASK = RUN.task(CONFIG.task.source)
 ARM = RUN.search("{arm}", "{seed}")
@@ -61,7 +61,7 @@ wildcard_constraints:
     seed=alternatives(SEARCH.seeds),
     round=r"\d+",
     rung=r"[1-9]\d*",
-    stage=rf"round_\d+(/rung_\d+)?|{FINALISTS}|{FINAL}",
+    stage=rf"round_\d+(/rung_\d+)?|{FINALISTS}",
     pack=r"\d+",
 
 
@@ -225,8 +225,8 @@ def maturing(stage):
     return Maturing(space=stage_space(stage), transform=transform).plain()
 
 
-# Stages of a search, and their packs: rounds come in packs of `candidates_per_job`; finalists and the winner
-# train long and get a job each.
+# Stages of a search, and their packs: rounds come in packs of `candidates_per_job`; finalists train long and
+# get a job each, and the winner has a rule of its own.
 
 RUNGS = SEARCH.rungs
 
@@ -266,8 +266,8 @@ def stage_space(stage):
 
 def stage_packs(stage):
     """Positions, among a stage's proposals, of the candidates of each pack."""
-    if stage in (FINALISTS, FINAL):
-        candidates, size = SEARCH.finalists.top if stage == FINALISTS else 1, 1
+    if stage == FINALISTS:
+        candidates, size = SEARCH.finalists.top, 1
     else:
         candidates, size = RUNGS[rung_of(stage)][1], SEARCH.candidates_per_job
     positions = list(range(candidates))

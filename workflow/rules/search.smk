@@ -55,55 +55,31 @@ rule propose:
         "../scripts/stage.py"
 
 
-rule train:
+rule train_and_score:
     input:
         proposals=ARM.stage("{stage}").proposals,
-        task=TASK,
-    output:
-        training=ARM.stage("{stage}").pack("{pack}").training,
-    log:
-        f"{LOGS}/{OF_ARM}/{{stage}}/train_{{pack}}.log",
-    benchmark:
-        f"{BENCHMARKS}/{OF_ARM}/{{stage}}/train_{{pack}}.tsv"
-    threads: lambda w: stage_recipe(w.stage).threads
-    resources:
-        mem_mb=4000,
-        gpu=GPUS,
-    params:
-        **calls("tgsage.search.train:train_pack", SEARCH.space),
-        positions=lambda w: stage_packs(w.stage)[int(w.pack)],
-        space=lambda w: stage_space(w.stage).plain(),
-        recipe=lambda w: stage_recipe(w.stage).plain(),
-        earlier=lambda w: earlier_shares(w.stage),
-        store=CONFIG.store,
-        device=CONFIG.device,
-    message:
-        "Train pack {wildcards.pack} of {wildcards.stage}, {wildcards.arm}, seed {wildcards.seed}"
-    script:
-        "../scripts/stage.py"
-
-
-rule score:
-    input:
-        training=ARM.stage("{stage}").pack("{pack}").training,
         task=TASK,
         teacher_file=teacher_of(arm_teacher),
         observed_file=teacher_of(arm_observed),
     output:
+        training=ARM.stage("{stage}").pack("{pack}").training,
         rsa=ARM.stage("{stage}").pack("{pack}").rsa,
     log:
-        f"{LOGS}/{OF_ARM}/{{stage}}/score_{{pack}}.log",
+        f"{LOGS}/{OF_ARM}/{{stage}}/pack_{{pack}}.log",
     benchmark:
-        f"{BENCHMARKS}/{OF_ARM}/{{stage}}/score_{{pack}}.tsv"
+        f"{BENCHMARKS}/{OF_ARM}/{{stage}}/pack_{{pack}}.tsv"
     threads: lambda w: stage_recipe(w.stage).threads
     resources:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        **calls("tgsage.search.score:score_pack", SEARCH.space),
+        **calls("tgsage.search.candidates:train_and_score", SEARCH.space),
         # Tells a person how the search stands.
         after="tgsage.search.progress:announce",
+        positions=lambda w: stage_packs(w.stage)[int(w.pack)],
         space=lambda w: stage_space(w.stage).plain(),
+        recipe=lambda w: stage_recipe(w.stage).plain(),
+        earlier=lambda w: earlier_shares(w.stage),
         scoring=CONFIG.scoring.plain(),
         store=CONFIG.store,
         device=CONFIG.device,
@@ -111,7 +87,7 @@ rule score:
         # `ancient` file would keep Snakemake 9.27 from looking at the parameters of everything downstream.
         search=lambda w, input: search_settings(w),
     message:
-        "Score pack {wildcards.pack} of {wildcards.stage}, {wildcards.arm}, seed {wildcards.seed}"
+        "Train and score pack {wildcards.pack} of {wildcards.stage}, {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/stage.py"
 
@@ -252,36 +228,39 @@ rule propose_final:
         "../scripts/stage.py"
 
 
-rule finish:
+rule train_and_test_winner:
     input:
         ledger=ARM.ledger,
         finalists=ARM.finalists,
         proposals=ARM.stage(FINAL).proposals,
-        training_file=ARM.winner.training,
-        rsa=ARM.winner.rsa,
         task=TASK,
         teacher_file=teacher_of(arm_teacher),
         observed_file=teacher_of(arm_observed),
     output:
+        training=ARM.winner.training,
+        rsa=ARM.winner.rsa,
         final=report(ARM.final, category="Searches", caption="../report/final.rst"),
         best_architecture=ARM.best_architecture,
         rdms=ARM.rdms,
     log:
-        f"{LOGS}/{OF_ARM}/{FINAL}/finish.log",
+        f"{LOGS}/{OF_ARM}/{FINAL}/winner.log",
     benchmark:
-        f"{BENCHMARKS}/{OF_ARM}/{FINAL}/finish.tsv"
+        f"{BENCHMARKS}/{OF_ARM}/{FINAL}/winner.tsv"
     threads: SEARCH.final.recipe.threads
     resources:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        **calls("tgsage.search.final_test:test_winner", SEARCH.space),
+        **calls("tgsage.search.candidates:train_and_test_winner", SEARCH.space),
+        after="tgsage.search.progress:announce",
         space=stage_space(FINAL).plain(),
+        recipe=stage_recipe(FINAL).plain(),
         scoring=CONFIG.scoring.plain(),
         store=CONFIG.store,
         device=CONFIG.device,
+        search=lambda w, input: search_settings(w),
     message:
-        "Test the winner of {wildcards.arm}, seed {wildcards.seed}"
+        "Train and test the winner of {wildcards.arm}, seed {wildcards.seed}"
     script:
         "../scripts/stage.py"
 

@@ -1,3 +1,5 @@
+from .candidates import train_and_score as train_and_score
+from .candidates import train_and_test_winner as train_and_test_winner
 from .collect import collect_finalists as collect_finalists
 from .collect import collect_round as collect_round
 from .collect import measurement as measurement
@@ -9,5 +11,3 @@ from .progress import leaderboard as leaderboard
 from .propose import propose_best as propose_best
 from .propose import propose_finalists as propose_finalists
 from .propose import propose_round as propose_round
-from .score import score_pack as score_pack
-from .train import train_pack as train_pack

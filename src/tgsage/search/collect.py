@@ -40,6 +40,7 @@ def measurement(training: Training, rsa: xr.Dataset, scoring: Scoring) -> dict[s
     row["processor"] = None if facts is None else processor_words(facts)
     if training["status"] == "ok":
         row["status"] = rsa.attrs["status"]
+    if rsa.sizes["checkpoint"]:
         row["accuracy"] = float(rsa["accuracy"][-1])
         row["loss"] = float(rsa["loss"][-1])
         row |= _similarity(rsa, scoring)

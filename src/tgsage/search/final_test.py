@@ -57,19 +57,19 @@ def test_winner(  # noqa: PLR0913 - three files of eight
     proposals, training_file, rsa
         Those of the final stage.
     task, space, scoring, store, device, teacher_file, observed_file
-        As in :func:`tgsage.search.score_pack`; the space is that of the final stage.
+        As in :func:`tgsage.search.train_and_score`; the space is that of the final stage.
 
     Raises
     ------
     TgsageError
-        If the final training did not end well.
+        If training or scoring of the final network did not end well.
     """
     (record,) = read_trainings(training_file)
-    if record["status"] != "ok":
-        outcome = f"the final training is {record['status']} ({record['reason']})"
+    (rsa_of_winner,) = rsa_file.load(rsa)
+    if rsa_of_winner.attrs["status"] not in ("ok", "invalid"):
+        outcome = f"the final network is {rsa_of_winner.attrs['status']} ({rsa_of_winner.attrs['reason']})"
         raise TgsageError(f"{training_file}: {outcome}; change search.final.recipe")
     winner_proposals = read_proposals(proposals)
-    (rsa_of_winner,) = rsa_file.load(rsa)
     loaded_task = tasks.load(task)
     n_threads = record["recipe"]["threads"]
     normalisation = {"mean": loaded_task.mean, "std": loaded_task.std}

@@ -28,10 +28,10 @@ import xarray as xr
 from ..errors import TgsageError, unknown
 from ..netcdf import read_tree
 from ..store import digest, replacing
-from .ceilings import Ceiling
 from .splits import PARTS
 
 if TYPE_CHECKING:
+    from .ceilings import Ceiling
     from .stimuli import Stimuli
 
 _REQUIRED = ("rdm", "stimulus_id", "category", "split", "ceiling_lower", "ceiling_upper")

@@ -28,8 +28,8 @@ from typing import Any
 
 from ..errors import TgsageError
 
-PRELOAD = ("torch", "tgsage.training.job", "tgsage.spaces.registry", "tgsage.spaces.cell.space")
-"""What the fork server has imported. Nothing here may start threads or CUDA when it is imported."""
+PRELOAD = ("torch", "tgsage.training.cache")
+"""What the fork server imports where nothing else is said."""
 
 START_SECONDS = 300.0
 """How long the fork server may take to start; it imports torch, on a cluster from a shared disk."""
@@ -75,6 +75,7 @@ def run_isolated(
     timeout_seconds: float | None = None,
     *,
     reports: bool = False,
+    preload: Sequence[str] = PRELOAD,
 ) -> Outcome:
     """Call a function in a process of its own.
 
@@ -89,6 +90,9 @@ def run_isolated(
         clock starts when the function does.
     reports
         Pass a keyword argument ``report``, a callable that takes a dict; what it was given outlives a crash.
+    preload
+        Modules that the fork server imports; those of the first call count, which starts it. They may start
+        neither threads nor CUDA when they are imported.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def run_isolated(
     process = context.Process(target=_child, args=(sender, function, tuple(arguments), reports))
     try:
         with _lock, _no_main():
-            context.set_forkserver_preload(list(PRELOAD))
+            context.set_forkserver_preload(list(preload))
             try:
                 process.start()
             except Exception as error:  # pickle raises nearly anything

@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import plugins, spaces, tasks
+from .. import plugins, spaces
 from ..errors import TgsageError
 from ..plugins import checked
-from ..store import Store
-from .cache import OutOfMemory, ensure_trained
-from .isolation import run_isolated
+from .isolation import PRELOAD, run_isolated
 from .settings import Recipe  # a declaration, which is in no key: it reads a recipe from plain values
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ def train_candidate(
     *,
     round: int | None = None,
     earlier: Sequence[float] = (),
+    preload: Sequence[str] = PRELOAD,
 ) -> dict[str, Any]:
     """Train a proposed architecture, or take it from the store.
 
@@ -56,6 +55,8 @@ def train_candidate(
     earlier
         Shares of the training at which it may have stopped before; it is continued from the latest that the
         store has, see :func:`tgsage.training.ensure_trained`.
+    preload
+        As in :func:`tgsage.training.run_isolated`.
 
     Returns
     -------
@@ -96,6 +97,7 @@ def train_candidate(
         ),
         recipe.timeout_seconds,
         reports=True,
+        preload=preload,
     )
     result: dict[str, Any] = {
         "status": "failed",
@@ -143,6 +145,11 @@ def _train_here(
     report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """What the child runs; return the entry's record, and its key as ``store_key``."""
+    # Only the child needs torch.
+    from .. import tasks
+    from ..store import Store
+    from .cache import OutOfMemory, ensure_trained
+
     plugins.load_files(plugin_files)
     chosen = spaces.get(space)
     try:

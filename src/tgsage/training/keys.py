@@ -15,6 +15,9 @@ import torch
 from ..store import digest, stage_digest
 from .devices import device_class, resolve_device, resolve_precision
 
+CODE = ("training.loop", "training.seeds")
+"""Modules that decide the weights."""
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,6 +82,6 @@ def versions(space: Space, root: Path | None = None) -> dict[str, str]:
     """Return what of a key changes with torch and with the code, which lies under ``root`` (None: here)."""
     return {
         "space_code": stage_digest(settings=[builder(space).settings], root=root),
-        "code": stage_digest("training.loop", "training.seeds", root=root),
+        "code": stage_digest(*CODE, root=root),
         "torch": torch.__version__,
     }

@@ -37,9 +37,9 @@ class Recipe(Section):
     recompute_batchnorm: int = Field(default=1024, ge=0)
     """Training images on which batch-norm statistics are recomputed at each checkpoint; 0 keeps the
     running ones, which belong to the raw weights."""
-    checkpoints: list[float] = Field(default=[0.0, 1.0], min_length=1)
-    """Shares of the training after which weights are kept, ascending, the last one 1; 0 is the
-    untrained network, any other share at least one step."""
+    checkpoints: list[float] = Field(default=[1.0], min_length=1)
+    """Shares of the training after which weights are kept and scored, ascending, the last one 1; 0 is the
+    untrained network, which some guidances read, any other share at least one step."""
     stop: float = Field(default=1.0, gt=0, le=1)
     """Share of the training after which it ends, with its schedule (learning rate, positions of the
     checkpoints) as of the whole; weights are kept there and at the checkpoints before."""

@@ -48,6 +48,11 @@ class CalibratedGuidance(GuidanceSettings):
         """Whether a feature is made from profiles."""
         return self.features is None or not set(self.features) <= set(get_args(LedgerFeature))
 
+    @property
+    def needs_untrained(self) -> bool:
+        """Whether the gain by training is asked for by name."""
+        return "gain" in (self.features or ())
+
     def files(self) -> list[str]:
         """Return the csv of accuracies or the file of weights."""
         return [file for file in (self.mature, self.fitted) if file]

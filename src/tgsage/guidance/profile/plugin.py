@@ -35,14 +35,10 @@ class ProfileGuidance(GuidanceSettings):
         """Whether the scores are made from profiles."""
         return True
 
-    def check(self, arm: str, *, teacher: str | None, observe: str | None, keeps_untrained: bool) -> None:
-        """Raise a ValueError if the arm lacks a teacher, or untrained networks that 'gain' compares with."""
-        super().check(arm, teacher=teacher, observe=observe, keeps_untrained=keeps_untrained)
-        if self.reading == "gain" and not keeps_untrained:
-            raise ValueError(
-                f"search.arms.{arm}: guidance.reading 'gain' compares with the untrained network; add 0 to "
-                "search.premature.checkpoints"
-            )
+    @property
+    def needs_untrained(self) -> bool:
+        """Whether the reading is the gain by training."""
+        return self.reading == "gain"
 
     @model_validator(mode="after")
     def _weights_where_they_are_read(self) -> Self:

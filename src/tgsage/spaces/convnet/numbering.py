@@ -102,3 +102,9 @@ class _Search:
         renumbered = {old: new for new, old in enumerate(order)}
         inputs = [sorted(renumbered[j] for j in self.inputs[old]) for old in order]
         return [self.layers[old] for old in order], inputs
+
+
+def unread(inputs: list[list[int]]) -> list[int]:
+    """Return the indices of the layers that no layer reads."""
+    read = {source for sources in inputs for source in sources}
+    return [index for index in range(len(inputs)) if index not in read]

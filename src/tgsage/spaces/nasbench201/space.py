@@ -1,34 +1,18 @@
-"""The cells of NAS-Bench-201 (Dong and Yang 2020), as strings of the benchmark and as networks to train."""
+"""The space of NAS-Bench-201 (Dong and Yang 2020)."""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from ...errors import TgsageError, unknown
-from ..base import Architecture, Graph, Option, Space, too_small
-from ..layers import ConvolutionNorm, average_pool
+from ..base import Architecture, Graph, Option, Space
+from .cells import CHOICES, EDGES, OPERATIONS, Operations, representatives
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .plugin import NasBench201Settings
-
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-"""The benchmark's five operations, by its own names; a convolution is ReLU, convolution, batch norm."""
-
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""Source and target of each edge, in the order of the strings; node 0 is the input, 3 the output."""
-
-CHOICES = tuple(f"edge_{source}_{target}" for source, target in EDGES)
-
-Operations = tuple[str, ...]
-"""An operation per edge."""
 
 
 class NasBench201Space(Space):
@@ -96,6 +80,9 @@ class NasBench201Space(Space):
         )
 
     def _assemble(self, arch: Architecture, n_classes: int, in_channels: int) -> nn.Module:
+        # torch takes a second and a half to import, and only networks need it.
+        from .network import NasBench201Network
+
         return NasBench201Network(self.settings, self.operations(arch), n_classes, in_channels)
 
     def graph(self, arch: Architecture) -> Graph:
@@ -119,193 +106,3 @@ def _published(operations: Operations) -> str:
     for (source, target), operation in zip(EDGES, operations, strict=True):
         nodes[target] = nodes.get(target, "|") + f"{operation}~{source}|"
     return "+".join(nodes[target] for target in sorted(nodes))
-
-
-NodeSum = tuple[Any, ...]
-"""What a node computes: a sorted tuple of terms. A term is ``("x",)``, ``("pool", sum)``, ``("constant",
-edge)``, or ``(operation, edge, sum)`` of a convolution."""
-
-
-def value_of(operations: Operations) -> NodeSum:
-    """Return what the output node computes by the rules of :class:`NasBench201Space`."""
-    values: list[NodeSum] = [(("x",),)]
-    for node in (1, 2, 3):
-        terms: list[Any] = []
-        for edge, (source, target) in enumerate(EDGES):
-            operation = operations[edge]
-            if target != node or operation == "none":
-                continue
-            value = values[source]
-            if operation == "skip_connect":
-                terms += value
-            elif operation == "avg_pool_3x3":
-                terms += [term if term[0] == "constant" else ("pool", (term,)) for term in value]
-            elif value:
-                terms.append((operation, edge, value))
-            else:
-                terms.append(("constant", edge))
-        values.append(tuple(sorted(terms, key=repr)))
-    return values[3]
-
-
-def _text(value: NodeSum, label: Callable[[int], str]) -> str:
-    """Write a sum as text, independently of the order of its terms; ``label`` names the convolutions."""
-    terms = []
-    for term in value:
-        if term[0] == "x":
-            terms.append("x")
-        elif term[0] == "pool":
-            terms.append(f"pool({_text(term[1], label)})")
-        elif term[0] == "constant":
-            terms.append(f"constant{label(term[1])}")
-        else:
-            terms.append(f"{term[0]}{label(term[1])}({_text(term[2], label)})")
-    return "+".join(sorted(terms))
-
-
-def _convolutions(value: NodeSum) -> dict[int, str]:
-    """Map the edges of the convolutions in a sum to what each of them computes, with unnamed convolutions."""
-    texts: dict[int, str] = {}
-    for term in value:
-        if term[0] == "pool":
-            texts |= _convolutions(term[1])
-        elif term[0] != "x":
-            texts[term[1]] = _text((term,), lambda _: "")
-            if term[0] != "constant":
-                texts |= _convolutions(term[2])
-    return texts
-
-
-def function_of(operations: Operations) -> str:
-    """Return the normal form of a cell's function: two texts are equal if and only if the rules say so.
-
-    Convolutions are numbered. Of all numberings that keep convolutions of the same function together, the one
-    with the least text is taken.
-    """
-    value = value_of(operations)
-    groups: dict[str, list[int]] = {}
-    for edge, text in _convolutions(value).items():
-        groups.setdefault(text, []).append(edge)
-    texts = []
-    for order in itertools.product(*(itertools.permutations(groups[text]) for text in sorted(groups))):
-        number = {edge: str(index) for index, edge in enumerate(itertools.chain.from_iterable(order))}
-        texts.append(_text(value, number.__getitem__))
-    return min(texts)
-
-
-@functools.cache
-def representatives() -> dict[Operations, Operations]:
-    """Map every cell to the representative of its function: 15,625 entries, 0.4 s once per process."""
-    classes: dict[str, list[Operations]] = {}
-    for operations in itertools.product(OPERATIONS, repeat=len(EDGES)):
-        classes.setdefault(function_of(operations), []).append(operations)
-    weights = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
-
-    def order(operations: Operations) -> tuple[Any, ...]:
-        return (
-            sum(weights.get(operation, 0) for operation in operations),
-            sum(operation != "none" for operation in operations),
-            tuple(OPERATIONS.index(operation) for operation in operations),
-        )
-
-    return {
-        member: representative
-        for members in classes.values()
-        for representative in [min(members, key=order)]
-        for member in members
-    }
-
-
-class NasBench201Cell(nn.Module):
-    """One cell; the ReLU of a node is computed once for all convolutions that read it."""
-
-    def __init__(self, operations: Operations, channels: int):
-        super().__init__()
-        self.operations = operations
-        self.outputs = channels
-        self.edges = nn.ModuleDict()
-        for name, operation in zip(CHOICES, operations, strict=True):
-            if operation.startswith("nor_conv"):
-                self.edges[name] = ConvolutionNorm(channels, channels, int(operation[-1]))
-            elif operation == "avg_pool_3x3":
-                self.edges[name] = average_pool(1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the output."""
-        # None stands for zero.
-        nodes: list[Tensor | None] = [x, None, None, None]
-        rectified: dict[int, Tensor] = {}
-        for name, (source, target), operation in zip(CHOICES, EDGES, self.operations, strict=True):
-            value = nodes[source]
-            if operation == "none":
-                continue
-            if operation.startswith("nor_conv"):
-                if source not in rectified:
-                    rectified[source] = torch.zeros_like(x) if value is None else functional.relu(value)
-                value = self.edges[name](rectified[source])
-            elif value is None:
-                continue
-            elif operation == "avg_pool_3x3":
-                value = self.edges[name](value)
-            assert value is not None
-            present = nodes[target]
-            nodes[target] = value if present is None else present + value
-        output = nodes[3]
-        return torch.zeros_like(x) if output is None else output
-
-
-class ResidualReduction(nn.Module):
-    """The benchmark's residual block of stride 2: two ReLU-convolution-norms, and a pooled projection."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__()
-        self.outputs = outputs
-        self.first = ConvolutionNorm(inputs, outputs, 3, stride=2)
-        self.second = ConvolutionNorm(outputs, outputs, 3)
-        # Rounding up makes no difference where the size is even, as it is in the benchmark.
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the output."""
-        total: Tensor = self.shortcut(x) + self.second(functional.relu(self.first(functional.relu(x))))
-        return total
-
-
-class NasBench201Network(nn.Module):
-    """The benchmark's macro skeleton around a cell."""
-
-    least_size = 4
-
-    def __init__(
-        self, settings: NasBench201Settings, operations: Operations, n_classes: int, in_channels: int
-    ):
-        super().__init__()
-        width, repeats = settings.width, settings.repeats
-        self.stem = ConvolutionNorm(in_channels, width, 3)
-        self.cells = nn.ModuleList()
-        for stack in range(3):
-            if stack:
-                self.cells.append(ResidualReduction(width, 2 * width))
-                width *= 2
-            self.cells.extend(NasBench201Cell(operations, width) for _ in range(repeats))
-        self.norm = nn.BatchNorm2d(width)
-        self.head = nn.Linear(width, n_classes)
-        every = range(len(self.cells))
-        # The last cell of a stack precedes a residual block, or the end.
-        stages = [repeats - 1, 2 * repeats, 3 * repeats + 1]
-        self.probe_names = tuple(
-            f"cells.{index}" for index in (every if settings.probes == "cells" else stages)
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images to logits."""
-        size = (int(images.shape[-2]), int(images.shape[-1]))
-        if min(size) < self.least_size:
-            raise too_small("nasbench201", size, self.least_size, "choose another space")
-        x = self.stem(images)
-        for cell in self.cells:
-            x = cell(x)
-        logits: Tensor = self.head(functional.relu(self.norm(x)).mean(dim=(2, 3)))
-        return logits

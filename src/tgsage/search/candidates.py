@@ -1,0 +1,164 @@
+"""Training and scoring a pack of candidates, one after the other; of the winner also its test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import plugins
+from ..errors import TgsageError
+from ..runs import rsa as rsa_file
+from ..runs.records import PathLike, read_proposals, write_trainings
+from ..training.isolation import run_isolated
+from ..training.job import train_candidate
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..runs.settings import Recipe, Scoring, SpaceSettings
+
+PRELOAD = ("tgsage.search.preloaded",)
+"""What the processes in which candidates are trained and scored have imported; this one needs no torch."""
+
+
+def train_and_score(  # noqa: PLR0913
+    training: PathLike,
+    rsa: PathLike,
+    *,
+    proposals: PathLike,
+    positions: Sequence[int],
+    task: PathLike,
+    space: SpaceSettings,
+    recipe: Recipe,
+    scoring: Scoring,
+    store: PathLike,
+    device: str,
+    earlier: Sequence[float] = (),
+    teacher_file: PathLike | None = None,
+    observed_file: PathLike | None = None,
+) -> None:
+    """Train some of a stage's proposals, or take them from the store, and compare them with their teachers.
+
+    Each candidate is trained, and then scored, in a process of its own, and either takes no longer than the
+    recipe's time limit. What goes wrong with one is its row's reason and touches no other.
+
+    Parameters
+    ----------
+    training, rsa
+        ``training.json`` and ``rsa.nc`` to write.
+    proposals, positions
+        ``proposals.json`` of the stage, and which of its proposals, counted from 0.
+    task, space, recipe, store, device, earlier
+        As in :func:`tgsage.training.train_candidate`.
+    scoring
+        As in :func:`tgsage.scoring.score_candidate`.
+    teacher_file, observed_file
+        The teacher, and a second one that is only observed; None without one.
+    """
+    stage = read_proposals(proposals)
+    trainings, scored = [], []
+    for position in positions:
+        record = train_candidate(
+            stage["proposals"][position], recipe, task, space, store, device,
+            round=stage["round"], earlier=earlier, preload=PRELOAD,
+        )  # fmt: skip
+        trainings.append(record)
+        files = [None if file is None else str(file) for file in (task, teacher_file, observed_file)]
+        scored.append(_score(record, (files, space.plain(), scoring, str(store), device), recipe))
+    write_trainings(training, trainings)
+    rsa_file.save(scored, rsa)
+
+
+def train_and_test_winner(  # noqa: PLR0913
+    training: PathLike,
+    rsa: PathLike,
+    final: PathLike,
+    best_architecture: PathLike,
+    rdms: PathLike,
+    *,
+    ledger: PathLike,
+    finalists: PathLike,
+    proposals: PathLike,
+    task: PathLike,
+    space: SpaceSettings,
+    recipe: Recipe,
+    scoring: Scoring,
+    store: PathLike,
+    device: str,
+    teacher_file: PathLike | None = None,
+    observed_file: PathLike | None = None,
+) -> None:
+    """Train, score and test the one proposal of the final stage.
+
+    Parameters
+    ----------
+    training, rsa, proposals, task, space, recipe, scoring, store, device, teacher_file, observed_file
+        As in :func:`train_and_score`.
+    final, best_architecture, rdms, ledger, finalists
+        As in :func:`tgsage.search.test_winner`.
+
+    Raises
+    ------
+    TgsageError
+        If the winner's training, scoring or test did not end well.
+    """
+    train_and_score(
+        training, rsa, proposals=proposals, positions=[0], task=task, space=space, recipe=recipe,
+        scoring=scoring, store=store, device=device, teacher_file=teacher_file, observed_file=observed_file,
+    )  # fmt: skip
+    written = {"final": final, "best_architecture": best_architecture, "rdms": rdms}
+    read = {"ledger": ledger, "finalists": finalists, "proposals": proposals, "training_file": training}
+    read |= {"rsa": rsa, "task": task, "store": store}
+    given = {**written, **read, "teacher_file": teacher_file, "observed_file": observed_file}
+    paths = {name: None if path is None else str(path) for name, path in given.items()}
+    arguments = ({**paths, "scoring": scoring, "device": device}, space.plain(), plugins.loaded_files())
+    outcome = run_isolated(_test_here, arguments, preload=PRELOAD)
+    if outcome.failure is not None:
+        raise TgsageError(f"{final}: the winner's test {outcome.failure.kind}: {outcome.failure.reason}")
+
+
+def _test_here(arguments: dict[str, Any], space: dict[str, Any], plugin_files: tuple[str, ...]) -> None:
+    """What the child runs."""
+    from .final_test import test_winner
+
+    plugins.load_files(plugin_files)
+    test_winner(space=plugins.settings("space", space), **arguments)
+
+
+def _score(record: dict[str, Any], place: tuple[Any, ...], recipe: Recipe) -> xr.Dataset:
+    """Score a candidate in a process of its own; where that fails, the reason stands in its place."""
+    arguments = (*place, plugins.loaded_files())
+    outcome = run_isolated(_score_here, (record, *arguments), recipe.timeout_seconds, preload=PRELOAD)
+    if outcome.failure is not None:
+        failure = outcome.failure
+        status = "timeout" if failure.kind == "timeout" else "failed"
+        lost = {**record, "status": status, "reason": f"scoring: {failure.kind}: {failure.reason}"}
+        outcome = run_isolated(_score_here, (lost, *arguments), preload=PRELOAD)
+    if outcome.failure is not None:
+        raise TgsageError(f"candidate {record['candidate']}: scoring: {outcome.failure.reason}")
+    result: xr.Dataset = outcome.value
+    return result
+
+
+def _score_here(
+    record: dict[str, Any],
+    files: Sequence[str | None],
+    space: dict[str, Any],
+    scoring: Scoring,
+    store_root: str,
+    device: str,
+    plugin_files: tuple[str, ...],
+) -> xr.Dataset:
+    """What the child runs."""
+    from .. import scoring as scores
+    from .. import spaces, tasks, teacher
+    from ..store import Store
+
+    plugins.load_files(plugin_files)
+    task, *teachers = files
+    assert task is not None
+    guide, observed = (None if file is None else teacher.load(file) for file in teachers)
+    return scores.score_candidate(
+        record, tasks.load(task), guide, scoring, Store(store_root), spaces.get(space), device,
+        observed=observed,
+    )  # fmt: skip
