@@ -25,10 +25,11 @@ LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 def set_threads(number: int = 1) -> None:
     """Give every numerical library that many threads; to be called before one of them is imported."""
+    wanted = dict.fromkeys(LIBRARY_THREADS, str(number))
     loaded = {"numpy", "torch"} & set(sys.modules)
-    if loaded:
+    if loaded and wanted.items() - os.environ.items():
         raise RuntimeError(f"{', '.join(loaded)} was imported before set_threads, and would not heed it")
-    os.environ.update(dict.fromkeys(LIBRARY_THREADS, str(number)))
+    os.environ.update(wanted)
 
 
 @dataclasses.dataclass(frozen=True)

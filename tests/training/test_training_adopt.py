@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training_fakes import easy_task
+from training_fakes import easy_task, pretend_processor
 
 import tgsage
 from tgsage import spaces, tasks
 from tgsage.errors import TgsageError
 from tgsage.store import Store, digest
+from tgsage.training import adopt as adoption
 from tgsage.training import cache, ensure_trained
 from tgsage.training.adopt import adopt, unreached
 from tgsage.training.settings import Recipe
@@ -93,6 +94,26 @@ def test_all_are_adopted_after_samples_came_out_the_same(store: Store, train_bef
                 assert os.path.samefile(found.folder / file, old.folder / file)
     # Nothing is left to adopt, and what was adopted can be adopted again.
     assert adopt(store, [TASK]).adopted == 0
+
+
+def test_an_entry_keeps_its_dtype(
+    store: Store, train_before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_processor(monkeypatch, tmp_path, "avx2 avx512f avx512_bf16")
+    adoption._processor.cache_clear()
+    exact = train_before(0)
+    half = train_before(1, RECIPE.model_copy(update={"precision": "bfloat16"}))
+    # Since then `auto` has come to mean bfloat16 in this space.
+    monkeypatch.setattr(type(SPACE.settings), "dense", True)
+    done = adopt(store, [TASK])
+    adoption._processor.cache_clear()
+    assert (done.trained, done.adopted, done.difference) == (2, 2, None)
+    for number, precision, old in ((0, "float32", exact), (1, "auto", half)):
+        recipe = RECIPE.model_copy(update={"precision": precision})
+        found = ensure_trained(store, SPACE, arch(number), recipe, TASK, "cpu")
+        assert events(store)[-1] == "hit" and os.path.samefile(
+            found.folder / cache.WEIGHTS, old.folder / cache.WEIGHTS
+        )
 
 
 @pytest.mark.parametrize("samples", [1, 3])

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from training_fakes import TinySettings, TinySpace, easy_task
+from training_fakes import TinySettings, TinySpace, easy_task, pretend_processor
 
+from tgsage import config, spaces
 from tgsage.errors import TgsageError
 from tgsage.store import Store
 from tgsage.store.processor import processor
@@ -188,8 +189,42 @@ def test_lost_weights_are_not_replaced_by_others(store: Store) -> None:
     # Intact, they are read whatever has changed since: another device, another version.
     assert stored_candidate(store, stored.key, SPACE, arch(), other, TASK, "cpu").record == stored.record
     (stored.folder / "weights.safetensors").unlink()
-    with pytest.raises(TgsageError, match="the trained weights are lost, and code, versions, task or device"):
+    with pytest.raises(TgsageError, match="the trained weights are lost, and code, versions, task, device"):
         stored_candidate(store, stored.key, SPACE, arch(), other, TASK, "cpu")
+
+
+def test_the_dtype_follows_the_space_and_the_processor(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recipe(precision: str) -> Recipe:
+        return RECIPE.model_copy(update={"precision": precision})
+
+    pretend_processor(monkeypatch, tmp_path, "avx2 avx512f avx512_bf16")
+    assert ensure(store).record["key"]["dtype"] == "torch.float32"
+    monkeypatch.setattr(TinySettings, "dense", True)
+    chosen = ensure(store)
+    assert chosen.record["key"]["dtype"] == "torch.bfloat16" and writes(store) == 2
+    # The words of the recipe do not count, and the training has heeded the dtype.
+    assert ensure(store, recipe=recipe("bfloat16")).key == chosen.key and writes(store) == 2
+    exact = ensure(store, recipe=recipe("float32"))
+    assert exact.key != chosen.key and writes(store) == 2
+    assert not torch.equal(exact.load()["first.weight"], chosen.load()["first.weight"])
+    # A processor of another kind reads what there is, and makes nothing else in its place.
+    pretend_processor(monkeypatch, tmp_path, "avx2")
+    assert candidate_key(SPACE, arch(), RECIPE, TASK, "cpu") == exact.key
+    assert stored_candidate(store, chosen.key, SPACE, arch(), RECIPE, TASK, "cpu").key == chosen.key
+    (chosen.folder / "weights.safetensors").unlink()
+    with pytest.raises(TgsageError, match=r"device or processor have changed since \(the key would be"):
+        stored_candidate(store, chosen.key, SPACE, arch(), RECIPE, TASK, "cpu")
+
+
+def test_the_default_search_stays_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_processor(monkeypatch, tmp_path, "avx2 avx512f avx512_bf16 amx_bf16")
+    default = config.load(Path(__file__).parents[2] / "config" / "config.yaml")
+    space = spaces.get(default.search.space)
+    assert keys.with_precision(Recipe(), space, torch.device("cpu")).precision == "float32"
+    listed = SimpleNamespace(of=spaces.get("nasbench201"))
+    assert keys.with_precision(Recipe(), listed, torch.device("cpu")).precision == "bfloat16"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from training_fakes import pretend_processor
 
+from tgsage import plugins, spaces
 from tgsage.errors import TgsageError
 from tgsage.threads import threads
 from tgsage.training import device_class, resolve_device, resolve_precision
@@ -41,14 +46,66 @@ def test_a_gpu_is_known_by_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_device("cuda:1")
 
 
-def test_precision() -> None:
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert resolve_precision("auto", cpu) is torch.float32
-    assert resolve_precision("auto", cuda) is torch.bfloat16
-    assert resolve_precision("bfloat16", cpu) is torch.bfloat16
-    assert resolve_precision("float32", cuda) is torch.float32
+ZEN3 = "avx2 fma"
+SKYLAKE = "avx2 fma avx512f"
+ZEN4 = "avx2 fma avx512f avx512_bf16"
+SAPPHIRE_RAPIDS = "avx2 fma avx512f avx512_bf16 amx_bf16"
+GRAVITON3 = "asimd sve bf16"
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "dense", "flags", "dtype"),
+    [
+        ("auto", "cpu", True, ZEN3, torch.float32),
+        ("auto", "cpu", True, SKYLAKE, torch.float32),
+        ("auto", "cpu", True, GRAVITON3, torch.float32),
+        ("auto", "cpu", True, None, torch.float32),
+        ("auto", "cpu", True, ZEN4, torch.bfloat16),
+        ("auto", "cpu", True, SAPPHIRE_RAPIDS, torch.bfloat16),
+        ("auto", "cpu", False, ZEN4, torch.float32),
+        ("auto", "cpu", False, SAPPHIRE_RAPIDS, torch.float32),
+        ("auto", "cuda", True, ZEN3, torch.bfloat16),
+        ("auto", "cuda", False, ZEN3, torch.bfloat16),
+        ("float32", "cpu", True, ZEN4, torch.float32),
+        ("float32", "cuda", True, ZEN4, torch.float32),
+        ("bfloat16", "cpu", False, ZEN3, torch.bfloat16),
+    ],
+)
+def test_precision(
+    precision: str,
+    device: str,
+    dense: bool,
+    flags: str | None,
+    dtype: torch.dtype,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend_processor(monkeypatch, tmp_path, flags)
+    assert resolve_precision(precision, torch.device(device), dense=dense) is dtype
+
+
+def test_an_unknown_precision() -> None:
     with pytest.raises(TgsageError, match="unknown precision 'float16'"):
-        resolve_precision("float16", cpu)
+        resolve_precision("float16", torch.device("cpu"))
+
+
+OPTIONS = {"convnet10": {}, "convnet20": {}, "nasbench201": {"repeats": 1}, "cell": {"blocks": 2}}
+
+
+def test_spaces_say_truly_whether_their_convolutions_are_dense() -> None:
+    kinds = {kind.plugin_name(): kind for kind in plugins.every("space")}
+    assert {name for name, kind in kinds.items() if kind.dense} == {"convnet10", "convnet20", "nasbench201"}
+    rng = np.random.default_rng(0)
+    for name, options in OPTIONS.items():
+        space = spaces.get(name, **options)
+        networks = [space.build(space.sample(rng), 3) for _ in range(8)]
+        groups = {
+            part.groups
+            for network in networks
+            for part in network.modules()
+            if isinstance(part, torch.nn.Conv2d)
+        }
+        assert (groups == {1}) == space.settings.dense
 
 
 def test_threads_are_put_back_after_an_error() -> None:

@@ -235,13 +235,16 @@ def test_images_in_files_and_images_in_memory(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_descent_is_torchs_sgd(momentum: float) -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_descent_is_torchs_sgd(momentum: float, fused: bool) -> None:
     recipe = RECIPE.model_copy(update={"momentum": momentum})
     modules = [tiny_net(), tiny_net()]
     for module in modules:
         module.unused = torch.nn.Linear(2, 2)
         torch.nn.init.ones_(module.unused.weight)
-    ours = SGD(list(modules[0].parameters()), momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    ours = SGD(
+        list(modules[0].parameters()), momentum=momentum, weight_decay=recipe.weight_decay, fused=fused
+    )
     matrices = [p for p in modules[1].parameters() if p.ndim > 1]
     vectors = [p for p in modules[1].parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors}]
@@ -335,10 +338,15 @@ def test_what_the_loop_imports() -> None:
 @pytest.mark.cuda
 def test_on_cuda() -> None:
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device: training in bfloat16 on a GPU was not tried")
+        pytest.skip("no CUDA device: bfloat16, fused descent, resident images and resuming were not tried")
     task = easy_task(n_train=256)
     modules = [tiny_net(), tiny_net()]
-    runs = [train(module, task, Recipe(epochs=4, batch_size=32), 1, "cuda") for module in modules]
+    recipe = Recipe(epochs=4, batch_size=32)
+    half = train(tiny_net(), task, recipe.model_copy(update={"stop": 0.5}), 1, "cuda").resume
+    runs = [
+        train(module, task, recipe, 1, "cuda", resume=resume)
+        for module, resume in zip(modules, (None, half), strict=True)
+    ]
     assert same(runs[0].checkpoints[-1].state, runs[1].checkpoints[-1].state)
     assert next(modules[0].parameters()).is_cuda
     exact = train(tiny_net(), task, RECIPE.model_copy(update={"precision": "float32"}), 1, "cuda")

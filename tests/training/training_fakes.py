@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from tgsage.plugins import Plugin
 from tgsage.spaces import Architecture, Space
-from tgsage.store import digest
+from tgsage.spaces.settings import SpaceSettings
+from tgsage.store import digest, processor
 
 
-class TinySettings(Plugin):
-    plugin_kind: ClassVar[str] = "space"
+class TinySettings(SpaceSettings):
     code: ClassVar[str] = "training_fakes:TinySpace"
     name: Literal["tiny"] = "tiny"
     depth: int = 2
@@ -112,6 +113,14 @@ def easy_task(
         simulated=True,
         digest=digest(train.images, train.labels, validation.images, validation.labels),
     )
+
+
+def pretend_processor(monkeypatch: pytest.MonkeyPatch, folder: Path, flags: str | None) -> None:
+    """Let the processor seem to have these instruction sets; None: a system that does not tell."""
+    cpuinfo = folder / "cpuinfo"
+    if flags is not None:
+        cpuinfo.write_text(f"vendor_id\t: AuthenticAMD\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processor, "CPUINFO", cpuinfo)
 
 
 def tiny_net(seed: int = 0, width: int = 4, n_classes: int = 3, dropout: float = 0.0) -> TinyNet:

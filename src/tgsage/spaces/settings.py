@@ -18,12 +18,16 @@ class SpaceSettings(Plugin):
     overridable
         The settings in which networks may differ from those of the search when they are trained to maturity;
         None stands for all of them, as long as they do not change the choices.
+    dense
+        Whether no network of the space has a grouped or depthwise convolution. Such networks train faster in
+        bfloat16 on some processors, and ``precision: auto`` heeds that.
     notation
         How a benchmark's own texts of architectures begin; empty if ``Space.parse`` reads JSON only.
     """
 
     plugin_kind: ClassVar[str] = "space"
     overridable: ClassVar[tuple[str, ...] | None] = None
+    dense: ClassVar[bool] = False
     notation: ClassVar[str] = ""
 
     def files(self) -> list[str]:

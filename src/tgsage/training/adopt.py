@@ -25,7 +25,6 @@ from ..errors import TgsageError
 from ..store import Store, digest, write_json
 from ..store.processor import processor, same_kind
 from .cache import KIND, RECORD, RESUME, WEIGHTS, train_entry
-from .devices import resolve_precision
 from .keys import recipe_values, versions
 from .seeds import recorded_seed
 from .settings import Recipe
@@ -159,7 +158,9 @@ def _hidden(store: Store) -> tuple[list[_Entry], Counter[str]]:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             content, settings = record["key"], record.get("space")
-            recipe = Recipe.model_validate(record["recipe"])
+            # In the dtype that it was trained in, whichever this processor would choose.
+            precision = content["dtype"].removeprefix("torch.")
+            recipe = Recipe.model_validate({**record["recipe"], "precision": precision})
             if settings is None:
                 left_out["made by a version that did not note the settings of the space"] += 1
                 continue
@@ -169,7 +170,6 @@ def _hidden(store: Store) -> tuple[list[_Entry], Counter[str]]:
                 made_by[name] = versions(space)
             entry = _Entry(folder, record, content | made_by[name], space, recipe)
             entry.content["recipe"] = recipe_values(recipe)
-            entry.content["dtype"] = str(resolve_precision(recipe.precision, entry.device))
         except (TgsageError, ValidationError):
             left_out["of a space or a recipe that is unknown today"] += 1
         except (OSError, ValueError, KeyError, TypeError):

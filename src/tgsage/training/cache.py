@@ -28,7 +28,7 @@ from ..store.processor import processor
 from ..threads import threads
 from .counts import count_flops, count_parameters
 from .devices import device_class, resolve_device
-from .keys import builder, key_content
+from .keys import builder, key_content, with_precision
 from .loop import Checkpoint, Diverged, TrainingState, train
 from .probes import probe_names
 from .seeds import candidate_seed, initial_module
@@ -181,8 +181,9 @@ def stored_candidate(
         now = digest(content)
         if now != key:
             raise TgsageError(
-                f"{store.path(KIND, key)}: the trained weights are lost, and code, versions, task or device "
-                f"have changed since (the key would be {now[:12]}...); run this candidate's training again"
+                f"{store.path(KIND, key)}: the trained weights are lost, and code, versions, task, device or "
+                f"processor have changed since (the key would be {now[:12]}...); run this candidate's "
+                "training again"
             )
         resume = _earlier_state(store, content, earlier)
         _write_entry(folder, space, arch, recipe, task, place, content, resume)
@@ -302,7 +303,8 @@ def train_entry(
         watch(counts)
         if resume is not None:
             watch({"seconds_before": resume.seconds, "examples": examples})
-        trained = train(module, task, recipe, seed, device, resume=resume, report=watch)
+        exact = with_precision(recipe, space, device)
+        trained = train(module, task, exact, seed, device, resume=resume, report=watch)
     except Diverged as error:
         record.update(
             reason=f"diverged: {error}", examples=error.examples, seconds=error.seconds, curve=error.curve

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from ..errors import TgsageError, unknown
+from ..store.processor import processor
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
@@ -48,19 +49,22 @@ def device_class(device: str | torch.device) -> str:
     return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
 
 
-def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+def resolve_precision(precision: str, device: torch.device, *, dense: bool = False) -> torch.dtype:
     """Return the dtype in which the forward pass runs.
 
     Parameters
     ----------
     precision
-        ``"float32"``, ``"bfloat16"`` (autocast), or ``"auto"``: bfloat16 on CUDA, float32 on the CPU, where
-        bfloat16 without hardware support is several times slower than float32.
+        ``"float32"``, ``"bfloat16"`` (autocast), or ``"auto"``: bfloat16 on CUDA, and for dense networks on
+        CPUs that have AVX512_BF16; else float32, which is faster there (``benchmarks/precision.py``).
     device
         Where the network runs.
+    dense
+        Whether the network is known to have no grouped or depthwise convolution.
     """
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        fast = device.type == "cuda" or (dense and "avx512_bf16" in processor()["instructions"])
+        return torch.bfloat16 if fast else torch.float32
     try:
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
     except KeyError:

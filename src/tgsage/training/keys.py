@@ -56,12 +56,22 @@ def key_content(
         "space_key": space.key(canonical),
         "architecture": space.format(canonical),
         "recipe": recipe_values(recipe),
-        "dtype": str(resolve_precision(recipe.precision, device)),
+        "dtype": f"torch.{with_precision(recipe, space, device).precision}",
         "task": task.digest,
         "n_classes": task.n_classes,
         "device": device_class(device),
         **versions(space),
     }
+
+
+def with_precision(recipe: Recipe, space: Space, device: torch.device) -> Recipe:
+    """Return the recipe with the precision in which a device trains all networks of a space.
+
+    It heeds the space and not the architecture: candidates of one search on one kind of processor are
+    compared in one dtype.
+    """
+    dtype = resolve_precision(recipe.precision, device, dense=builder(space).settings.dense)
+    return recipe.model_copy(update={"precision": str(dtype).removeprefix("torch.")})
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def train(
     task
         Its part ``train`` (and ``validation`` where the recipe says so) is learned.
     recipe
-        How.
+        How. ``precision: auto`` is float32 on a CPU here: only of a space's networks it is known whether
+        bfloat16 is faster, see :func:`tgsage.training.ensure_trained`.
     seed
         Seed of the order of the images, of augmentation, and of layers that draw (dropout).
     device
@@ -303,7 +304,12 @@ class _Run:
         self._parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not self._parameters:
             raise TgsageError("the module has no trainable parameters")
-        self.sgd = SGD(self._parameters, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        self.sgd = SGD(
+            self._parameters,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=device.type == "cuda",
+        )
         self.ema = EmaCheckpointer(
             module,
             self.dataset,

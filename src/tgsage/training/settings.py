@@ -46,7 +46,9 @@ class Recipe(Section):
     images: Literal["train", "train+validation"] = "train"
     """Which images are learnt."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``auto``: bfloat16 autocast on CUDA, float32 on the CPU."""
+    """``auto``: bfloat16 autocast on CUDA, and on a CPU with AVX512_BF16 if the space has no grouped or
+    depthwise convolutions (nasbench201, convnet10, convnet20); else float32. Where a cluster's CPUs differ,
+    name one of the two."""
     channels_last: bool = True
     """Memory layout of images and kernels; the faster one on nearly every device."""
     threads: int = Field(default=1, ge=1)

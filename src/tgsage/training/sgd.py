@@ -14,10 +14,19 @@ class SGD:
     torch's own update, called as a function. ``torch.optim.SGD`` gives the same (a test says so), but it
     imports torch's compiler at its first use, which costs every process a second or more. Only matrices and
     kernels decay: biases and normalisation layers have one dimension. A momentum of 0 is plain descent.
+    ``fused`` updates in one kernel, which saves launches on a GPU; on a CPU its last digits are others.
     """
 
-    def __init__(self, parameters: Sequence[torch.nn.Parameter], *, momentum: float, weight_decay: float):
+    def __init__(
+        self,
+        parameters: Sequence[torch.nn.Parameter],
+        *,
+        momentum: float,
+        weight_decay: float,
+        fused: bool = False,
+    ):
         self.momentum = momentum
+        self._fused = fused
         self._groups = [
             ([p for p in parameters if p.ndim > 1], weight_decay),
             ([p for p in parameters if p.ndim <= 1], 0.0),
@@ -48,11 +57,15 @@ class SGD:
             if not moved:
                 continue
             velocity = [self._velocity[parameter] for parameter in moved]
+            if self._fused and self.momentum > 0:
+                # The kernel takes no absent velocity; from zero the first step is the same.
+                velocity = [self.velocity(parameter) for parameter in moved]
             sgd(
                 list[torch.Tensor](moved),
                 [parameter.grad for parameter in moved if parameter.grad is not None],
                 velocity,
-                foreach=True,
+                foreach=not self._fused,
+                fused=self._fused,
                 weight_decay=decay,
                 momentum=self.momentum,
                 lr=learning_rate,

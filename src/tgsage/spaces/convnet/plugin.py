@@ -12,6 +12,7 @@ class ConvNetSettings(SpaceSettings):
     """What the convnets of Zoph and Le 2017 have in common: the options of every layer."""
 
     code: ClassVar[str] = "tgsage.spaces.convnet.space:ConvNetSpace"
+    dense: ClassVar[bool] = True
     layers: ClassVar[int]
     """Number of layers."""
 

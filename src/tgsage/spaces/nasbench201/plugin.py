@@ -12,6 +12,7 @@ class NasBench201Settings(SpaceSettings):
 
     code: ClassVar[str] = "tgsage.spaces.nasbench201.space:NasBench201Space"
     label: ClassVar[str] = "NAS-Bench-201"
+    dense: ClassVar[bool] = True
     notation: ClassVar[str] = "|"
 
     name: Literal["nasbench201"]
