@@ -37,8 +37,8 @@ CPU part\t: 0xd40
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (EPYC, "AMD EPYC 9655P 96-Core Processor family 26, AVX-512"),
-        (EPYC.replace(" 9655P 96-Core Processor", ""), "AMD EPYC family 26, AVX-512"),
+        (EPYC, "AMD EPYC 9655P 96-Core Processor family 26, AVX-512 with BF16"),
+        (EPYC.replace(" 9655P 96-Core Processor", ""), "AMD EPYC family 26, AVX-512 with BF16"),
         (XEON, "Intel Xeon Platinum 8481C family 6, AMX"),
         (GRAVITON, "family 8, SVE"),
     ],

@@ -68,7 +68,10 @@ def processor_words(facts: dict[str, Any]) -> str:
     if facts["family"] is not None:
         words += ["family", str(facts["family"])]
     has = facts["instructions"]
-    widest = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "sve": "SVE", "asimd": "NEON"}
+    widest = {
+        "amx_bf16": "AMX", "avx512_bf16": "AVX-512 with BF16", "avx512f": "AVX-512", "avx2": "AVX2",
+        "sve": "SVE", "asimd": "NEON",
+    }  # fmt: skip
     vector = next((word for flag, word in widest.items() if flag in has), None)
     parts = [facts["gpu"], " ".join(words), vector]
     return ", ".join(part for part in parts if part)
