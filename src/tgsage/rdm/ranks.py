@@ -39,6 +39,7 @@ def centred_ranks(values: Any) -> Any:
         order = np.argsort(values)
         ordered = values[order]
     edges = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, [n]])
+    del ordered
     shared = (edges[:-1] + edges[1:] - n).astype(np.int32 if n < 2**31 else np.int64)
     ranks = np.empty(n, shared.dtype)
     ranks[order] = shared if shared.size == n else np.repeat(shared, np.diff(edges))
