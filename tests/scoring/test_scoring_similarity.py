@@ -150,9 +150,7 @@ def test_a_full_disk_is_told_in_one_line(teacher: xr.DataTree, monkeypatch: pyte
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     prepared = similarity.prepare(teacher, None, SPLITS)
-    with pytest.raises(
-        TgsageError, match="No space left on device; set TMPDIR"
-    ):
+    with pytest.raises(TgsageError, match="No space left on device; set TMPDIR"):
         similarity.similarities(probed_net(), prepared, LAYERS, held=1, **OPTIONS)
 
 
@@ -323,4 +321,4 @@ print(max(peak) * 1024)
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     limit = needed_memory([65536] * 3, [600, 600], n_targets=1, resolution=32, batch_size=64, held=held)
-    assert limit / 2 < int(answer.stdout) < limit
+    assert limit / 3 < int(answer.stdout) < limit

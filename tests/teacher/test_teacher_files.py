@@ -94,6 +94,7 @@ def test_files_that_are_no_teacher(teacher: xr.DataTree, tmp_path: Path) -> None
     with pytest.raises(TgsageError, match="not what its digest says"):
         teachers.load(tmp_path / "changed.nc")
 
+
 def test_a_teacher_with_an_unknown_distance_has_no_ranks(
     make_assembly: Callable, make_stimuli: Callable, tmp_path: Path
 ) -> None:

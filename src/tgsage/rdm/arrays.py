@@ -66,12 +66,11 @@ def floating(values: np.ndarray | torch.Tensor) -> Any:
     return tensor.to(working_dtype(tensor), copy=True).contiguous()
 
 
-def working_dtype(tensor: torch.Tensor) -> torch.dtype:
+def working_dtype(tensor: torch.Tensor) -> Any:
     """Return float64 if the tensor is float64 or its matrix products would be coarse, else float32."""
     torch = sys.modules["torch"]
     double = tensor.dtype == torch.float64 or coarse_products(tensor)
-    dtype: torch.dtype = torch.float64 if double else torch.float32
-    return dtype
+    return torch.float64 if double else torch.float32
 
 
 def coarse_products(values: torch.Tensor) -> bool:

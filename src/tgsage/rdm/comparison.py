@@ -150,12 +150,11 @@ def _moved(side: Comparable, device: Any) -> Comparable:
     return Comparable(side.method, side.n_pairs, values, lengths)
 
 
-def _inner_products(left: Values, right: Values) -> Values:
+def _inner_products(left: Any, right: Any) -> Any:
     """Inner products in float64 of all rows with all, (A, B)."""
-    xp = namespace(left)
-    if left.dtype == right.dtype == xp.float64:
+    if left.dtype == right.dtype == namespace(left).float64:
         return left @ right.T
-    total: Any = np.zeros((left.shape[0], right.shape[0]))
+    total = np.zeros((left.shape[0], right.shape[0]))
     for start in range(0, left.shape[1], _CHUNK):
         one, other = (np.asarray(rows[:, start : start + _CHUNK], np.float64) for rows in (left, right))
         total += one @ other.T

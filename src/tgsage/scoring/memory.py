@@ -8,7 +8,7 @@ HELD = 8 << 30
 """Bytes of activations that are held in memory; more than that goes through a temporary file."""
 
 # Measured with benchmarks/rsa.py, and rounded up.
-_PROCESS = 600 << 20
+_PROCESS = 400 << 20
 """A process that has imported torch, with a task of ordinary size."""
 _BLOCKS = 200 << 20
 """Blocks of an RDM's inner products."""
@@ -52,12 +52,12 @@ def needed_memory(
 
     >>> layers = [65536, 65536, 32768, 32768, 32768, 16384, 16384, 16384]
     >>> needed_memory(layers, [4032, 1728], n_targets=3, resolution=64) // 10**8 / 10
-    7.6
+    7.4
     """
     n, largest = sum(parts), max(parts, default=0)
-    teacher = n_targets * (
-        8 * n * n // 2 + sum(4 * part * part // 2 for part in parts) + 3 * n * resolution**2
-    )
+    # Its RDM, and of each part the ranks or what another method makes of it.
+    distances = 8 * n * n // 2 + sum(8 * part * part // 2 for part in parts)
+    teacher = n_targets * (distances + 3 * n * resolution**2)
     activations = 4 * largest * sum(features)
     forward = _FORWARD * 4 * min(batch_size, largest) * sum(features)
     pairs = _PER_PAIR * largest * largest // 2
