@@ -52,7 +52,7 @@ def needed_memory(
 
     >>> layers = [65536, 65536, 32768, 32768, 32768, 16384, 16384, 16384]
     >>> needed_memory(layers, [4032, 1728], n_targets=3, resolution=64) // 10**8 / 10
-    7.4
+    7.5
     """
     n, largest = sum(parts), max(parts, default=0)
     # Its RDM, and of each part the ranks or what another method makes of it.
