@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import typing
@@ -122,18 +123,42 @@ def test_what_other_devices_compute_equals_numpy(
 
 
 def test_a_layer_in_blocks_of_features_needs_no_copy_of_it() -> None:
-    # 400 stimuli x 131,072 features are 210 MB in float32; half of that is not at hand.
+    # 400 stimuli x 262,144 features are 419 MB in float32; beside them stay a block of 64 MB, and BLAS.
     code = """
 import resource, numpy as np, torch
 from tgsage.rdm import rdm
-x = torch.rand(400, 131072)
+x = torch.rand(400, 262144)
 rdm(x[:8, :64])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rdm(x)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(answer.stdout) < 100
+    assert int(answer.stdout) < 200
+
+
+def test_threads_of_the_environment_change_no_digit() -> None:
+    # A job has as many as Snakemake gives it, a candidate those of its recipe.
+    code = """
+import hashlib, numpy as np, torch
+from tgsage.rdm import compare, rdm
+torch.set_num_threads(1)
+x = torch.from_numpy(np.random.default_rng(0).standard_normal((600, 2048), np.float32))
+made = rdm(x)
+values = [compare(made, rdm(x[:, :99]).numpy(), method) for method in ("spearman", "pearson")]
+print(hashlib.sha256(made.numpy().tobytes() + torch.cat(values).numpy().tobytes()).hexdigest())
+"""
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), number),
+        ).stdout
+        for number in ("1", "2")
+    }
+    assert len(answers) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (3, 6), (5, 5)])

@@ -17,7 +17,7 @@ METHODS = ("pearson", "spearman", "kendall", "rho_a", "cosine", "whitened")
 RANKED = ("spearman", "kendall", "rho_a")
 """Methods for which the order of an RDM's entries is all that counts."""
 
-# Ranks become float64 some at a time, which stay in a processor's cache.
+# Inner products of ranks are taken some at a time, which stay in a processor's cache as float64.
 _CHUNK = 1 << 15
 
 
@@ -152,12 +152,13 @@ def _moved(side: Comparable, device: Any) -> Comparable:
 
 def _inner_products(left: Any, right: Any) -> Any:
     """Inner products in float64 of all rows with all, (A, B)."""
-    if left.dtype == right.dtype == namespace(left).float64:
+    if is_tensor(left):
         return left @ right.T
+    # Not by BLAS, which adds up otherwise with another number of threads.
     total = np.zeros((left.shape[0], right.shape[0]))
     for start in range(0, left.shape[1], _CHUNK):
         one, other = (np.asarray(rows[:, start : start + _CHUNK], np.float64) for rows in (left, right))
-        total += one @ other.T
+        total += np.einsum("ai,bi->ab", one, other)
     return total
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ..errors import TgsageError, unknown
 from .arrays import (
@@ -495,14 +497,25 @@ def _chunks(x: np.ndarray | torch.Tensor) -> list[slice]:
 
 @contextlib.contextmanager
 def _quiet(values: np.ndarray | torch.Tensor) -> Iterator[None]:
-    """No warnings for the NaN that are meant, and no autocast, which would round products to three digits."""
+    """No warnings for the NaN that are meant, and for a tensor what torch would do in numpy's place.
+
+    That is its number of threads, since BLAS rounds differently with another; and no autocast, which would
+    round products to three digits.
+    """
     with contextlib.ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))
         if is_tensor(values):
             torch = namespace(values)
+            stack.enter_context(_libraries().limit(limits=torch.get_num_threads(), user_api="blas"))
             stack.enter_context(torch.no_grad())
             stack.enter_context(torch.autocast(device_type(values), enabled=False))
         yield
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Find numpy's BLAS, which takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _restore(result: Values, values: Values) -> Values:
