@@ -11,8 +11,8 @@ import scipy.stats
 import torch
 
 from tgsage.errors import TgsageError
-from tgsage.rdm import METHODS, compare, comparison, rdm, subset
-from tgsage.rdm.ranks import average_ranks, inversions
+from tgsage.rdm import METHODS, RANKED, comparable, compare, comparison, rdm, subset
+from tgsage.rdm.ranks import centred_ranks, inversions
 from tgsage.runs.settings import CompareMethod
 
 
@@ -103,16 +103,43 @@ def test_torch_equals_numpy(method: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "kendall"])
-def test_what_other_devices_compute_equals_numpy(method: str, rng: np.random.Generator) -> None:
-    # Tensors on the host take numpy's way; here the tensors' own code runs on it.
-    a = rdms(rng, 12, 5, ties=True)
+def test_what_other_devices_compute_equals_numpy(
+    method: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = rdms(rng, 12, 5, ties=True), rdms(rng, 12, 2)
     a[1, 4] = np.nan
     a[2] = 3.0
-    with np.errstate(invalid="ignore"):
-        expected = comparison._vectors(a, 12, method)
-    np.testing.assert_allclose(
-        comparison._vectors(torch.from_numpy(a), 12, method).numpy(), expected, atol=1e-12
-    )
+    expected = compare(a, b, method)
+    assert np.isnan(expected[1]).all()
+    # Tensors on the host take numpy's way; here the tensors' own code runs on it.
+    monkeypatch.setattr(comparison, "plain_numpy", lambda values: values)
+    given = comparable(torch.from_numpy(a), method)
+    assert isinstance(given.values, torch.Tensor)
+    np.testing.assert_allclose(compare(given, b, method).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_made_comparable_once_it_compares_the_same(
+    method: str, dtype: type, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_CHUNK", 10)
+    a, b = rdms(rng, 12, 3, ties=True).astype(dtype), rdms(rng, 12, 4).astype(dtype)
+    b[2, 7] = np.inf
+    expected = compare(a, b, method)
+    ready = comparable(b, method)
+    np.testing.assert_array_equal(compare(a, ready, method), expected)
+    np.testing.assert_array_equal(compare(comparable(a, method), ready, method), expected)
+    tensor = compare(torch.from_numpy(a), ready, method)
+    assert isinstance(tensor, torch.Tensor)
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+    if method in RANKED:
+        ranks = np.stack([centred_ranks(row) for row in b[[0, 1, 3]]])
+        stored = comparable(ranks, method, ranked=True)
+        np.testing.assert_array_equal(compare(a, stored, method), expected[:, [0, 1, 3]])
+    other = "cosine" if method != "cosine" else "pearson"
+    with pytest.raises(TgsageError, match=f"made ready for '{method}' cannot be compared by '{other}'"):
+        compare(a, ready, other)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -207,11 +234,35 @@ def test_inversions_counted_one_by_one(n: int, levels: int, rng: np.random.Gener
     assert inversions(values) == expected
 
 
-@pytest.mark.parametrize("values", [[5.0], [2, 2, 2], [3, 1, 2], [0.0, -0.0, 1.0], [1, 2, 2, 0, 2, 1]])
-def test_average_ranks_are_scipys(values: list[float]) -> None:
-    array = np.array(values, dtype=float)
-    np.testing.assert_array_equal(average_ranks(array), scipy.stats.rankdata(array))
-    np.testing.assert_array_equal(average_ranks(torch.from_numpy(array)).numpy(), scipy.stats.rankdata(array))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5.0],
+        [2, 2, 2],
+        [3, 1, 2],
+        [0.0, -0.0, 1.0, -1.0, 0.0],
+        [1, 2, 2, 0, 2, 1],
+        [-1.5, -2.5, -1e-40, 1e-40, 0, -3e38, 3e38, np.inf, -np.inf, -2.5, np.inf],
+    ],
+)
+def test_centred_ranks_are_scipys(values: list[float], dtype: type) -> None:
+    array = np.array(values, dtype)
+    expected = 2 * scipy.stats.rankdata(array) - (len(values) + 1)
+    given = centred_ranks(array)
+    assert given.dtype == np.int32
+    np.testing.assert_array_equal(given, expected)
+    np.testing.assert_array_equal(centred_ranks(torch.from_numpy(array)).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("levels", [3, 1000, 10**8])
+def test_centred_ranks_of_many_values(dtype: type, levels: int, rng: np.random.Generator) -> None:
+    # More than one chunk, with many ties and with few, of both signs.
+    drawn = rng.integers(-levels, levels, 200_000) / (1 if dtype == np.int32 else 7)
+    with np.errstate(over="ignore"):  # in float16, to infinity
+        values = drawn.astype(dtype)
+    np.testing.assert_array_equal(centred_ranks(values), 2 * scipy.stats.rankdata(values) - (values.size + 1))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +19,11 @@ from scoring_fakes import ProbedNet, group, make_teacher, probed_net, stimuli
 
 from tgsage import scoring
 from tgsage.errors import TgsageError
-from tgsage.scoring import similarity
+from tgsage.rdm import METHODS, RANKED
+from tgsage.runs.rsa import SPLITS
+from tgsage.scoring import needed_memory, similarity
+from tgsage.scoring.memory import HELD
+from tgsage.teacher.ranks import with_ranks
 
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
 
@@ -60,19 +72,20 @@ def teacher() -> xr.DataTree:
 
 
 @pytest.mark.parametrize(
-    ("split", "method", "memory"),
+    ("split", "method", "held"),
     [
         (None, "spearman", 1),
-        (None, "pearson", 1 << 28),
-        ("choose", "spearman", 1 << 28),
+        (None, "pearson", HELD),
+        ("choose", "spearman", HELD),
         ("reward", "pearson", 1),
-        ("report", "spearman", 1 << 28),
+        ("report", "spearman", HELD),
     ],
 )
 def test_score_equals_the_slow_loop(
-    teacher: xr.DataTree, split: str | None, method: str, memory: int, monkeypatch: pytest.MonkeyPatch
+    teacher: xr.DataTree, split: str | None, method: str, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similarity, "MEMORY", memory)
+    limited = functools.partial(similarity.similarities, held=held)
+    monkeypatch.setattr(similarity, "similarities", limited)
     net = probed_net()
     found = scoring.score(
         net,
@@ -102,23 +115,88 @@ def test_score_equals_the_slow_loop(
                 assert float(found.sel(layer=layer, target=name)) == pytest.approx(value, abs=2e-4)
 
 
-def test_targets_with_the_same_images_share_the_pass(
-    teacher: xr.DataTree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passes = []
-    original = similarity.activations
+OPTIONS: dict[str, Any] = {"method": "spearman", "mean": MEAN, "std": STD, "device": None, "batch_size": 4}
+LAYERS = ["norm", "two", "dead"]
 
-    def counted(module, images, layers, **options):
-        passes.append((len(images), tuple(layers)))
-        return original(module, images, layers, **options)
 
-    monkeypatch.setattr(similarity, "activations", counted)
-    scoring.score(probed_net(), None, teacher)
-    assert passes == [(24, ("norm", "two", "dead")), (18, ("norm", "two", "dead"))]
-    passes.clear()
-    monkeypatch.setattr(similarity, "MEMORY", 1)
-    scoring.score(probed_net(), None, teacher)
-    assert passes == [(n, (layer,)) for n in (24, 18) for layer in ("norm", "two", "dead")]
+@pytest.mark.parametrize("held", [1, HELD])
+def test_every_image_passes_once(teacher: xr.DataTree, held: int) -> None:
+    shown: list[torch.Tensor] = []
+    net = probed_net()
+    net.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+    prepared = similarity.prepare(teacher, None, SPLITS)
+    found = similarity.similarities(net, prepared, LAYERS, held=held, **OPTIONS)
+    assert set(found) == {(split, name) for split in SPLITS for name in ("V4", "IT", "DIFFERENT")}
+    # A single image only tells how many features there are: parts are of 8 and 6 images.
+    seen = torch.cat([batch for batch in shown if len(batch) > 1]).numpy()
+    images = np.concatenate([teacher[name]["images"].values for name in ("V4", "DIFFERENT")])
+    expected = np.sort(((images / 255 - MEAN) / STD).sum((1, 2, 3)))
+    assert len(seen) == len(images) and np.diff(expected).min() > 1e-3
+    np.testing.assert_allclose(np.sort(seen.sum((1, 2, 3))), expected, atol=5e-4)
+
+
+def test_activations_in_a_file_are_those_in_memory(teacher: xr.DataTree) -> None:
+    prepared = similarity.prepare(teacher, None, SPLITS)
+    inside, outside = (
+        similarity.similarities(probed_net(), prepared, LAYERS, held=held, **OPTIONS) for held in (HELD, 1)
+    )
+    for key, values in inside.items():
+        np.testing.assert_array_equal(outside[key], values)
+
+
+def test_a_full_disk_is_told_in_one_line(teacher: xr.DataTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    prepared = similarity.prepare(teacher, None, SPLITS)
+    with pytest.raises(TgsageError, match="No space left on device; set TMPDIR"):
+        similarity.similarities(probed_net(), prepared, LAYERS, held=1, **OPTIONS)
+
+
+def test_parts_that_overlap_are_compared_as_if_alone(teacher: xr.DataTree) -> None:
+    # As with an observed teacher of the same images that splits them otherwise.
+    net, prepared = probed_net(), similarity.prepare(teacher, None, [*SPLITS, None])
+    together = similarity.similarities(net, prepared, LAYERS, **OPTIONS)
+    for split in [*SPLITS, None]:
+        alone = similarity.similarities(net, similarity.prepare(teacher, None, [split]), LAYERS, **OPTIONS)
+        assert len(alone) == 3
+        for key, values in alone.items():
+            np.testing.assert_allclose(together[key], values, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["image", "category"])
+def test_ranks_of_the_file_are_used(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, split, category = stimuli(45, 0)
+    patterns = np.random.default_rng(3).normal(size=(45, 9))
+    target = group(images, patterns, split, category, category_form=form == "category")
+    tree = xr.DataTree.from_dict(
+        {"/": xr.Dataset(attrs={"rdm": form}), "/IT": with_ranks(target, form == "category")}
+    )
+    net, plain = probed_net(), make_teacher({"IT": target}, rdm=form)
+    made: list[str] = []
+    original = similarity.comparable
+
+    def counted(rdms: Any, method: str, **options: Any) -> Any:
+        made.append("stored" if options else "ranked")
+        return original(rdms, method, **options)
+
+    monkeypatch.setattr(similarity, "comparable", counted)
+    for method in METHODS:
+        options = OPTIONS | {"method": method}
+        expected = similarity.similarities(net, similarity.prepare(plain, None, SPLITS), LAYERS, **options)
+        prepared = similarity.prepare(tree, None, SPLITS)
+        made.clear()
+        for _checkpoint in range(2):
+            found = similarity.similarities(net, prepared, LAYERS, **options)
+            for key, values in expected.items():
+                np.testing.assert_array_equal(found[key], values)
+        # The target's three parts once; each of three layers on each part at both checkpoints.
+        assert len(made) == 3 + 2 * 3 * 3
+        assert made.count("stored") == (3 if method in RANKED else 0)
+    tree["IT"]["rdm" if form == "image" else "category_rdm"].values[..., 0] += 1
+    with pytest.raises(TgsageError, match="target 'IT': 'ranks' are of another RDM; drop them"):
+        similarity.prepare(tree, None, SPLITS)
 
 
 def test_a_dead_layer_is_nan_and_nothing_else_is(teacher: xr.DataTree) -> None:
@@ -213,27 +291,34 @@ def test_any_module_and_what_is_wrong_with_a_call(teacher: xr.DataTree) -> None:
 
 
 @pytest.mark.slow
-def test_memory_of_many_stimuli_and_features() -> None:
-    # 1,200 stimuli x 65,536 features are 315 MB a layer, and three of them do not fit at a time.
-    import subprocess
-    import sys
-
-    code = """
-import resource, numpy as np, torch, xarray as xr
-from tgsage import scoring
+@pytest.mark.parametrize("held", [1 << 20, HELD])
+def test_memory_of_many_stimuli_and_features(held: int) -> None:
+    # The 600 stimuli of a part x 65,536 features are 157 MB a layer; three of them are held, or none.
+    code = f"""
+import re, numpy as np, torch, xarray as xr
+from tgsage.scoring import similarity
 torch.set_num_threads(1)
 rng = np.random.default_rng(0)
 n = 1200
 images = rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
 net = torch.nn.Sequential(*[torch.nn.Conv2d(3 if k == 0 else 64, 64, 1) for k in range(3)])
-target = xr.Dataset({
+target = xr.Dataset({{
     "rdm": ("pair", rng.random(n * (n - 1) // 2)),
-    "stimulus_id": ("stimulus", [f"s{k}" for k in range(n)]),
+    "stimulus_id": ("stimulus", [f"s{{k}}" for k in range(n)]),
     "split": ("stimulus", np.array(["reward", "report"])[np.arange(n) % 2]),
-    "images": (("stimulus", "y", "x", "rgb"), images)})
-teacher = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"rdm": "image"}), "/IT": target})
-scoring.score(net, None, teacher, layers=["0", "1", "2"], split="reward", batch_size=64)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    "images": (("stimulus", "y", "x", "rgb"), images)}})
+teacher = xr.DataTree.from_dict({{"/": xr.Dataset(attrs={{"rdm": "image"}}), "/IT": target}})
+prepared = similarity.prepare(teacher, None, ["reward", "report"])
+peak = []
+def look(*_):
+    peak.append(int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]))
+net[2].register_forward_hook(look)
+original = similarity.compare
+similarity.compare = lambda *a: (look(), original(*a))[1]
+similarity.similarities(net, prepared, ["0", "1", "2"], method="spearman", mean=[0.5] * 3, std=[0.2] * 3,
+                        device=None, batch_size=64, held={held})
+print(max(peak) * 1024)
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(answer.stdout) < 1500
+    limit = needed_memory([65536] * 3, [600, 600], n_targets=1, resolution=32, batch_size=64, held=held)
+    assert limit / 3 < int(answer.stdout) < limit

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import rankdata
 
 import tgsage.teacher as teachers
 from tgsage import plugins
 from tgsage.errors import TgsageError
+from tgsage.rdm import subset
 from tgsage.store import stage_digest
 from tgsage.store.code import closure
 from tgsage.teacher.format import targets_of, tree
@@ -39,7 +42,10 @@ def test_round_trip(teacher: xr.DataTree, tmp_path: Path) -> None:
     assert again.attrs == teacher.attrs
     assert list(again.children) == list(teacher.children)
     for name, group in targets_of(teacher).items():
-        xr.testing.assert_identical(again[name].to_dataset(), group)
+        xr.testing.assert_identical(targets_of(again)[name], group)
+        rows = [2 * rankdata(row) - (len(row) + 1) for row in group["category_rdm"].values]
+        np.testing.assert_array_equal(again[name]["ranks"].values, np.concatenate(rows))
+        assert again[name]["ranks"].dtype == np.int32
         assert again[name]["images"].dtype == np.uint8
         assert again[name].attrs == group.attrs
 
@@ -75,6 +81,11 @@ def test_files_that_are_no_teacher(teacher: xr.DataTree, tmp_path: Path) -> None
     lacking.to_netcdf(tmp_path / "lacking.nc")
     with pytest.raises(TgsageError, match="target 'V4' lacks rdm"):
         teachers.load(tmp_path / "lacking.nc")
+    teachers.save(teacher, tmp_path / "ranks.nc")
+    with netCDF4.Dataset(tmp_path / "ranks.nc", "a") as file:
+        file["V4"]["ranks"][3] += 1
+    with pytest.raises(TgsageError, match="ranks of 'V4' are not those written; make the teacher again"):
+        teachers.load(tmp_path / "ranks.nc")
     changed = targets_of(teacher)
     changed["V4"]["rdm"].values[5] += 1
     xr.DataTree.from_dict({"/": xr.Dataset(attrs=teacher.attrs), **changed}).to_netcdf(
@@ -82,6 +93,25 @@ def test_files_that_are_no_teacher(teacher: xr.DataTree, tmp_path: Path) -> None
     )
     with pytest.raises(TgsageError, match="not what its digest says"):
         teachers.load(tmp_path / "changed.nc")
+
+
+def test_a_teacher_with_an_unknown_distance_has_no_ranks(
+    make_assembly: Callable, make_stimuli: Callable, tmp_path: Path
+) -> None:
+    teacher = teachers.build(make_assembly(), ["V4", "IT"], stimuli=make_stimuli())
+    targets = targets_of(teacher)
+    targets["V4"]["rdm"].values[:] = np.nan
+    teachers.save(tree(targets, teacher.attrs), tmp_path / "a.nc")
+    again = teachers.load(tmp_path / "a.nc")
+    assert "ranks" not in again["V4"]
+    place = 0
+    for part in again["IT"]["part"].values:
+        members = again["IT"]["split"].values == part
+        values = subset(again["IT"]["rdm"].values, members)
+        ranks = again["IT"]["ranks"].values[place : place + values.size]
+        np.testing.assert_array_equal(ranks, 2 * rankdata(values) - (values.size + 1))
+        place += values.size
+    assert place == again["IT"].sizes["ranked_pair"]
 
 
 def test_ceiling_of_a_part(teacher: xr.DataTree) -> None:

@@ -1,4 +1,7 @@
 from .comparison import METHODS as METHODS
+from .comparison import RANKED as RANKED
+from .comparison import Comparable as Comparable
+from .comparison import comparable as comparable
 from .comparison import compare as compare
 from .condensed import average as average
 from .condensed import category_means as category_means

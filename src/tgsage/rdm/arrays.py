@@ -63,9 +63,14 @@ def floating(values: np.ndarray | torch.Tensor) -> Any:
     tensor = as_tensor(values)
     if tensor is None:
         return np.array(values, dtype=np.float64, order="C")
+    return tensor.to(working_dtype(tensor), copy=True).contiguous()
+
+
+def working_dtype(tensor: torch.Tensor) -> Any:
+    """Return float64 if the tensor is float64 or its matrix products would be coarse, else float32."""
     torch = sys.modules["torch"]
-    dtype = torch.float64 if tensor.dtype == torch.float64 or coarse_products(tensor) else torch.float32
-    return tensor.to(dtype, copy=True).contiguous()
+    double = tensor.dtype == torch.float64 or coarse_products(tensor)
+    return torch.float64 if double else torch.float32
 
 
 def coarse_products(values: torch.Tensor) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ..errors import TgsageError, unknown
 from .arrays import (
     Array,
     Values,
+    as_tensor,
     device_type,
     floating,
     full_like,
@@ -20,6 +23,7 @@ from .arrays import (
     numbers,
     on_device,
     plain_numpy,
+    working_dtype,
 )
 
 if TYPE_CHECKING:
@@ -27,12 +31,12 @@ if TYPE_CHECKING:
 
 METRICS = ("correlation", "sqeuclidean", "cosine", "crossnobis", "poisson")
 
-# Similarities are made some rows at a time: the memory beside input and output does not grow with n squared,
-# and only the part right of the diagonal is computed.
-_BLOCK_ROWS = {"cpu": 128, "cuda": 4096}
+# Inner products are made of some rows and some features at a time: the memory beside input and output is
+# bounded, and only the part right of the diagonal is computed.
+_BLOCK_ROWS = {"cpu": 1024, "cuda": 4096}
 _BLOCK_BYTES = {"cpu": 64 << 20, "cuda": 1 << 30}
-# Row-wise preparation runs over as many rows as stay in a processor's cache.
-_CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 1 << 30}
+# What is done row by row runs over as many rows as stay in a processor's cache.
+_CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 1 << 30}
 
 
 def rdm(
@@ -101,47 +105,8 @@ def rdm(
         )
     if values.shape[0] < 2 or values.shape[1] < 1:
         raise TgsageError(f"an RDM needs at least 2 stimuli and 1 feature, got shape {tuple(values.shape)}")
-    xp = namespace(values)
     with _quiet(values):
-        x = floating(values)
-        low, high = _row_range(x)
-        # A NaN or an infinity anywhere in a row shows in its minimum or maximum.
-        bad = ~(xp.isfinite(low) & xp.isfinite(high))
-        if bool(bad.any()):
-            x[bad] = 0
-            low[bad] = 0
-            high[bad] = 0
-        label, first = _distinct(x, low, high, bad)
-        if first is not None:
-            x, low, high, bad = x[first], low[first], high[first], bad[first]
-
-        n_features = x.shape[1]
-        left = right = x
-        scale = 1.0
-        if metric in ("correlation", "cosine"):
-            terms = _unit_rows(x, low, high, centre=metric == "correlation")
-        elif metric == "sqeuclidean":
-            # A shift changes no distance, and without a common offset nothing is lost to cancellation.
-            x -= x.sum(0) / max(int((~bad).sum()), 1)
-            terms = (x * x).sum(1) / n_features
-            scale = 2 / n_features
-        else:
-            _check_rates(low, first)
-            x += prior_lambda * prior_weight
-            x /= 1 + prior_weight
-            logarithm = xp.log(x)
-            # sum (a - b)(log a - log b) is the same for a and log a shifted by any pattern each.
-            x -= x.mean(0)
-            logarithm -= logarithm.mean(0)
-            terms = (x * logarithm).sum(1) / n_features
-            left, right = xp.concatenate([x, logarithm], 1), xp.concatenate([logarithm, x], 1)
-            scale = 1 / n_features
-        terms = xp.where(bad | ~xp.isfinite(terms), full_like(terms, (), np.nan), terms)
-
-        bounds = (0.0, 2.0 if metric in ("correlation", "cosine") else None)
-        result = _pairwise(terms, lambda i, j: left[i:j] @ right[i:].T, scale, bounds, left is right)
-        if label is not None:
-            result = _repeat(result, terms, label)
+        result = _of_patterns(values, metric, prior_lambda, prior_weight)
     return _restore(result, values)
 
 
@@ -221,71 +186,190 @@ def crossnobis(measurements: Array, precision: Array | None = None, *, center: b
             sums /= count[i:j, None] * count[None, i:] - present[i:j] @ present[i:].T
             return sums
 
-        result = _pairwise(terms, similarity, 2 / n_features)
+        strips = (similarity(start, stop) for start, stop in _strips(n, x))
+        result = _condensed(terms, strips, 2 / n_features)
     return _restore(result, values)
 
 
-def _check_rates(low: Values, first: Values | None) -> None:
-    """Refuse negative rates; ``first`` says which row of the input each row is, where that differs."""
-    if bool((low < 0).any()):
-        worst = int(plain_numpy(low).argmin())
-        row = worst if first is None else int(plain_numpy(first)[worst])
+class _Rows(NamedTuple):
+    """What is to be done with each pattern."""
+
+    numbers: Any
+    """(4, n) mean, scale, rest, inverse: the pattern's place is ((x - mean) / scale - rest) * inverse."""
+    odd: Any
+    """(n,), whether scale is not 1 or rest not 0."""
+    bad: Any
+    """(n,), whether it has no distances: a value is not finite, or the metric is not defined for it."""
+    key: Any
+    """(n,), equal for equal patterns."""
+
+
+def _of_patterns(values: Array, metric: str, prior_lambda: float, prior_weight: float) -> Any:
+    x, dtype = _source(values)
+    xp = namespace(x)
+    facts = _row_facts(x, dtype, metric)
+    label, first = _distinct(x, facts)
+    if first is not None:
+        facts = _Rows(*(fact[..., first] for fact in facts))
+    n, n_features = facts.bad.shape[0], x.shape[1]
+    bounded = metric in ("correlation", "cosine")
+    terms = full_like(facts.key, (n,), 0.5 if bounded else 0)
+    strips: list[Any] = []
+    for columns in _column_blocks(n, n_features, facts.key):
+        block = xp.empty((n, columns.stop - columns.start), dtype=dtype, device=x.device)
+        for rows in _chunks(block):
+            _place(x[rows if first is None else first[rows], columns], facts, rows, block[rows])
+        left = right = block
+        if metric == "sqeuclidean":
+            # A shift changes no distance, and without a common offset nothing is lost to cancellation.
+            block -= block.sum(0) / max(int((~facts.bad).sum()), 1)
+            for rows in _chunks(block):
+                terms[rows] += (block[rows] * block[rows]).sum(1) / n_features
+        elif metric == "poisson":
+            block += prior_lambda * prior_weight
+            block /= 1 + prior_weight
+            logarithm = xp.log(block)
+            # sum (a - b)(log a - log b) is the same for a and log a shifted by any pattern each.
+            block -= block.mean(0)
+            logarithm -= logarithm.mean(0)
+            terms += (block * logarithm).sum(1) / n_features
+            left, right = xp.concatenate([block, logarithm], 1), xp.concatenate([logarithm, block], 1)
+        for number, (start, stop) in enumerate(_strips(n, block)):
+            products = _products(left, right, start, stop)
+            if columns.start == 0:
+                strips.append(products)
+            else:
+                strips[number] += products
+    terms = xp.where(facts.bad | ~xp.isfinite(terms), full_like(terms, (), np.nan), terms)
+    scale = {"sqeuclidean": 2 / n_features, "poisson": 1 / n_features}.get(metric, 1.0)
+    # A strip is freed when it has been copied.
+    consumed = (strips.pop(0) for _ in range(len(strips)))
+    result = _condensed(terms, consumed, scale, (0.0, 2.0 if bounded else None))
+    return result if label is None else _repeat(result, terms, label)
+
+
+def _source(values: Array) -> tuple[Any, Any]:
+    """Return the patterns where they are (they are copied block by block), and the dtype to compute in.
+
+    On the host numpy does the work for tensors too: it has BLAS's product of a matrix with its own transpose,
+    which is half of the product that torch makes.
+    """
+    tensor = as_tensor(values)
+    if tensor is None:
+        return values, np.dtype(np.float64)
+    torch = namespace(tensor)
+    if device_type(tensor) == "cpu":
+        return plain_numpy(tensor), np.dtype(np.float64 if tensor.dtype == torch.float64 else np.float32)
+    return tensor, working_dtype(tensor)
+
+
+def _row_facts(x: Any, dtype: Any, metric: str) -> _Rows:
+    xp = namespace(x)
+    n, n_features = x.shape
+    numbers = xp.zeros((4, n), dtype=dtype, device=x.device)
+    numbers[1::2] = 1
+    odd, bad = xp.zeros((2, n), dtype=xp.bool, device=x.device)
+    facts = _Rows(numbers, odd, bad, xp.zeros((n,), dtype=dtype, device=x.device))
+    mean, _, _, inverse = numbers
+    tiny = float(xp.finfo(dtype).tiny) * 1e10
+    for rows in _chunks(x):
+        part = x[rows]
+        part = part.to(dtype).contiguous() if is_tensor(part) else np.ascontiguousarray(part, dtype)
+        if metric in ("sqeuclidean", "poisson"):
+            facts.key[rows] = part.mean(1)
+            bad[rows] = ~xp.isfinite(facts.key[rows])
+            if bool(bad[rows].any()):  # of a value that is not finite, or of large ones in their sum
+                bad[rows] = ~xp.isfinite(part).all(1)
+            if metric == "poisson":
+                _check_rates(part, bad[rows], rows.start)
+            continue
+        squares = part
+        if metric == "correlation":
+            mean[rows] = part.mean(1)
+            squares = part - mean[rows, None]
+        # sum(), not einsum() or norm(): it adds pairwise, the others lose digits with many features.
+        length = (squares * squares).sum(1)
+        inverse[rows] = length**-0.5
+        # Squares that overflowed or vanished, or a spread so small beside the mean that its rounding shows.
+        odd[rows] = ~(xp.isfinite(length) & (length > n_features * (tiny + 1e-4 * mean[rows] ** 2)))
+        if bool(odd[rows].any()):
+            index = rows.start + plain_numpy(odd[rows]).nonzero()[0]
+            numbers[:, index], bad[index] = _odd_rows(x[index], dtype, metric)
+        facts.key[rows] = mean[rows] if metric == "correlation" else inverse[rows]
+    return facts
+
+
+def _odd_rows(part: Any, dtype: Any, metric: str) -> tuple[Any, Any]:
+    """Return the numbers (4, rows) that bring rows of any size and offset to length 1, and who has none."""
+    xp = namespace(part)
+    part = part.to(dtype) if is_tensor(part) else part.astype(dtype)
+    low, high = xp.amin(part, 1), xp.amax(part, 1)
+    bad = ~(xp.isfinite(low) & xp.isfinite(high))
+    part[bad] = low[bad] = high[bad] = 0
+    # The largest value becomes 1, so that no square overflows or vanishes.
+    if metric == "correlation":
+        mean = part.mean(1)
+        scale = xp.maximum(high - mean, mean - low)
+    else:
+        mean = xp.zeros_like(low)
+        scale = xp.maximum(abs(low), abs(high))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    part -= mean[:, None]
+    part /= scale[:, None]
+    # Once more: the first mean of large values with a small spread was itself rounded. What that leaves of a
+    # constant pattern has become all 1 or all -1 by now, and goes to exactly 0.
+    rest = part.mean(1) if metric == "correlation" else mean
+    part -= rest[:, None]
+    length = xp.sqrt((part * part).sum(1))
+    bad |= ~(xp.isfinite(length) & (length > 0))
+    return xp.stack([mean, scale, rest, 1 / xp.where(bad, xp.ones_like(length), length)]), bad
+
+
+def _place(part: Any, facts: _Rows, rows: slice, target: Any) -> None:
+    """Write some features of some patterns into ``target`` as they enter inner products."""
+    mean, scale, rest, inverse = facts.numbers[:, rows, None]
+    namespace(part).subtract(part, mean, out=target)
+    if bool(facts.odd[rows].any()):
+        target /= scale
+        target -= rest
+    target *= inverse
+    if bool(facts.bad[rows].any()):
+        target[facts.bad[rows]] = 0
+
+
+def _check_rates(part: Any, bad: Any, start: int) -> None:
+    """Refuse negative rates in rows of the input that begin at row ``start``."""
+    negative = (part < 0).any(1) & ~bad
+    if bool(negative.any()):
+        row = int(plain_numpy(negative).argmax())
         raise TgsageError(
-            f"metric 'poisson' needs rates that are not negative; row {row} has {float(low.min()):g} "
-            "(z-scored or baseline-subtracted rates are no counts)"
+            f"metric 'poisson' needs rates that are not negative; row {start + row} has "
+            f"{float(part[row].min()):g} (z-scored or baseline-subtracted rates are no counts)"
         )
 
 
-def _row_range(x: Values) -> tuple[Values, Values]:
-    xp = namespace(x)
-    low, high = full_like(x, (x.shape[0],), 0), full_like(x, (x.shape[0],), 0)
-    for rows in _chunks(x):
-        low[rows], high[rows] = xp.amin(x[rows], 1), xp.amax(x[rows], 1)
-    return low, high
-
-
-def _unit_rows(x: Values, low: Values, high: Values, *, centre: bool) -> Values:
-    """Scale rows to length 1, in place; return half of each squared length, NaN where there is none."""
-    xp = namespace(x)
-    terms = full_like(x, (x.shape[0],), 0.5)
-    for rows in _chunks(x):
-        part = x[rows]
-        # The largest value becomes 1, so that no square overflows or vanishes.
-        if centre:
-            mean = part.mean(1)
-            scale = xp.maximum(high[rows] - mean, mean - low[rows])
-            part -= mean[:, None]
-        else:
-            scale = xp.maximum(abs(low[rows]), abs(high[rows]))
-        part /= xp.where(scale > 0, scale, scale * 0 + 1)[:, None]
-        if centre:
-            # Once more: the first mean of large values with a small spread was itself rounded. What that
-            # leaves of a constant pattern has become all 1 or all -1 by now, and goes to exactly 0.
-            part -= part.mean(1)[:, None]
-        # sum(), not einsum() or norm(): it adds pairwise, the others lose digits with many features.
-        length = xp.sqrt((part * part).sum(1))
-        part /= xp.where(length > 0, length, length * 0 + 1)[:, None]
-        terms[rows] = xp.where(xp.isfinite(length) & (length > 0), terms[rows], full_like(terms, (), np.nan))
-    return terms
-
-
-def _distinct(x: Values, low: Values, high: Values, bad: Values) -> tuple[Values, Values] | tuple[None, None]:
+def _distinct(x: Values, facts: _Rows) -> tuple[Values, Values] | tuple[None, None]:
     """Find rows that are equal: the label of each row, and one row for each label; None, None if all differ.
 
     Only distinct rows are compared then. Rounding would otherwise make small unequal distances from equal
     patterns: a layer that answers alike to all images would be ranked by noise.
     """
     n, n_features = x.shape
-    probe = np.linspace(0, n_features - 1, min(n_features, 6)).astype(np.int64)
-    some = x[:, on_device(x, probe)]
-    key = np.column_stack([plain_numpy(part) for part in (low, high, some)] + [plain_numpy(bad)])
-    _, group, size = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    group = group.ravel()
-    if size.size == n:
+    key, bad = plain_numpy(facts.key), plain_numpy(facts.bad)
+    candidates = np.flatnonzero(~bad)
+    _, group, size = np.unique(key[candidates], return_inverse=True, return_counts=True)
+    candidates = candidates[size[group] > 1]
+    if candidates.size == 0:
         return None, None
+    probe = np.linspace(0, n_features - 1, min(n_features, 6)).astype(np.int64)
+    some = plain_numpy(x[on_device(x, candidates)][:, on_device(x, probe)])
+    _, group, size = np.unique(
+        np.column_stack([key[candidates], some]), axis=0, return_inverse=True, return_counts=True
+    )
+    group = group.ravel()
     label = np.arange(n)
     for shared in np.flatnonzero(size > 1):
-        left = np.flatnonzero(group == shared)
+        left = candidates[group == shared]
         while left.size > 1:
             same = np.ones(left.size, dtype=bool)
             for position, row in enumerate(left):
@@ -298,39 +382,64 @@ def _distinct(x: Values, low: Values, high: Values, bad: Values) -> tuple[Values
     return on_device(x, label), on_device(x, first)
 
 
-def _pairwise(
+def _column_blocks(n: int, n_features: int, like: Values) -> list[slice]:
+    """Split features into equal blocks of bounded size."""
+    most = max(_BLOCK_BYTES.get(device_type(like), 64 << 20) // (n * like.dtype.itemsize), 1)
+    width = -(-n_features // -(-n_features // most))
+    return [slice(begin, min(begin + width, n_features)) for begin in range(0, n_features, width)]
+
+
+def _strips(n: int, like: Values) -> list[tuple[int, int]]:
+    """Split the rows of an RDM into strips of bounded size: first row, and the row after the last."""
+    device = device_type(like)
+    most = max(_BLOCK_BYTES.get(device, 64 << 20) // (n * like.dtype.itemsize), 1)
+    rows = min(_BLOCK_ROWS.get(device, 1024), most)
+    return [(start, min(start + rows, n)) for start in range(0, n - 1, rows)]
+
+
+def _products(left: Any, right: Any, start: int, stop: int) -> Any:
+    """Inner products of rows start to stop-1 with rows from start on."""
+    if left is not right or is_tensor(left):
+        return left[start:stop] @ right[start:].T
+    rows = left[start:stop]
+    products = np.empty((stop - start, len(left) - start), left.dtype)
+    # A matrix with its own transpose: numpy calls BLAS's syrk, which computes one half.
+    np.matmul(rows, rows.T, out=products[:, : stop - start])
+    np.matmul(rows, left[stop:].T, out=products[:, stop - start :])
+    return products
+
+
+def _condensed(
     terms: Values,
-    similarity: Callable[[int, int], Values],
+    strips: Iterable[Values],
     scale: float,
     bounds: tuple[float, float | None] | None = None,
-    symmetric: bool = False,
 ) -> Values:
     """Return the distances terms_i + terms_j - scale * similarity_ij, condensed, within bounds.
 
-    ``similarity(i, j)`` is new, rows i to j-1 by columns i to n-1; ``symmetric``: of a matrix with itself.
+    ``strips`` are similarities as :func:`_strips` splits them, each from its first row's column on; they are
+    overwritten.
     """
     n = terms.shape[0]
     xp = namespace(terms)
-    device = device_type(terms)
-    most = max(_BLOCK_BYTES.get(device, 64 << 20) // max(n * terms.dtype.itemsize, 1), 1)
-    # numpy halves the work itself where a whole matrix meets its own transpose (BLAS syrk).
-    rows = n if symmetric and not is_tensor(terms) and most >= n else min(_BLOCK_ROWS.get(device, 128), most)
     result = full_like(terms, (n * (n - 1) // 2,), 0)
-    end = 0
-    for start in range(0, n - 1, rows):
-        stop = min(start + rows, n)
-        block = similarity(start, stop)
-        block *= -scale
-        block += terms[start:stop, None]
-        block += terms[None, start:]
-        if bounds is not None:
-            block = xp.clip(block, *bounds)
-        begin, end = end, end + (stop - start) * (2 * n - start - stop - 1) // 2
-        if device == "cpu":
-            # The host's fastest loop is numpy's, over rows; it sees the same memory as the tensor.
-            _copy_rows(plain_numpy(block), plain_numpy(result)[begin:end])
-        else:
-            result[begin:end] = _masked(block)
+    start = end = 0
+    for strip in strips:
+        for rows in _chunks(strip):
+            block = strip[rows, rows.start :]
+            block *= -scale
+            block += terms[start : start + block.shape[0], None]
+            block += terms[None, start:]
+            if bounds is not None:
+                xp.clip(block, *bounds, out=block)
+            stop = start + block.shape[0]
+            begin, end = end, end + (stop - start) * (2 * n - start - stop - 1) // 2
+            if device_type(block) == "cpu":
+                # The host's fastest loop is numpy's, over rows; it sees the same memory as the tensor.
+                _copy_rows(plain_numpy(block), plain_numpy(result)[begin:end])
+            else:
+                result[begin:end] = _masked(block)
+            start = stop
     return result
 
 
@@ -381,26 +490,39 @@ def _precision(precision: Array, x: Values) -> Values:
 
 
 def _chunks(x: np.ndarray | torch.Tensor) -> list[slice]:
-    device = device_type(x)
-    rows = max(_CHUNK_BYTES.get(device, 2 << 20) // (x.shape[1] * x.dtype.itemsize), 1)
-    return [slice(start, start + rows) for start in range(0, x.shape[0], rows)]
+    n, width = x.shape
+    rows = max(_CHUNK_BYTES.get(device_type(x), 1 << 20) // (width * x.dtype.itemsize), 1)
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 
 @contextlib.contextmanager
 def _quiet(values: np.ndarray | torch.Tensor) -> Iterator[None]:
-    """No warnings for the NaN that are meant, and no autocast, which would round products to three digits."""
-    if is_tensor(values):
-        torch = namespace(values)
-        with torch.no_grad(), torch.autocast(device_type(values), enabled=False):
-            yield
-    else:
-        with np.errstate(all="ignore"):
-            yield
+    """No warnings for the NaN that are meant, and for a tensor what torch would do in numpy's place.
+
+    That is its number of threads, since BLAS rounds differently with another; and no autocast, which would
+    round products to three digits.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))
+        if is_tensor(values):
+            torch = namespace(values)
+            stack.enter_context(_libraries().limit(limits=torch.get_num_threads(), user_api="blas"))
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(torch.autocast(device_type(values), enabled=False))
+        yield
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Find numpy's BLAS, which takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _restore(result: Values, values: Values) -> Values:
-    """Go back to float32 where float64 was only the way around coarse products."""
-    xp = namespace(values)
-    if is_tensor(values) and values.dtype != xp.float64:
-        result = xp.asarray(result, dtype=xp.float32)
+    """Give a tensor for a tensor, and float32 where float64 was only the way around coarse products."""
+    tensor = as_tensor(values)
+    if tensor is not None:
+        torch = namespace(tensor)
+        dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+        result = torch.asarray(result, dtype=dtype)
     return result

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import xarray as xr
 
 from ..errors import TgsageError, unknown
-from ..rdm import category_means, compare, rdm, subset
+from ..rdm import RANKED, Comparable, category_means, comparable, compare, rdm, subset
 from ..runs.rsa import SPLITS
+from ..teacher.ranks import stored_ranks
 from ..training.devices import reproducible, resolve_device
 from ..training.probes import activations, feature_counts
+from .memory import HELD
 
 CANDIDATE_METRIC = {"crossnobis": "sqeuclidean", "poisson": "sqeuclidean"}
 """Metric of a network's RDM where it is not that of the teacher's. Crossnobis is an unbiased estimate of
 squared distance from repetitions, of which a network needs none; the Poisson divergence is one of spike
 rates, which activations (they may be negative) are not."""
 
-MEMORY = 256 << 20
-"""Bytes of activations and RDMs that are held at a time, or one layer's if that is more."""
-
 
 @dataclass(frozen=True)
 class _Part:
-    """Some stimuli of a target, the target's RDM of them, and their categories if it is a category RDM."""
+    """Some stimuli of a target, its RDM, and their categories if that is a category RDM."""
 
     members: np.ndarray
-    rdm: np.ndarray
     labels: np.ndarray | None
+    condensed: np.ndarray
+    """Of all stimuli of the target; or the category RDM."""
+    ranks: np.ndarray | None
+    made: dict[str, Comparable] = field(default_factory=dict)
+
+    def comparable(self, method: str) -> Comparable:
+        """Return the RDM ready for a method, made when it is first asked for."""
+        if method not in self.made:
+            if self.ranks is not None and method in RANKED:
+                self.made[method] = comparable(self.ranks, method, ranked=True)
+            elif self.labels is not None:
+                self.made[method] = comparable(self.condensed, method)
+            else:
+                self.made[method] = comparable(subset(self.condensed, self.members), method)
+        return self.made[method]
+
+
+_Same = tuple[_Part, list[tuple[str, str]]]
+"""A part, and (part, target) of all that have its stimuli."""
 
 
 @dataclass(frozen=True)
@@ -138,34 +156,38 @@ def score(  # noqa: PLR0913
 def prepare(
     teacher: xr.DataTree, stimuli: xr.Dataset | None, splits: Sequence[str | None]
 ) -> dict[str, Prepared]:
-    """Take from a teacher what comparing needs, by target, once for all checkpoints.
+    """Take from a teacher what comparing needs, by target, once for all candidates and checkpoints.
 
-    The split None is all stimuli, under the name ``"all"``. A part without stimuli is left out.
+    The split None is all stimuli, under the name ``"all"``. A part without stimuli is left out. RDMs of parts
+    whose ranks the teacher does not hold, which a file does, are ranked when they are first compared.
     """
-    category_form = teacher.attrs.get("rdm", "image") == "category"
+    by_category = teacher.attrs.get("rdm", "image") == "category"
     prepared: dict[str, Prepared] = {}
     for name, node in teacher.children.items():
         group = node.to_dataset()
         where = f"teacher {teacher.attrs.get('teacher', '')!r}, target {name!r}"
         assigned = group["split"].values.astype(str)
+        ranks = stored_ranks(group, by_category, where)
         parts: dict[str, _Part] = {}
         for split in splits:
             members = np.arange(len(assigned)) if split is None else np.flatnonzero(assigned == split)
             if len(members) == 0:
                 continue
-            if category_form:
-                parts[split or "all"] = _category_part(group, split, members, where)
+            if by_category:
+                labels, condensed = _categories(group, split, members, where)
             else:
-                condensed = np.asarray(group["rdm"].values, dtype=np.float64)
-                condensed = condensed if split is None else subset(condensed, members)
-                parts[split or "all"] = _Part(members, condensed, None)
+                labels, condensed = None, np.asarray(group["rdm"].values, dtype=np.float64)
+            parts[split or "all"] = _Part(members, labels, condensed, ranks.get(split or "all"))
         metric = str(group.attrs.get("metric", teacher.attrs.get("metric", "correlation")))
         images = _images_of(group, stimuli, where)
         prepared[str(name)] = Prepared(images, CANDIDATE_METRIC.get(metric, metric), parts)
     return prepared
 
 
-def _category_part(group: xr.Dataset, split: str | None, members: np.ndarray, where: str) -> _Part:
+def _categories(
+    group: xr.Dataset, split: str | None, members: np.ndarray, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the categories of the stimuli of a split, and its category RDM."""
     if split is None:
         raise TgsageError(f"{where}: holds category RDMs of each split, not of all stimuli; name a split")
     row = list(group["part"].values.astype(str)).index(split)
@@ -177,7 +199,7 @@ def _category_part(group: xr.Dataset, split: str | None, members: np.ndarray, wh
             f"{where}: split {split!r} has {n} categories, and its category RDM {len(condensed)} pairs; "
             "make the teacher again"
         )
-    return _Part(members, condensed, labels)
+    return labels, condensed
 
 
 def _images_of(group: xr.Dataset, stimuli: xr.Dataset | None, where: str) -> np.ndarray:
@@ -209,11 +231,14 @@ def similarities(
     std: Sequence[float] | np.ndarray,
     device: str | torch.device | None,
     batch_size: int,
+    held: int = HELD,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Compare layers with prepared targets: (part, target) -> (layers,) float64.
 
-    Targets with the same images share the forward pass and the layers' RDMs. Layers are taken in groups that
-    fit into :data:`MEMORY`, at least one at a time; a group is one pass over the images.
+    Every image passes through the network once. Targets with the same images share the pass and the layers'
+    RDMs; stimuli that no part needs together (choose, reward and report, as a rule) pass and are compared
+    apart, so that the activations of one part are held at a time. If they need more than ``held`` bytes they
+    wait in temporary files (in ``TMPDIR``), from which the host reads them in blocks of features.
     """
     if device is not None:
         module.to(resolve_device(device))
@@ -223,50 +248,84 @@ def similarities(
         for part in target.parts
     }
     for names in _sharing(prepared):
-        target = prepared[names[0]]
-        # Parts of the targets by their stimuli: equal ones are compared in one call.
+        first = prepared[names[0]]
+        # Parts of the targets by their stimuli: equal ones are compared with one RDM.
         same: dict[tuple[bytes, tuple[str, ...] | None], list[tuple[str, str]]] = {}
         for name in names:
             for part, content in prepared[name].parts.items():
                 labels = None if content.labels is None else tuple(content.labels)
                 same.setdefault((content.members.tobytes(), labels), []).append((part, name))
-        n = len(target.images)
-        counts = feature_counts(module, layers, target.images.shape[1:3])
-        for group in _groups(counts, n):
-            outputs = activations(module, target.images, group, mean=mean, std=std, batch_size=batch_size)
-            with reproducible(next(iter(outputs.values())).device):
-                collected = _layer_rdms(outputs, group, target.metric, prepared, same)
-            for keys, rdms in zip(same.values(), collected, strict=True):
-                teachers = np.stack([prepared[name].parts[part].rdm for part, name in keys])
-                values = np.asarray(torch.as_tensor(compare(rdms, teachers, method)).cpu())
-                rows = [layers.index(layer) for layer in group]
-                for key, column in zip(keys, values.T, strict=True):
-                    scores[key][rows] = column
+        sets = [(prepared[keys[0][1]].parts[keys[0][0]], keys) for keys in same.values()]
+        for shown, together in _apart(sets):
+            outputs = _activations(module, first.images[shown], layers, mean, std, batch_size, held)
+            for row, layer in enumerate(layers):
+                values = outputs.pop(layer)
+                for content, keys in together:
+                    chosen = values
+                    if len(content.members) < len(shown):
+                        place = torch.from_numpy(np.searchsorted(shown, content.members))
+                        chosen = values[place.to(values.device)]
+                    if content.labels is not None:
+                        chosen = category_means(chosen, content.labels)
+                    with reproducible(values.device):
+                        ours = comparable(rdm(chosen, first.metric), method)
+                        for part, name in keys:
+                            theirs = prepared[name].parts[part].comparable(method)
+                            scores[part, name][row] = float(compare(ours, theirs, method)[0, 0])
     return scores
 
 
-def _layer_rdms(
-    outputs: dict[str, torch.Tensor],
-    group: Sequence[str],
-    metric: str,
-    prepared: Mapping[str, Prepared],
-    same: Mapping[Any, list[tuple[str, str]]],
-) -> list[torch.Tensor]:
-    """For every set of stimuli, the (layers, pairs) RDMs of the group; frees the activations on the way."""
-    contents = [prepared[keys[0][1]].parts[keys[0][0]] for keys in same.values()]
-    rows: list[list[torch.Tensor]] = [[] for _ in contents]
-    for layer in group:
-        values = outputs.pop(layer)
-        whole = None
-        for content, layer_rdms in zip(contents, rows, strict=True):
-            if content.labels is not None:
-                chosen = values[torch.from_numpy(content.members).to(values.device)]
-                layer_rdms.append(rdm(category_means(chosen, content.labels), metric))
-                continue
-            whole = rdm(values, metric) if whole is None else whole
-            everything = len(content.members) == len(values)
-            layer_rdms.append(whole if everything else subset(whole, content.members))
-    return [torch.stack(layer_rdms) for layer_rdms in rows]
+def _activations(
+    module: torch.nn.Module,
+    images: np.ndarray,
+    layers: Sequence[str],
+    mean: Sequence[float] | np.ndarray,
+    std: Sequence[float] | np.ndarray,
+    batch_size: int,
+    held: int,
+) -> dict[str, torch.Tensor]:
+    """Return float32 (n, features) of each layer: where the module is, or on the disk if it is too much."""
+    n = len(images)
+    counts = feature_counts(module, layers, images.shape[1:3])
+    if 4 * n * sum(counts.values()) <= held:
+        return activations(module, images, layers, mean=mean, std=std, batch_size=batch_size)
+    outputs = {layer: _on_disk(n, counts[layer]) for layer in layers}
+    for begin in range(0, n, batch_size):
+        rows = slice(begin, begin + batch_size)
+        batch = activations(module, images[rows], layers, mean=mean, std=std, batch_size=batch_size)
+        for layer, values in batch.items():
+            outputs[layer][rows] = values.cpu()
+    return outputs
+
+
+def _on_disk(n: int, n_features: int) -> torch.Tensor:
+    """Return a tensor that lies in a file without a name, which vanishes with it."""
+    size = 4 * n * n_features
+    with tempfile.TemporaryFile() as file:
+        try:
+            # The space is taken now: to run out of it while writing would end the process.
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise TgsageError(
+                f"activations of a layer need {size / 1e9:.1f} GB in {tempfile.gettempdir()}: "
+                f"{error.strerror}; set TMPDIR to a folder on a larger disk"
+            ) from None
+        return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(n, n_features)))
+
+
+def _apart(sets: Sequence[_Same]) -> list[tuple[np.ndarray, list[_Same]]]:
+    """Group sets of stimuli that overlap: the stimuli of each group, sorted, and its sets."""
+    groups: list[tuple[np.ndarray, list[_Same]]] = []
+    for one in sets:
+        shown, together = one[0].members, [one]
+        separate = []
+        for group in groups:
+            if np.intersect1d(shown, group[0]).size:
+                shown, together = np.union1d(shown, group[0]), [*group[1], *together]
+            else:
+                separate.append(group)
+        groups = [*separate, (shown, together)]
+    return groups
 
 
 def _sharing(prepared: Mapping[str, Prepared]) -> list[list[str]]:
@@ -281,19 +340,3 @@ def _sharing(prepared: Mapping[str, Prepared]) -> list[list[str]]:
         else:
             groups.append([name])
     return groups
-
-
-def _groups(counts: Mapping[str, int], n: int) -> Iterator[list[str]]:
-    """Split layers, in the order in which they run, into groups that fit into memory."""
-    group: list[str] = []
-    held = 0
-    for layer, features in counts.items():
-        # Activations and their copy while an RDM is made, all in float32, and the RDM with its parts.
-        size = 4 * n * features + 2 * 4 * n * (n - 1) // 2
-        if group and held + size > MEMORY:
-            yield group
-            group, held = [], 0
-        group.append(layer)
-        held += size
-    if group:
-        yield group

@@ -12,6 +12,7 @@ A teacher (:func:`tgsage.teacher.build`, :func:`tgsage.teacher.load`), here with
     │        ceiling_upper (part)
     │        part          (part)      coordinate: the splits in use
     │        category_rdm  (part, category_pair)  only where attrs["rdm"] == "category"
+    │        ranks         (ranked_pair)  of the RDM of each part, as read from a file
     └── IT   …                         attrs: those of TargetAttributes
 """
 
@@ -28,6 +29,7 @@ import xarray as xr
 from ..errors import TgsageError, unknown
 from ..netcdf import read_tree
 from ..store import digest, replacing
+from .ranks import check_ranks, with_ranks
 from .splits import PARTS
 
 if TYPE_CHECKING:
@@ -176,8 +178,12 @@ def tree(targets: Mapping[str, xr.Dataset], attributes: Mapping[Any, Any]) -> xr
 
 
 def targets_of(teacher: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Return the targets of a teacher by name, in their order, as datasets in memory of their own."""
-    return {name: group.to_dataset(inherit=False).copy() for name, group in teacher.children.items()}
+    """Return the targets of a teacher by name, in their order, as datasets in memory of their own.
+
+    Ranks are left out: a changed RDM has others.
+    """
+    targets = {name: group.to_dataset(inherit=False) for name, group in teacher.children.items()}
+    return {name: target.drop_vars("ranks", errors="ignore").copy() for name, target in targets.items()}
 
 
 def ceiling(target: xr.Dataset | xr.DataTree, part: str) -> tuple[float, float]:
@@ -197,7 +203,9 @@ def ceiling(target: xr.Dataset | xr.DataTree, part: str) -> tuple[float, float]:
 
 
 def save(teacher: xr.DataTree, path: str | os.PathLike[str]) -> None:
-    """Write a teacher as netCDF, whole or not at all."""
+    """Write a teacher as netCDF, whole or not at all, with the ranks of its RDMs."""
+    by_category = teacher.attrs.get("rdm") == "category"
+    ranked = {name: with_ranks(target, by_category) for name, target in targets_of(teacher).items()}
     # Distances are as good as random digits; only the images are worth packing.
     encoding = {
         f"/{name}": {"images": {"zlib": True, "complevel": 4}}
@@ -205,7 +213,9 @@ def save(teacher: xr.DataTree, path: str | os.PathLike[str]) -> None:
         if "images" in group
     }
     with replacing(path) as temporary:
-        teacher.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        xr.DataTree.from_dict({"/": teacher.to_dataset(), **ranked}).to_netcdf(
+            temporary, engine="netcdf4", encoding=encoding
+        )
 
 
 def load(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -228,6 +238,11 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
     fresh = tree(targets_of(teacher), {str(key): _plain(value) for key, value in teacher.attrs.items()})
     if fresh.attrs["digest"] != teacher.attrs["digest"]:
         raise TgsageError(f"{path}: its content is not what its digest says; make the teacher again")
+    for name, group in teacher.children.items():
+        if not check_ranks(group):
+            raise TgsageError(f"{path}: the ranks of {name!r} are not those written; make the teacher again")
+        if "ranks" in group:
+            fresh[name]["ranks"] = group["ranks"]
     return fresh
 
 
