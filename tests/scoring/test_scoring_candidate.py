@@ -15,6 +15,8 @@ from tgsage import scoring, spaces
 from tgsage.errors import TgsageError
 from tgsage.runs import rsa as rsa_file
 from tgsage.runs.settings import Scoring
+from tgsage.scoring import candidate, needed_memory
+from tgsage.scoring.memory import HELD, room_for_activations
 from tgsage.store import Store
 from tgsage.training import ensure_trained, evaluate
 from tgsage.training.settings import Recipe
@@ -208,3 +210,26 @@ def test_a_failed_candidate_has_no_observed_similarity_either(trained: tuple[Sto
     )
     seen = rsa_file.observed_part(found)
     assert seen.sizes["checkpoint"] == 0 and np.isnan(rsa_file.target_scores(seen, Scoring()).tg)
+
+
+def test_activations_are_held_where_the_job_has_memory_for_them(
+    trained: tuple[Store, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = make_targets()
+    features, shape = [10_000, 500], {"resolution": 16, "batch_size": 256}
+    least = needed_memory(features, [12, 12], n_targets=2, held=0, **shape)
+    assert room_for_activations([teacher], features, **shape) == HELD
+    assert room_for_activations([], features, memory=1, **shape) == HELD
+    assert room_for_activations([teacher], features, memory=least + 1000, **shape) == 1000
+    with pytest.raises(TgsageError, match=rf"needs {least / 1e6:,.0f} MB, .* has 100: run with --set-resour"):
+        room_for_activations([teacher], features, memory=10**8, **shape)
+    store, record = trained
+    seen: list[int] = []
+    original = candidate.similarities
+    monkeypatch.setattr(
+        candidate, "similarities", lambda *a, **k: seen.append(k["held"]) or original(*a, **k)
+    )
+    free = scoring.score_candidate(record, TASK, teacher, Scoring(), store, SPACE, "cpu")
+    bound = scoring.score_candidate(record, TASK, teacher, Scoring(), store, SPACE, "cpu", memory=10**9)
+    xr.testing.assert_identical(free, bound)
+    assert seen[0] == HELD and 0 < seen[-1] < 10**9

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,15 @@ import pytest
 from tgsage import spaces
 from tgsage.errors import TgsageError
 from tgsage.store import Store
-from tgsage.training import Failure, Outcome, count_flops, count_parameters, job, train_candidate
+from tgsage.training import (
+    Failure,
+    Outcome,
+    count_flops,
+    count_parameters,
+    feature_counts,
+    job,
+    train_candidate,
+)
 from tgsage.training.settings import Recipe
 
 SPACE = {"name": "cell", "blocks": 1, "width": 4, "repeats": 1, "reductions": 1}
@@ -133,3 +143,16 @@ def test_what_is_wrong_with_the_set_up_is_raised(task_path: Path, store: Store, 
     ):
         run(task_path, store, space={**SPACE, "width": 8})
     assert not (store.root.parent / "slot_3").exists()
+
+
+def too_many(features: Sequence[int]) -> None:
+    raise TgsageError(f"{len(features)} layers of {features} features are too many")
+
+
+def test_a_check_ends_the_job_before_anything_is_trained(task_path: Path, store: Store) -> None:
+    space = spaces.get(SPACE)
+    module = space.build(space.parse(proposal()["architecture"]), 3)
+    counts = list(feature_counts(module, module.probe_names, (16, 16)).values())
+    with pytest.raises(TgsageError, match=re.escape(f"layers of {counts} features are too many")):
+        run(task_path, store, check=too_many)
+    assert [event for event in store.journal() if event["event"] == "write"] == []

@@ -9,7 +9,7 @@ with reporting(snakemake.log[0]):
     load_files(snakemake.config.get("plugins", []))
     params = dict(snakemake.params)
     calls = [params.pop(name) for name in ("call", "after") if name in params]
-    values = {**params, "log": snakemake.log[0]}
+    values = {**params, "log": snakemake.log[0], "mem_mb": snakemake.resources.mem_mb}
     for files in (snakemake.input, snakemake.output):
         values |= {name: one if isinstance(one, str) else list(one) for name, one in files.items()}
     taken = set().union(*(call_stage(call, values) for call in calls))

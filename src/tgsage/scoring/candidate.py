@@ -16,8 +16,9 @@ from ..threads import threads
 from ..training.cache import Stored, stored_candidate
 from ..training.devices import resolve_device, to_channels_last
 from ..training.loop import set_normalisation
-from ..training.probes import Evaluation, evaluate, probe_names
+from ..training.probes import Evaluation, evaluate, feature_counts, probe_names
 from ..training.settings import Recipe  # a declaration, which is in no key: it reads a recipe from JSON
+from .memory import room_for_activations
 from .similarity import prepare, similarities
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def score_candidate(
     device: str | torch.device,
     *,
     observed: xr.DataTree | None = None,
+    memory: int | None = None,
 ) -> xr.Dataset:
     """Score a candidate at every checkpoint, on the task's validation part and against a teacher.
 
@@ -58,6 +60,8 @@ def score_candidate(
     observed
         A second teacher that is measured and steers nothing, e.g. the real one beside its shuffled control.
         Targets with the same images share the forward passes and the layers' RDMs.
+    memory
+        Bytes that this may take, as in :func:`tgsage.scoring.memory.room_for_activations`.
 
     Returns
     -------
@@ -107,13 +111,23 @@ def score_candidate(
         prepared |= {f"{OBSERVED}{name}": target for name, target in prepare(observed, None, SPLITS).items()}
     options: dict[str, Any] = {"mean": task.mean, "std": task.std, "device": resolve_device(device)}
     options["batch_size"] = settings.batch_size
+    features = feature_counts(module, layers, (task.resolution, task.resolution))
+    held = room_for_activations(
+        trees,
+        list(features.values()),
+        resolution=task.resolution,
+        batch_size=settings.batch_size,
+        memory=memory,
+    )
     similarity: list[dict[tuple[str, str], np.ndarray]] = []
     evaluations = []
     with threads(training["recipe"]["threads"]):
         for checkpoint in range(stored.n_checkpoints):
             module.load_state_dict(stored.load(checkpoint))
             evaluations.append(evaluate(module, task.validation.images, task.validation.labels, **options))
-            similarity.append(similarities(module, prepared, layers, method=settings.compare, **options))
+            similarity.append(
+                similarities(module, prepared, layers, method=settings.compare, held=held, **options)
+            )
     rsa = {
         key: np.stack([values[key] for values in similarity])  # (checkpoint, layer)
         for key in (similarity[0] if similarity else {})

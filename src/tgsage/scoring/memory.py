@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import TgsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 HELD = 8 << 30
 """Bytes of activations that are held in memory; more than that goes through a temporary file."""
@@ -62,3 +69,45 @@ def needed_memory(
     forward = _FORWARD * 4 * min(batch_size, largest) * sum(features)
     pairs = _PER_PAIR * largest * largest // 2
     return _PROCESS + _BLOCKS + teacher + (activations if activations <= held else 0) + forward + pairs
+
+
+def room_for_activations(
+    teachers: Iterable[xr.DataTree],
+    features: Sequence[int],
+    *,
+    resolution: int,
+    batch_size: int,
+    memory: int | None = None,
+) -> int:
+    """Return the bytes of activations that may be held in memory while a network is compared with teachers.
+
+    Parameters
+    ----------
+    teachers
+        As :func:`tgsage.teacher.load` returns them.
+    features, resolution, batch_size
+        As in :func:`needed_memory`.
+    memory
+        Bytes that the process may take; None: as much as it needs.
+
+    Raises
+    ------
+    TgsageError
+        If the comparison needs more, even with all activations in temporary files.
+    """
+    targets = [node.to_dataset() for tree in teachers for node in tree.children.values()]
+    if memory is None or not targets:
+        return HELD
+    largest = max(targets, key=lambda target: target.sizes["stimulus"])
+    parts = list(Counter(largest["split"].values.astype(str)).values())
+    least = needed_memory(
+        features, parts, n_targets=len(targets), resolution=resolution, batch_size=batch_size, held=0
+    )
+    if least > memory:
+        raise TgsageError(
+            f"comparing a network of {sum(features):,} probed features with {len(targets)} targets of up to "
+            f"{sum(parts):,} stimuli needs {least / 1e6:,.0f} MB, and the job has {memory / 1e6:,.0f}: "
+            f"run with --set-resources train_and_score:mem_mb={-(-least // 10**6)} (and the same for "
+            "train_and_test_winner), or lower scoring.batch_size"
+        )
+    return min(HELD, memory - least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ def train_and_score(  # noqa: PLR0913
     earlier: Sequence[float] = (),
     teacher_file: PathLike | None = None,
     observed_file: PathLike | None = None,
+    mem_mb: int | None = None,
 ) -> None:
     """Train some of a stage's proposals, or take them from the store, and compare them with their teachers.
 
@@ -54,17 +56,28 @@ def train_and_score(  # noqa: PLR0913
         As in :func:`tgsage.scoring.score_candidate`.
     teacher_file, observed_file
         The teacher, and a second one that is only observed; None without one.
+    mem_mb
+        Memory of this job in MB (10^6 bytes). A comparison with the teachers that needs more is refused
+        before anything is trained.
+
+    Raises
+    ------
+    TgsageError
+        For what is wrong with the set-up rather than with a candidate.
     """
     stage = read_proposals(proposals)
+    files = [None if file is None else str(file) for file in (task, teacher_file, observed_file)]
+    memory = None if mem_mb is None else mem_mb * 10**6
+    check = functools.partial(_fits, files, scoring, memory)
+    place = (files, space.plain(), scoring, str(store), device, memory)
     trainings, scored = [], []
     for position in positions:
         record = train_candidate(
             stage["proposals"][position], recipe, task, space, store, device,
-            round=stage["round"], earlier=earlier, preload=PRELOAD,
+            round=stage["round"], earlier=earlier, preload=PRELOAD, check=check,
         )  # fmt: skip
         trainings.append(record)
-        files = [None if file is None else str(file) for file in (task, teacher_file, observed_file)]
-        scored.append(_score(record, (files, space.plain(), scoring, str(store), device), recipe))
+        scored.append(_score(record, place, recipe))
     write_trainings(training, trainings)
     rsa_file.save(scored, rsa)
 
@@ -87,12 +100,13 @@ def train_and_test_winner(  # noqa: PLR0913
     device: str,
     teacher_file: PathLike | None = None,
     observed_file: PathLike | None = None,
+    mem_mb: int | None = None,
 ) -> None:
     """Train, score and test the one proposal of the final stage.
 
     Parameters
     ----------
-    training, rsa, proposals, task, space, recipe, scoring, store, device, teacher_file, observed_file
+    training, rsa, proposals, task, space, recipe, scoring, store, device, teacher_file, observed_file, mem_mb
         As in :func:`train_and_score`.
     final, best_architecture, rdms, ledger, finalists
         As in :func:`tgsage.search.test_winner`.
@@ -105,6 +119,7 @@ def train_and_test_winner(  # noqa: PLR0913
     train_and_score(
         training, rsa, proposals=proposals, positions=[0], task=task, space=space, recipe=recipe,
         scoring=scoring, store=store, device=device, teacher_file=teacher_file, observed_file=observed_file,
+        mem_mb=mem_mb,
     )  # fmt: skip
     written = {"final": final, "best_architecture": best_architecture, "rdms": rdms}
     read = {"ledger": ledger, "finalists": finalists, "proposals": proposals, "training_file": training}
@@ -147,6 +162,7 @@ def _score_here(
     scoring: Scoring,
     store_root: str,
     device: str,
+    memory: int | None,
     plugin_files: tuple[str, ...],
 ) -> xr.Dataset:
     """What the child runs."""
@@ -160,5 +176,21 @@ def _score_here(
     guide, observed = (None if file is None else teacher.load(file) for file in teachers)
     return scores.score_candidate(
         record, tasks.load(task), guide, scoring, Store(store_root), spaces.get(space), device,
-        observed=observed,
+        observed=observed, memory=memory,
     )  # fmt: skip
+
+
+def _fits(files: Sequence[str | None], scoring: Scoring, memory: int | None, features: Sequence[int]) -> None:
+    """Refuse, in the child, what could be trained and not be scored."""
+    from .. import tasks, teacher
+    from ..scoring.memory import room_for_activations
+
+    task, *teachers = files
+    assert task is not None
+    room_for_activations(
+        [teacher.load(file) for file in teachers if file is not None],
+        features,
+        resolution=tasks.load(task).resolution,
+        batch_size=scoring.batch_size,
+        memory=memory,
+    )

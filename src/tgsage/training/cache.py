@@ -30,7 +30,7 @@ from .counts import count_flops, count_parameters
 from .devices import device_class, resolve_device
 from .keys import builder, key_content, with_precision
 from .loop import Checkpoint, Diverged, TrainingState, train
-from .probes import probe_names
+from .probes import feature_counts, probe_names
 from .seeds import candidate_seed, initial_module
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def ensure_trained(
         Shares at which this candidate may have stopped before, as a recipe's ``stop``; those that are not
         before this recipe's do not count.
     report
-        Called with progress: ``parameters``, ``flops`` and ``probes`` once known, then ``examples``; and
+        Called with progress: ``parameters``, ``flops``, ``probes`` and ``features`` (the number of each
+        probe's) before training, then ``examples``; and
         ``seconds_before``, what the training had taken when it was continued.
 
     Returns
@@ -289,6 +290,8 @@ def train_entry(
                 module = initial_module(space, arch, task.n_classes, seed)
                 # Counting runs the forward pass once: what cannot run fails here, as the candidate's fault.
                 flops = count_flops(module, task.resolution)
+                probes = probe_names(module)
+                features = feature_counts(module, probes, (task.resolution, task.resolution))
             except Exception as error:
                 if _is_out_of_memory(error):
                     raise
@@ -297,10 +300,10 @@ def train_entry(
                 "processor": record["processor"],
                 "parameters": count_parameters(module),
                 "flops": flops,
-                "probes": probe_names(module),
+                "probes": probes,
             }
         record |= counts
-        watch(counts)
+        watch({**counts, "features": list(features.values())})
         if resume is not None:
             watch({"seconds_before": resume.seconds, "examples": examples})
         exact = with_precision(recipe, space, device)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..spaces.settings import SpaceSettings
 
 
-def train_candidate(
+def train_candidate(  # noqa: PLR0913
     proposal: Mapping[str, Any],
     recipe: Recipe | Mapping[str, Any],
     task_path: str | os.PathLike[str],
@@ -27,6 +27,7 @@ def train_candidate(
     round: int | None = None,
     earlier: Sequence[float] = (),
     preload: Sequence[str] = PRELOAD,
+    check: Callable[[Sequence[int]], object] | None = None,
 ) -> dict[str, Any]:
     """Train a proposed architecture, or take it from the store.
 
@@ -57,6 +58,9 @@ def train_candidate(
         store has, see :func:`tgsage.training.ensure_trained`.
     preload
         As in :func:`tgsage.training.run_isolated`.
+    check
+        Called before anything is trained with the number of features of each probe; a TgsageError of its ends
+        the job. Like a function that is run in another process, it has to be importable.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def train_candidate(
             device,
             tuple(earlier),
             plugins.loaded_files(),
+            check,
         ),
         recipe.timeout_seconds,
         reports=True,
@@ -132,7 +137,7 @@ def train_candidate(
     return {**result, "n_probes": len(result["probes"]), "recipe": recipe.plain()}
 
 
-def _train_here(
+def _train_here(  # noqa: PLR0913
     architecture: str,
     recipe: Recipe,
     task_path: str,
@@ -141,6 +146,7 @@ def _train_here(
     device: str,
     earlier: tuple[float, ...],
     plugin_files: tuple[str, ...],
+    check: Callable[[Sequence[int]], object] | None,
     *,
     report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
@@ -149,6 +155,11 @@ def _train_here(
     from .. import tasks
     from ..store import Store
     from .cache import OutOfMemory, ensure_trained
+
+    def checked_report(progress: dict[str, Any]) -> None:
+        report(progress)
+        if check is not None and "features" in progress:
+            check(progress["features"])
 
     plugins.load_files(plugin_files)
     chosen = spaces.get(space)
@@ -161,7 +172,7 @@ def _train_here(
             tasks.load(task_path),
             device,
             earlier=earlier,
-            report=report,
+            report=checked_report,
         )
     except OutOfMemory as error:
         return {"status": "failed", "reason": str(error), "examples": error.examples}
