@@ -180,7 +180,8 @@ def test_evolution_children_are_mutations_of_the_youngest(nasbench):
 
 
 def trial_of(round_, slot, score=0.5):
-    return Trial(round_, slot, "", None, "ok" if math.isfinite(score) else "failed", score, 1.0, 1.0)
+    status = "ok" if math.isfinite(score) else "failed"
+    return Trial(round_, slot, "", "", status, score, 1.0, 1.0, None)
 
 
 def test_generations_by_hand():
