@@ -1,5 +1,7 @@
 from .collect import collect_finalists as collect_finalists
 from .collect import collect_round as collect_round
+from .collect import collect_search as collect_search
+from .collect import judged as judged
 from .collect import measurement as measurement
 from .final_test import test_winner as test_winner
 from .fitting import fit_guidance as fit_guidance
