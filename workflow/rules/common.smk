@@ -293,23 +293,16 @@ def round_files(name):
     ]
 
 
-def round_before(name):
-    """An input function: a file (`ledger` or `profiles`) of the round before; none for the first."""
-    return lambda w: (
-        [getattr(search_of(w).round(int(w.round) - 1), name)] if int(w.round) else []
-    )
-
-
 def proposal_inputs(wildcards):
-    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
+    """What a round may learn from, and the proposals of rounds that it has not heard of."""
     number = int(wildcards.round)
-    heard = number - 1 - SEARCH.lag
-    search = search_of(wildcards)
+    heard = max(number - SEARCH.lag, 0)
+    rounds = [search_of(wildcards).round(r) for r in range(number)]
+    needs_profiles = SEARCH.arms[wildcards.arm].guidance.needs_profiles
     return {
-        "ledger": [search.round(heard).ledger] if heard >= 0 else [],
-        "pending": [
-            search.round(r).proposals for r in range(max(heard + 1, 0), number)
-        ],
+        "measurements": [one.measurements for one in rounds[:heard]],
+        "round_profiles": [one.profiles for one in rounds[:heard] if needs_profiles],
+        "pending": [one.proposals for one in rounds[heard:]],
     }
 
 

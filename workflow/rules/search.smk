@@ -33,6 +33,7 @@ rule search_settings:
 rule propose:
     input:
         unpack(proposal_inputs),
+        guidance_files=guidance_files,
     output:
         proposals=ARM.round("{round}").proposals,
     log:
@@ -44,10 +45,11 @@ rule propose:
     params:
         **calls(
             "tgsage.search.propose:propose_round",
-            lambda w: [SEARCH.space, SEARCH.arms[w.arm].sampler],
+            lambda w: [SEARCH.space, SEARCH.arms[w.arm].sampler, *judging(w)],
         ),
         search=identity,
         proposing=proposing,
+        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
         round=lambda w: int(w.round),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
@@ -143,13 +145,10 @@ rule promote:
 
 rule collect:
     input:
-        previous=round_before("ledger"),
-        previous_profiles=round_before("profiles"),
         trainings=round_files("training"),
         rsas=round_files("rsa"),
-        guidance_files=guidance_files,
     output:
-        ledger=ARM.round("{round}").ledger,
+        measurements=ARM.round("{round}").measurements,
         profiles=ARM.round("{round}").profiles,
     log:
         f"{LOGS}/{OF_ARM}/round_{{round}}/collect.log",
@@ -158,9 +157,8 @@ rule collect:
     resources:
         mem_mb=1000,
     params:
-        **calls("tgsage.search.collect:collect_round", judging),
+        **calls("tgsage.search.collect:collect_round"),
         measuring=measuring,
-        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
     message:
         "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -169,19 +167,27 @@ rule collect:
 
 rule ledger:
     input:
-        ARM.round(SEARCH.rounds - 1).ledger,
+        measurements=[ARM.round(r).measurements for r in range(SEARCH.rounds)],
+        round_profiles=[ARM.round(r).profiles for r in range(SEARCH.rounds)],
+        guidance_files=guidance_files,
     output:
-        report(ARM.ledger, category="Searches", caption="../report/ledger.rst"),
+        ledger=report(
+            ARM.ledger, category="Searches", caption="../report/ledger.rst"
+        ),
+        profiles=ARM.profiles,
     log:
         f"{LOGS}/{OF_ARM}/ledger.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/ledger.tsv"
     resources:
-        mem_mb=500,
+        mem_mb=1000,
+    params:
+        **calls("tgsage.search.collect:collect_search", judging),
+        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
     message:
         "The ledger of {wildcards.arm}, seed {wildcards.seed}"
-    shell:
-        "cp {input} {output} 2> {log}"
+    script:
+        "../scripts/stage.py"
 
 
 rule propose_finalists:
