@@ -28,7 +28,6 @@ def finished(tmp_path_factory):
         search=SearchIdentity(run="r", arm="monkey", seed=0),
         proposing=Proposing(space=SPACE, sampler=RandomSettings(name="random"), n=30),
         round=0,
-        guidance=guided,
     )
     of_round = folder / "round_0" / "measurements.csv", folder / "round_0" / "profiles.nc"
     packs = measure_all(folder / "round_0", size=10)

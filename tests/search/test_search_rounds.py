@@ -40,7 +40,7 @@ def _propose(folder, number, sampler=None, n=4, heard=0, pending=()):
         search=SEARCH,
         proposing=Proposing(space=SPACE, sampler=sampler or RandomSettings(name="random"), n=n),
         round=number,
-        guidance=GUIDANCE,
+        guidance=GUIDANCE if heard else None,
         **_rounds(folder, heard),
         pending=pending,
     )
@@ -337,7 +337,6 @@ def test_the_better_ones_go_on_and_keep_their_slots(halved):
 
 
 def test_of_every_candidate_the_last_rung_counts(halved):
-    round_0 = halved / "round_0"
     _collect(halved, 0)
     table = ledger.read(halved / "ledger.csv")
     assert table["slot"].tolist() == [0, 1, 2, 3]

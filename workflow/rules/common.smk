@@ -293,15 +293,25 @@ def round_files(name):
     ]
 
 
+def heard_rounds(wildcards):
+    """How many rounds a round may learn from."""
+    return max(int(wildcards.round) - SEARCH.lag, 0)
+
+
+def heard_guidance(wildcards):
+    """The guidance that scores what a round learns from; None where it learns from nothing."""
+    return SEARCH.arms[wildcards.arm].guidance if heard_rounds(wildcards) else None
+
+
 def proposal_inputs(wildcards):
     """What a round may learn from, and the proposals of rounds that it has not heard of."""
-    number = int(wildcards.round)
-    heard = max(number - SEARCH.lag, 0)
-    rounds = [search_of(wildcards).round(r) for r in range(number)]
-    needs_profiles = SEARCH.arms[wildcards.arm].guidance.needs_profiles
+    rounds = [search_of(wildcards).round(r) for r in range(int(wildcards.round))]
+    heard, guidance = heard_rounds(wildcards), heard_guidance(wildcards)
+    needs_profiles = guidance is not None and guidance.needs_profiles
     return {
         "measurements": [one.measurements for one in rounds[:heard]],
         "round_profiles": [one.profiles for one in rounds[:heard] if needs_profiles],
+        "guidance_files": guidance_files(wildcards) if heard else [],
         "pending": [one.proposals for one in rounds[heard:]],
     }
 

@@ -33,7 +33,6 @@ rule search_settings:
 rule propose:
     input:
         unpack(proposal_inputs),
-        guidance_files=guidance_files,
     output:
         proposals=ARM.round("{round}").proposals,
     log:
@@ -45,11 +44,15 @@ rule propose:
     params:
         **calls(
             "tgsage.search.propose:propose_round",
-            lambda w: [SEARCH.space, SEARCH.arms[w.arm].sampler, *judging(w)],
+            lambda w: [
+                SEARCH.space,
+                SEARCH.arms[w.arm].sampler,
+                *(judging(w) if heard_rounds(w) else ()),
+            ],
         ),
         search=identity,
         proposing=proposing,
-        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
+        guidance=lambda w: heard_guidance(w) and heard_guidance(w).plain(),
         round=lambda w: int(w.round),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
@@ -171,9 +174,7 @@ rule ledger:
         round_profiles=[ARM.round(r).profiles for r in range(SEARCH.rounds)],
         guidance_files=guidance_files,
     output:
-        ledger=report(
-            ARM.ledger, category="Searches", caption="../report/ledger.rst"
-        ),
+        ledger=report(ARM.ledger, category="Searches", caption="../report/ledger.rst"),
         profiles=ARM.profiles,
     log:
         f"{LOGS}/{OF_ARM}/ledger.log",

@@ -216,16 +216,17 @@ def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
     numbers["score"] = numbers["score"].where(ledger["status"] == "ok")
     columns = [ledger[name] for name in ("round", "slot", "candidate", "architecture", "status")]
     columns += [numbers[name] for name in numbers]
-    trials = [Trial(*row, space) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    values = zip(*(column.tolist() for column in columns), [space] * len(ledger), strict=True)
+    trials = [Trial(*row) for row in values]
     trials.sort(key=lambda trial: (trial.round, trial.slot))
     rows = np.linspace(0, len(trials) - 1, min(len(trials), CHECKED)).round().astype(int)
     for trial in (trials[row] for row in rows):
         arch = space.canonical(trial.architecture)
         if arch != trial.architecture or space.key(arch) != trial.key:
             raise TgsageError(
-                f"sampler: round {trial.round}, slot {trial.slot} of the ledger is candidate {trial.key}, "
-                f"which in space {space.name} with these settings is {space.key(arch)}; propose in the space "
-                "that was searched"
+                f"sampler: round {trial.round}, slot {trial.slot} of the ledger: in space {space.name} with "
+                f"these settings the architecture is not canonical, or its key is not {trial.key}; propose in "
+                "the space that was searched"
             )
     return tuple(trials)
 

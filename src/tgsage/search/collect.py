@@ -140,8 +140,7 @@ def judged(
     table = ledger_table.read_rounds(measurements)
     parts = [profile_files.load(path) for path in profiles]
     aligned = profile_files.aligned(profile_files.joined(parts), table) if parts else None
-    if len(table):
-        table["score"] = scores_of(guidance, table, aligned, out)
+    table["score"] = scores_of(guidance, table, aligned, out)
     processors = ledger_table.processors(table)
     if len(processors) > 1:
         kinds = "; ".join(processors)

@@ -26,7 +26,7 @@ def propose_round(
     search: SearchIdentity,
     proposing: Proposing,
     round: int,
-    guidance: GuidanceSettings,
+    guidance: GuidanceSettings | None = None,
     measurements: Sequence[PathLike] = (),
     round_profiles: Sequence[PathLike] = (),
     pending: Sequence[PathLike] = (),
@@ -44,12 +44,15 @@ def propose_round(
     round
         Number of this round, from 0.
     guidance, measurements, round_profiles
-        As for :func:`tgsage.search.judged`, of the rounds that may be learnt from; none in the first rounds.
+        As for :func:`tgsage.search.judged`, of the rounds that may be learnt from; none in the first rounds,
+        which need no guidance.
     pending
         ``proposals.json`` of rounds whose results are not among these.
     """
     space = spaces.get(proposing.space)
-    table, _ = judged(measurements, round_profiles, guidance, proposals)
+    table = None
+    if guidance is not None:
+        table, _ = judged(measurements, round_profiles, guidance, proposals)
     waiting = [
         space.parse(one["architecture"]) for path in pending for one in read_proposals(path)["proposals"]
     ]

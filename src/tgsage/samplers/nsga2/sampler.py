@@ -47,9 +47,7 @@ class Nsga2Sampler(Sampler):
             rows = sorted(selected)
             for trial in (state.trials[row] for row in rows):
                 values = [trial.score, self._size(trial)]
-                study.add_trial(
-                    optuna_study.trial(space, trial.architecture, "COMPLETE", options, values)
-                )
+                study.add_trial(optuna_study.trial(space, trial.architecture, "COMPLETE", options, values))
             known = study.get_trials(deepcopy=False)
             sampler.parents = [known[rows.index(row)] for row in selected]
         return optuna_study.asking(study, space)

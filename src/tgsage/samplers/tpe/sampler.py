@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .plugin import TpeSettings
 
 BEST = 25
-"""Candidates that Optuna's estimator takes for good ones, at most: the best tenth, from 250 candidates on 25."""
+"""How many candidates Optuna's estimator takes for good ones: the best tenth, and at most so many."""
 
 
 class TpeSampler(Sampler):
@@ -65,7 +65,9 @@ def remembered(trials: Sequence[Trial], history: int) -> list[Trial]:
         return learned
     # As Optuna ranks them: equal ones, and those without a score, in their order.
     ranks = sorted(
-        range(len(learned)), key=lambda row: learned[row].score if learned[row].ok else -math.inf, reverse=True
+        range(len(learned)),
+        key=lambda row: learned[row].score if learned[row].ok else -math.inf,
+        reverse=True,
     )
     rows = sorted((*ranks[:BEST], *sorted(ranks[BEST:])[BEST - history :]))
     return [learned[row] for row in rows]
