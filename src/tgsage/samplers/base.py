@@ -224,8 +224,8 @@ def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
         arch = space.canonical(trial.architecture)
         if arch != trial.architecture or space.key(arch) != trial.key:
             raise TgsageError(
-                f"sampler: round {trial.round}, slot {trial.slot} of the ledger: in space {space.name} with "
-                f"these settings the architecture is not canonical, or its key is not {trial.key}; propose in "
+                f"sampler: round {trial.round}, slot {trial.slot} of the ledger: in these settings of space "
+                f"{space.name} its architecture is not canonical, or has not the key {trial.key}; propose in "
                 "the space that was searched"
             )
     return tuple(trials)
