@@ -40,7 +40,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "results" / "earlier" / "search" / "monkey" / "seed_0"
     folder.mkdir(parents=True)
     ledger.write(table, folder / "ledger.csv")
-    profiles.save(layers, folder / "round_5" / "profiles.nc")
+    profiles.save(layers, folder / "profiles.nc")
     mature_of(table.index / 100, table).rename_axis("architecture").to_csv(tmp_path / "pool.csv")
     monkeypatch.chdir(tmp_path)
     exec(fitted, {})

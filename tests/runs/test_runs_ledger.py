@@ -142,3 +142,30 @@ def test_write_refuses_what_is_no_ledger(tmp_path):
     with pytest.raises(TgsageError, match="'tg' is missing"):
         ledger.write(made.drop(columns="tg"), tmp_path / "ledger.csv")
     assert not (tmp_path / "ledger.csv").exists()
+
+
+def test_rounds_put_together_are_the_ledger_without_scores(tmp_path):
+    whole = ledger.build([row(round=number, slot=slot) for number in range(3) for slot in range(2)], TARGETS)
+    paths = [tmp_path / f"{number}.csv" for number in range(3)]
+    for (_, rows), path in zip(whole.groupby("round"), paths, strict=True):
+        ledger.write_round(rows, path)
+        assert "score" not in path.read_text().splitlines()[0].split(",")
+    ledger.write(whole, tmp_path / "ledger.csv")
+    expected = ledger.read(tmp_path / "ledger.csv").assign(score=np.nan)
+    pd.testing.assert_frame_equal(ledger.read_rounds(paths), expected)
+    assert ledger.read_rounds([]).empty and list(ledger.read_rounds([]).columns) == ledger.columns([])
+
+
+def test_of_several_rounds_the_broken_one_is_named(tmp_path):
+    paths = [tmp_path / f"{number}.csv" for number in range(2)]
+    for number, path in enumerate(paths):
+        ledger.write_round(ledger.build([row(round=number)], TARGETS), path)
+    text = paths[1].read_text()
+    for broken, message in (
+        (text.replace("1,0,", "1,0.5,", 1), "1.csv: row 0: slot is not a whole number"),
+        (text.replace("_V4", "_V1"), "1.csv: has other columns than .*0.csv; collect the rounds again"),
+        (text.replace("1,0,", "0,0,", 1), "0.csv to .*1.csv: round 0, slot 0 is there twice"),
+    ):
+        paths[1].write_text(broken)
+        with pytest.raises(TgsageError, match=message):
+            ledger.read_rounds(paths)

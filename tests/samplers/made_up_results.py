@@ -57,7 +57,7 @@ def rows_of(space, archs, round_, *, failed=(), score=reward):
                 "slot": slot,
                 "candidate": space.key(arch),
                 "status": status,
-                "architecture": space.format(arch),
+                "architecture": space.format(space.canonical(arch)),
                 "parameters": 100 + int(space.key(arch)[6:8], 16),
                 "flops": 1000 + int(space.key(arch)[8:10], 16),
                 "score": score(space, arch) if status == "ok" else math.nan,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import sys
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from made_up_results import rows_of, search, small
 
@@ -17,7 +20,8 @@ from tgsage.samplers.base import ASKS, read_trials
 from tgsage.samplers.cost import cost
 from tgsage.samplers.nsga2.sampler import generations
 from tgsage.samplers.reinforce import sampler as reinforce
-from tgsage.samplers.reinforce.sampler import Controller
+from tgsage.samplers.reinforce.sampler import BLOCK, Controller
+from tgsage.samplers.tpe.sampler import remembered
 from tgsage.store import seed_from
 
 
@@ -116,6 +120,27 @@ def test_read_trials_sorts_and_blanks_scores(cell):
     assert math.isnan(trials[2].score) and not trials[2].ok and trials[1].ok
 
 
+@pytest.mark.parametrize("change", ["settings", "key", "form", "column"])
+def test_a_ledger_that_is_not_of_the_space_is_refused(cell, change):
+    """Though its architectures can be read; one of a thousand rows with another key is found by luck only."""
+    rng = np.random.default_rng(0)
+    table = ledger.build(rows_of(cell, [cell.sample(rng) for _ in range(40)], 0), [])
+    space = cell
+    if change == "settings":
+        space = spaces.get(cell.settings.model_copy(update={"width": 8}))
+    elif change == "key":
+        table.loc[39, "candidate"] = table.loc[0, "candidate"]
+    elif change == "form":
+        while (arch := cell.sample(rng)) == cell.canonical(arch):
+            pass
+        table.loc[0, ["candidate", "architecture"]] = [cell.key(arch), cell.format(arch)]
+    else:
+        table = table.drop(columns="candidate")
+    problem = "no column 'candidate'" if change == "column" else "propose in the space that was searched"
+    with pytest.raises(TgsageError, match=problem):
+        read_trials(space, table)
+
+
 def test_tpe_is_optunas_own(nasbench):
     """The same proposals as a study made by hand: nothing between the ledger and Optuna is lost."""
     rng = np.random.default_rng(0)
@@ -144,6 +169,55 @@ def test_tpe_is_optunas_own(nasbench):
         )
     asked = study.ask(options).params
     assert proposed == [nasbench.canonical(nasbench.decode(asked))]
+
+
+def test_tpe_remembers_the_best_and_the_most_recent(nasbench):
+    """What Optuna takes for good ones of the whole ledger, it takes of what is remembered."""
+    from optuna.samplers._tpe.sampler import _split_trials, default_gamma
+
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 60, 700) / 60  # with ties
+    statuses = rng.choice(["ok", "ok", "ok", "failed", "timeout"], 700)
+    for n_ok in (700, 12):  # with fewer good ones than Optuna asks for, pruned ones are among them
+        trials = [
+            trial_of(row, 0, score if status == "ok" and row < n_ok else math.nan)
+            for row, (score, status) in enumerate(zip(scores, statuses, strict=True))
+        ]
+        trials = [
+            dataclasses.replace(trial, status=status if trial.status != "ok" else "ok")
+            for trial, status in zip(trials, statuses, strict=True)
+        ]
+        assert remembered(trials, 700) == [trial for trial in trials if trial.status != "timeout"]
+        kept = remembered(trials, 300)
+        assert len(kept) == 300 and kept == sorted(kept, key=lambda trial: trial.round)
+
+        def good(known):
+            study = optuna.create_study(direction="maximize")
+            for trial in known:
+                if trial.ok:
+                    study.add_trial(optuna.trial.create_trial(value=trial.score))
+                else:
+                    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.PRUNED))
+            below, _ = _split_trials(study, study.get_trials(), default_gamma(len(known)))
+            return [known[trial.number] for trial in below]
+
+        best = good(remembered(trials, 700))
+        assert len(best) == 25 and good(kept) == best
+        others = [trial for trial in remembered(trials, 700) if trial not in best]
+        assert [trial for trial in kept if trial not in best] == others[-275:]
+
+
+def test_tpe_with_a_short_memory_still_uses_what_it_has(nasbench):
+    rng = np.random.default_rng(0)
+    archs = [nasbench.sample(rng) for _ in range(300)]
+    table = ledger.build(rows_of(nasbench, archs, 0), [])
+    forgetful, mindful = (samplers.get("tpe", history=history) for history in (250, 300))
+    assert forgetful.propose(nasbench, table, 3, 0) != mindful.propose(nasbench, table, 3, 0)
+    known = remembered(read_trials(nasbench, table), 250)
+    shown = table[table["slot"].isin([trial.slot for trial in known])]
+    seen = {trial.key for trial in read_trials(nasbench, table)}
+    first = next(a for a in mindful.propose(nasbench, shown, 3, 0) if nasbench.key(a) not in seen)
+    assert forgetful.propose(nasbench, table, 3, 0)[0] == first
 
 
 def test_tpe_moves_towards_what_scored(nasbench):
@@ -180,7 +254,8 @@ def test_evolution_children_are_mutations_of_the_youngest(nasbench):
 
 
 def trial_of(round_, slot, score=0.5):
-    return Trial(round_, slot, "", None, "ok" if math.isfinite(score) else "failed", score, 1.0, 1.0)
+    status = "ok" if math.isfinite(score) else "failed"
+    return Trial(round_, slot, "", "", status, score, 1.0, 1.0, None)
 
 
 def test_generations_by_hand():
@@ -250,6 +325,46 @@ def test_nsga2_is_optunas_own_with_its_generations(nasbench):
     assert proposed != [asked(False)]
 
 
+def test_nsga2_selects_parents_as_optuna_does_over_many_generations(nasbench):
+    """Forty generations against Optuna's own recursion; and as many as no recursion would survive."""
+    rng = np.random.default_rng(0)
+    archs = [nasbench.canonical(nasbench.sample(rng)) for _ in range(9)]
+
+    def table_of(rounds):
+        texts = [nasbench.format(arch) for arch in archs]
+        rows = range(3 * rounds)
+        columns = {"candidate": [nasbench.key(archs[row % 9]) for row in rows], "status": "ok",
+                   "architecture": [texts[row % 9] for row in rows], "flops": 1.0}  # fmt: skip
+        places = {"round": [row // 3 for row in rows], "slot": [row % 3 for row in rows]}
+        values = {name: rng.random(len(rows)).round(2) for name in ("score", "parameters")}
+        return pd.DataFrame({**places, **columns, **values})
+
+    table = table_of(40)
+    sampler = samplers.get("nsga2", population=3)
+    trials = read_trials(nasbench, table)
+    state = samplers.SearchState(nasbench, trials, (), 4, 7, 40, rng)
+    ask = sampler.begin(state)
+    options = {name: optuna.distributions.CategoricalDistribution(o) for name, o in nasbench.choices.items()}
+    study = optuna.create_study(
+        directions=["maximize", "minimize"],
+        sampler=optuna.samplers.NSGAIISampler(population_size=3, seed=state.seed_for("nsga2")),
+    )
+    numbers = generations(trials, lambda trial: trial.parameters, 3, 40)
+    assert max(numbers) == 39
+    for trial, generation in zip(trials, numbers, strict=True):
+        study.add_trial(
+            optuna.trial.create_trial(
+                values=[trial.score, trial.parameters],
+                params=dict(trial.architecture.choices),
+                distributions=options,
+                system_attrs={"NSGAIISampler:generation": generation},
+            )
+        )
+    assert [ask() for _ in range(6)] == [nasbench.decode(study.ask(options).params) for _ in range(6)]
+    deep = sys.getrecursionlimit() + 200
+    assert len(sampler.propose(nasbench, table_of(deep), 2, 0)) == 2
+
+
 def test_nsga2_prefers_small_networks(nasbench):
     """With a score that says nothing, later proposals have far smaller cells than random ones."""
     least = cost(nasbench, nasbench.canonical(next(nasbench.all())), 32, 10, False)[0]
@@ -315,6 +430,26 @@ def test_reinforce_with_a_lag_replays_the_same_policy(cell):
             row.architecture for row in rows
         ]
         assert any(controller.encode(row.architecture) != item for row, item in zip(rows, found, strict=True))
+
+
+def test_reinforce_draws_the_same_sequences_however_many_are_wanted(cell):
+    controller = Controller(cell, samplers.get("reinforce").settings, 3)
+    one, many = (controller.draw(np.random.default_rng(5), wanted) for wanted in (1, 5 * BLOCK + 1))
+    assert [next(one) for _ in range(8 * BLOCK)] == [next(many) for _ in range(8 * BLOCK)]
+
+
+def test_reinforce_learns_from_the_first_of_a_round(cell):
+    """Only the baseline hears of the others; with a batch as large as the round nothing is left out."""
+    _, table = search(cell, small("reinforce"), 2, 6, seed=3)
+    late = table.assign(architecture=table["architecture"].where(table["slot"] < 4, table["architecture"][0]))
+    late["candidate"] = late["candidate"].where(late["slot"] < 4, late["candidate"][0])
+    assert not late.equals(table)
+    few, all_of = (small("reinforce", batch=batch) for batch in (4, 6))
+    assert few.propose(cell, table, 6, 3) == few.propose(cell, late, 6, 3)
+    assert all_of.propose(cell, table, 6, 3) == small("reinforce").propose(cell, table, 6, 3)
+    assert all_of.propose(cell, table, 6, 3) != few.propose(cell, table, 6, 3)
+    lowered = table.assign(score=table["score"].where(table["slot"] < 4, -50.0))
+    assert few.propose(cell, table, 6, 3) != few.propose(cell, lowered, 6, 3)
 
 
 def test_reinforce_gradient_agrees_with_finite_differences(nasbench):

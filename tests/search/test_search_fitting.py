@@ -22,20 +22,23 @@ from tgsage.samplers.random.plugin import RandomSettings
 def finished(tmp_path_factory):
     """One round of thirty candidates, and a csv that knows the mature accuracy of 26 of them."""
     folder = tmp_path_factory.mktemp("run") / "search" / "monkey" / "seed_0"
+    guided = PPlusTg(name="p_plus_tg")
     search.propose_round(
         folder / "round_0" / "proposals.json",
         search=SearchIdentity(run="r", arm="monkey", seed=0),
         proposing=Proposing(space=SPACE, sampler=RandomSettings(name="random"), n=30),
         round=0,
     )
-    search.collect_round(
-        folder / "round_0" / "ledger.csv",
-        folder / "round_0" / "profiles.nc",
-        **files_of(measure_all(folder / "round_0", size=10)),
-        measuring=MEASURING,
-        guidance=PPlusTg(name="p_plus_tg"),
+    of_round = folder / "round_0" / "measurements.csv", folder / "round_0" / "profiles.nc"
+    packs = measure_all(folder / "round_0", size=10)
+    search.collect_round(*of_round, **files_of(packs), measuring=MEASURING)
+    search.collect_search(
+        folder / "ledger.csv",
+        folder / "profiles.nc",
+        measurements=of_round[:1],
+        round_profiles=of_round[1:],
+        guidance=guided,
     )
-    (folder / "ledger.csv").write_bytes((folder / "round_0" / "ledger.csv").read_bytes())
     table = ledger.read(folder / "ledger.csv")
     known = pd.DataFrame(
         {"architecture": table["architecture"], "final": 50 + 30 * table["accuracy"] + 5 * table["tg_V4"]}
@@ -49,7 +52,7 @@ def test_it_is_the_fit_to_the_ledger_and_its_profiles(finished):
     settings = {"column": "final", "percent": True}
     fitted = search.fit_guidance(finished, finished / "pool.csv", settings)
     table = ledger.read(finished / "ledger.csv")
-    layers = profiles.aligned(profiles.load(finished / "round_0" / "profiles.nc"), table)
+    layers = profiles.aligned(profiles.load(finished / "profiles.nc"), table)
     assert fitted == calibrated.fit(table, layers, finished / "pool.csv", settings)
     assert fitted.n == 26 and fitted.targets == list(TARGETS)
 
@@ -69,7 +72,7 @@ def test_the_command_writes_what_another_search_starts_from(finished, tmp_path, 
     assert f"all features: RMSE {fitted.with_teacher.rmse:.4f}, R2 {fitted.with_teacher.r2:.3f}" in said
     assert fitted.with_teacher.r2 > 0.9 and "without the teacher's: RMSE" in said
     table = ledger.read(finished / "ledger.csv")
-    layers = profiles.aligned(profiles.load(finished / "round_0" / "profiles.nc"), table)
+    layers = profiles.aligned(profiles.load(finished / "profiles.nc"), table)
     scores = guidance.get("calibrated", fitted=str(out))(table, layers)
     pd.testing.assert_series_equal(scores, fitted.predict(table, layers)["predicted"], check_names=False)
 

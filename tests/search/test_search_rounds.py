@@ -25,29 +25,38 @@ from tgsage.search.progress import scored_ledger
 GUIDANCE = PPlusTg(name="p_plus_tg", alpha=0.5)
 
 
-def _propose(folder, number, sampler=None, n=4, ledger_path=None, pending=()):
+def _rounds(folder, n):
+    """Files of the first n rounds, as the stages take them."""
+    stages = [SearchFolder(str(folder)).round(number) for number in range(n)]
+    return {
+        "measurements": [stage.measurements for stage in stages],
+        "round_profiles": [stage.profiles for stage in stages],
+    }
+
+
+def _propose(folder, number, sampler=None, n=4, heard=0, pending=()):
     search.propose_round(
         folder / f"round_{number}" / "proposals.json",
         search=SEARCH,
         proposing=Proposing(space=SPACE, sampler=sampler or RandomSettings(name="random"), n=n),
         round=number,
-        ledger=ledger_path,
+        guidance=GUIDANCE if heard else None,
+        **_rounds(folder, heard),
         pending=pending,
     )
 
 
 def _collect(folder, number, guidance=GUIDANCE, measuring=MEASURING):
-    stage = SearchFolder(str(folder)).round(number)
-    previous = SearchFolder(str(folder)).round(number - 1) if number else None
+    """Collect a round, and the rounds up to it."""
+    files = SearchFolder(str(folder))
+    stage = files.round(number)
     search.collect_round(
-        stage.ledger,
+        stage.measurements,
         stage.profiles,
-        previous=previous and previous.ledger,
-        previous_profiles=previous and previous.profiles,
         **files_of([pack for rung in stage.rungs() for pack in rung.packs()]),
         measuring=measuring,
-        guidance=guidance,
     )
+    search.collect_search(files.ledger, files.profiles, **_rounds(folder, number + 1), guidance=guidance)
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def searched(tmp_path):
     _propose(folder, 0)
     measure_all(folder / "round_0", {1: "failed"})
     _collect(folder, 0)
-    _propose(folder, 1, TpeSettings(name="tpe", startup=2), ledger_path=folder / "round_0" / "ledger.csv")
+    _propose(folder, 1, TpeSettings(name="tpe", startup=2), heard=1)
     measure_all(folder / "round_1", {2: "invalid"})
     _collect(folder, 1)
     return folder
@@ -80,7 +89,7 @@ def test_proposals_are_told_in_slot_order_with_their_keys(searched):
 
 
 def test_the_ledger_is_cumulative_and_scores_are_p_plus_alpha_tg(searched):
-    table = ledger.read(searched / "round_1" / "ledger.csv")
+    table = ledger.read(searched / "ledger.csv")
     assert list(zip(table["round"], table["slot"], strict=True)) == [
         (r, s) for r in range(2) for s in range(4)
     ]
@@ -115,7 +124,7 @@ def test_pending_proposals_are_not_proposed_again(tmp_path):
 
 
 def test_finalists_are_the_best_scores(searched, tmp_path):
-    path = searched / "round_1" / "ledger.csv"
+    path = searched / "ledger.csv"
     out = tmp_path / "finalists" / "proposals.json"
     search.propose_finalists(out, search=SEARCH, ledger=path, maturing=MATURING, top=3)
     table = ledger.read(path)
@@ -128,7 +137,7 @@ def test_too_few_candidates_for_the_finalists_is_one_line(searched, tmp_path):
         search.propose_finalists(
             tmp_path / "p.json",
             search=SEARCH,
-            ledger=searched / "round_1" / "ledger.csv",
+            ledger=searched / "ledger.csv",
             maturing=MATURING,
             top=7,
         )
@@ -137,7 +146,7 @@ def test_too_few_candidates_for_the_finalists_is_one_line(searched, tmp_path):
 
 def _retrain(searched, top, statuses):
     """Propose, measure and collect finalists."""
-    path = searched / "round_1" / "ledger.csv"
+    path = searched / "ledger.csv"
     proposals = searched / "finalists" / "proposals.json"
     search.propose_finalists(proposals, search=SEARCH, ledger=path, maturing=MATURING, top=top)
     packs = measure_all(searched / "finalists", statuses, size=1)
@@ -149,7 +158,7 @@ def _retrain(searched, top, statuses):
 def test_finalists_are_told_beside_what_they_were(searched):
     _retrain(searched, 2, {1: "timeout"})
     table = finalists.read(searched / "finalists.csv")
-    early = ledger.read(searched / "round_1" / "ledger.csv").set_index("candidate")
+    early = ledger.read(searched / "ledger.csv").set_index("candidate")
     assert table["rank"].tolist() == [1, 2] and table["status"].tolist() == ["ok", "timeout"]
     assert table["premature_score"].tolist() == early.loc[table["candidate"], "score"].tolist()
     assert list(table.columns) == finalists.columns(TARGETS)
@@ -183,7 +192,7 @@ def _announce(pack, settings, log=None):
 def test_a_line_per_candidate(searched, capsys, tmp_path):
     pack = StageFolder(str(searched / "round_1")).pack(1)
     (line,) = _announce(pack, _settings(), tmp_path / "log")
-    table = ledger.read(searched / "round_1" / "ledger.csv")
+    table = ledger.read(searched / "ledger.csv")
     row = table.iloc[-1]
     assert line.startswith("monkey seed 3  round 1 slot 3  (8/12)  ")
     expected = f"accuracy {row['accuracy']:.3f}  TG {row['tg']:.3f}  score {row['score']:.3f}"
@@ -204,7 +213,7 @@ def test_mature_candidates_are_told_by_their_stage(searched):
 
 def test_the_leaderboard_counts_what_no_ledger_holds_yet(searched):
     write_settings(searched / "search.json", search=_settings())
-    (searched / "round_1" / "ledger.csv").unlink()
+    (searched / "round_1" / "measurements.csv").unlink()
     run = searched.parents[1]
     (run / "search").mkdir()
     (run / "monkey").rename(run / "search" / "monkey")
@@ -232,14 +241,14 @@ def test_a_ledger_says_which_processors_its_candidates_were_trained_on(tmp_path,
         measure_all(tmp_path / f"round_{number}", processor=processor)
         assert capsys.readouterr().err == ""
         _collect(tmp_path, number)
-    table = ledger.read(tmp_path / "round_1" / "ledger.csv")
+    table = ledger.read(tmp_path / "ledger.csv")
     assert ledger.processors(table) == ["AMD EPYC family 25, AVX2", "AMD EPYC family 26, AVX-512"]
     assert "several kinds: AMD EPYC family 25, AVX2; AMD EPYC family 26, AVX-512" in capsys.readouterr().err
 
 
 def test_profiles_are_in_the_order_of_the_ledger_and_hold_every_layer(searched):
-    table = ledger.read(searched / "round_1" / "ledger.csv")
-    found = profiles.load(searched / "round_1" / "profiles.nc")
+    table = ledger.read(searched / "ledger.csv")
+    found = profiles.load(searched / "profiles.nc")
     assert list(zip(found["round"].values, found["slot"].values, strict=True)) == list(
         zip(table["round"], table["slot"], strict=True)
     )
@@ -328,14 +337,13 @@ def test_the_better_ones_go_on_and_keep_their_slots(halved):
 
 
 def test_of_every_candidate_the_last_rung_counts(halved):
-    round_0 = halved / "round_0"
     _collect(halved, 0)
-    table = ledger.read(round_0 / "ledger.csv")
+    table = ledger.read(halved / "ledger.csv")
     assert table["slot"].tolist() == [0, 1, 2, 3]
     assert sorted(table["examples"]) == [100, 100, 200, 400]
     best = table.loc[table["score"].idxmax()]
     assert best["examples"] == 400
-    assert profiles.load(round_0 / "profiles.nc").sizes["row"] == 4
+    assert profiles.load(halved / "profiles.nc").sizes["row"] == 4
 
 
 def test_failed_candidates_go_on_only_where_there_are_too_few(tmp_path):
@@ -356,7 +364,7 @@ def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
     _propose(tmp_path, 0)
     measure_all(tmp_path / "round_0", {1: "failed"}, observed=True)
     _collect(tmp_path, 0, measuring=MEASURING.model_copy(update={"observed": list(TARGETS)}))
-    table = ledger.read(tmp_path / "round_0" / "ledger.csv")
+    table = ledger.read(tmp_path / "ledger.csv")
     assert ledger.targets(table) == list(TARGETS)
     assert list(table.columns) == ledger.columns(TARGETS, TARGETS)
     ok = table[table["status"] == "ok"]
@@ -368,7 +376,7 @@ def test_an_observed_teacher_has_columns_of_its_own(tmp_path):
 
 
 def test_finalists_may_be_trained_in_a_wider_network(searched, tmp_path):
-    path = searched / "round_1" / "ledger.csv"
+    path = searched / "ledger.csv"
     out = tmp_path / "finalists" / "proposals.json"
     wider = SPACE.model_copy(update={"width": 8, "repeats": 2})
     search.propose_finalists(
@@ -386,7 +394,7 @@ def test_an_unknown_transform_is_one_line(searched, tmp_path):
         search.propose_finalists(
             tmp_path / "p.json",
             search=SEARCH,
-            ledger=searched / "round_1" / "ledger.csv",
+            ledger=searched / "ledger.csv",
             maturing=MATURING.model_copy(update={"transform": "upside_down"}),
             top=1,
         )

@@ -13,6 +13,7 @@ from test_spaces_cell import labelled_graph, shuffled
 
 from tgsage import spaces
 from tgsage.spaces.cell.blocks import OPERATIONS, least_equivalent, sides_of, unused_blocks
+from tgsage.store import digest
 
 RANK = {operation: rank for rank, operation in enumerate(OPERATIONS)}
 WEIGHTLESS = ("identity", "avg_pool_3x3", "max_pool_3x3")
@@ -222,3 +223,15 @@ def test_an_identity_of_a_previous_cell_has_weights_where_it_has_stride():
     assert apart.key(apart._from_blocks({"normal": other, "reduction": one})) != apart.key(
         apart._from_blocks({"normal": other, "reduction": two})
     )
+
+
+def test_the_search_finds_what_it_found_before_it_was_made_faster():
+    """4,000 cells of five blocks, of all operations and of few: the digest of what the plain search gave."""
+    rng = random.Random(11)
+    cells = [
+        [(rng.randrange(2 + b), rng.choice(some), rng.randrange(2 + b), rng.choice(some)) for b in range(5)]
+        for some in (OPERATIONS, (*WEIGHTLESS, "sep_3x3"))
+        for _ in range(1000)
+    ]
+    found = [least_equivalent(blocks, strided) for blocks in cells for strided in (False, True)]
+    assert digest(found)[:16] == "3024a946c40ca33d"

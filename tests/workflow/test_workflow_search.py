@@ -45,7 +45,7 @@ def test_a_search_leaves_what_the_design_says(searched):
     final = json.loads(workspace.path(*SEARCH, "final.json").read_text())
     assert final["test"]["n"] == 128 and final["simulated"] is True
     assert final["candidate"] in {row["candidate"] for row in rows}
-    for name in ("finalists.csv", "best_architecture.json", "round_0/ledger.csv", "search.json"):
+    for name in ("finalists.csv", "best_architecture.json", "round_0/measurements.csv", "search.json"):
         assert workspace.path(*SEARCH, name).exists()
     assert "simulated" in workspace.path("report.html").read_text()
     figures = list(workspace.path("figures", "monkey", "seed_0").glob("*.svg"))
@@ -188,7 +188,7 @@ def test_a_docstring_reruns_nothing_and_a_changed_loop_retrains(again):
     indent, loss = re.search(r"^( +)(\w+)\.backward\(\)", loop, flags=re.M).groups()
     halved = f"{indent}({loss} * 0.5).backward()"
     again.edit("src/tgsage/training/loop.py", f"{indent}{loss}.backward()", halved)
-    again.snakemake(f"{TARGET}/round_0/ledger.csv")
+    again.snakemake(f"{TARGET}/round_0/measurements.csv")
     assert again.store_events()["write"] - before["write"] == 3
     ran = again.ran()
     assert ran["train_and_score"] == 2 and ran["recordings"] == 0 and ran["task"] == 0
@@ -266,7 +266,7 @@ def test_killed_and_resumed_equals_uninterrupted(searched, workspace):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     deadline = time.time() + 300
-    while not workspace.path(*SEARCH, "round_0", "ledger.csv").exists():
+    while not workspace.path(*SEARCH, "round_0", "measurements.csv").exists():
         assert time.time() < deadline and child.poll() is None
         time.sleep(0.05)
     time.sleep(1.0)

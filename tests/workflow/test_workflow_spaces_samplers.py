@@ -152,7 +152,7 @@ def test_plugins_in_files(workspace):
     before = workspace.store_events()["write"]
     path = workspace.folder / "my_space.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = True\n", encoding="utf-8")
-    workspace.snakemake("results/tiny/search/monkey/seed_0/round_0/ledger.csv")
+    workspace.snakemake("results/tiny/search/monkey/seed_0/round_0/measurements.csv")
     assert workspace.store_events()["write"] == before + SLOTS
 
 

@@ -293,23 +293,26 @@ def round_files(name):
     ]
 
 
-def round_before(name):
-    """An input function: a file (`ledger` or `profiles`) of the round before; none for the first."""
-    return lambda w: (
-        [getattr(search_of(w).round(int(w.round) - 1), name)] if int(w.round) else []
-    )
+def heard_rounds(wildcards):
+    """How many rounds a round may learn from."""
+    return max(int(wildcards.round) - SEARCH.lag, 0)
+
+
+def heard_guidance(wildcards):
+    """The guidance that scores what a round learns from; None where it learns from nothing."""
+    return SEARCH.arms[wildcards.arm].guidance if heard_rounds(wildcards) else None
 
 
 def proposal_inputs(wildcards):
-    """The ledger that a round may learn from, and the proposals of rounds that it has not heard of."""
-    number = int(wildcards.round)
-    heard = number - 1 - SEARCH.lag
-    search = search_of(wildcards)
+    """What a round may learn from, and the proposals of rounds that it has not heard of."""
+    rounds = [search_of(wildcards).round(r) for r in range(int(wildcards.round))]
+    heard, guidance = heard_rounds(wildcards), heard_guidance(wildcards)
+    needs_profiles = guidance is not None and guidance.needs_profiles
     return {
-        "ledger": [search.round(heard).ledger] if heard >= 0 else [],
-        "pending": [
-            search.round(r).proposals for r in range(max(heard + 1, 0), number)
-        ],
+        "measurements": [one.measurements for one in rounds[:heard]],
+        "round_profiles": [one.profiles for one in rounds[:heard] if needs_profiles],
+        "guidance_files": guidance_files(wildcards) if heard else [],
+        "pending": [one.proposals for one in rounds[heard:]],
     }
 
 

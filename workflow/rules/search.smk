@@ -44,10 +44,15 @@ rule propose:
     params:
         **calls(
             "tgsage.search.propose:propose_round",
-            lambda w: [SEARCH.space, SEARCH.arms[w.arm].sampler],
+            lambda w: [
+                SEARCH.space,
+                SEARCH.arms[w.arm].sampler,
+                *(judging(w) if heard_rounds(w) else ()),
+            ],
         ),
         search=identity,
         proposing=proposing,
+        guidance=lambda w: heard_guidance(w) and heard_guidance(w).plain(),
         round=lambda w: int(w.round),
     message:
         "Propose round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
@@ -119,13 +124,10 @@ rule promote:
 
 rule collect:
     input:
-        previous=round_before("ledger"),
-        previous_profiles=round_before("profiles"),
         trainings=round_files("training"),
         rsas=round_files("rsa"),
-        guidance_files=guidance_files,
     output:
-        ledger=ARM.round("{round}").ledger,
+        measurements=ARM.round("{round}").measurements,
         profiles=ARM.round("{round}").profiles,
     log:
         f"{LOGS}/{OF_ARM}/round_{{round}}/collect.log",
@@ -134,9 +136,8 @@ rule collect:
     resources:
         mem_mb=1000,
     params:
-        **calls("tgsage.search.collect:collect_round", judging),
+        **calls("tgsage.search.collect:collect_round"),
         measuring=measuring,
-        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
     message:
         "Collect round {wildcards.round} of {wildcards.arm}, seed {wildcards.seed}"
     script:
@@ -145,19 +146,25 @@ rule collect:
 
 rule ledger:
     input:
-        ARM.round(SEARCH.rounds - 1).ledger,
+        measurements=[ARM.round(r).measurements for r in range(SEARCH.rounds)],
+        round_profiles=[ARM.round(r).profiles for r in range(SEARCH.rounds)],
+        guidance_files=guidance_files,
     output:
-        report(ARM.ledger, category="Searches", caption="../report/ledger.rst"),
+        ledger=report(ARM.ledger, category="Searches", caption="../report/ledger.rst"),
+        profiles=ARM.profiles,
     log:
         f"{LOGS}/{OF_ARM}/ledger.log",
     benchmark:
         f"{BENCHMARKS}/{OF_ARM}/ledger.tsv"
     resources:
-        mem_mb=500,
+        mem_mb=1000,
+    params:
+        **calls("tgsage.search.collect:collect_search", judging),
+        guidance=lambda w: SEARCH.arms[w.arm].guidance.plain(),
     message:
         "The ledger of {wildcards.arm}, seed {wildcards.seed}"
-    shell:
-        "cp {input} {output} 2> {log}"
+    script:
+        "../scripts/stage.py"
 
 
 rule propose_finalists:

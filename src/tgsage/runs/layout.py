@@ -1,7 +1,7 @@
 """Where each file of a run lies.
 
 Paths are text, so that a workflow can put wildcards in the place of names and numbers:
-``RunFolder("results/default").search("{arm}", "{seed}").round("{round}").ledger``.
+``RunFolder("results/default").search("{arm}", "{seed}").round("{round}").measurements``.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class StageFolder(Folder):
 
     proposals = File("proposals.json")
     """Its architectures: :mod:`tgsage.runs.records`."""
-    ledger = File("ledger.csv")
-    """Of a round: all candidates so far, :mod:`tgsage.runs.ledger`."""
+    measurements = File("measurements.csv")
+    """Of a round: its candidates, without scores, :mod:`tgsage.runs.ledger`."""
     profiles = File("profiles.nc")
-    """Of a round: the profiles of all candidates so far, :mod:`tgsage.runs.profiles`."""
+    """Of a round: the profiles of its candidates, :mod:`tgsage.runs.profiles`."""
 
     def pack(self, number: int | str) -> PackFolder:
         """Return the folder of a pack of candidates."""
@@ -78,6 +78,8 @@ class SearchFolder(Folder):
     """What the search is: :mod:`tgsage.runs.settings`."""
     ledger = File("ledger.csv")
     """All candidates: :mod:`tgsage.runs.ledger`."""
+    profiles = File("profiles.nc")
+    """The profiles of all candidates: :mod:`tgsage.runs.profiles`."""
     finalists = File("finalists.csv")
     """The best candidates, trained to maturity: :data:`tgsage.runs.tables.finalists`."""
     final = File("final.json")

@@ -4,15 +4,21 @@ Columns, in this order: round, slot, candidate, status, architecture, parameters
 accuracy, loss, training_loss_sum, tg, ``tg_<target>`` and then ``layer_<target>`` of every target, score,
 processor, seconds. An arm that observes a second teacher has, before score, observed_tg,
 ``observed_tg_<target>`` and ``observed_layer_<target>``: measured like the first, and steering nothing.
+
+A round leaves ``measurements.csv``: its own rows, without the score. A guidance scores all rows so far, so
+that the score of a row may change from round to round; whoever needs scores puts the rounds together.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from .records import PathLike
 from .tables import TableFormat
 
 _FORMAT = TableFormat(
@@ -29,9 +35,37 @@ _FORMAT = TableFormat(
     added=("processor",),
 )  # fmt: skip
 
+_OF_A_ROUND = dataclasses.replace(
+    _FORMAT,
+    name="table of measurements",
+    after={name: kind for name, kind in _FORMAT.after.items() if name != "score"},
+)
+
 columns = _FORMAT.columns
-read = _FORMAT.read
 write = _FORMAT.write
+
+
+def read(path: PathLike) -> pd.DataFrame:
+    """Read a ledger; errors are those of :meth:`tgsage.runs.tables.TableFormat.read`."""
+    return _FORMAT.read(path)
+
+
+def write_round(table: pd.DataFrame, path: PathLike) -> None:
+    """Write the rows of a round as ``measurements.csv``; scores are left out."""
+    _OF_A_ROUND.write(table.drop(columns="score"), path)
+
+
+def read_rounds(paths: Sequence[PathLike]) -> pd.DataFrame:
+    """Put the ``measurements.csv`` of rounds, in their order, together to a ledger without scores (NaN).
+
+    Errors are those of :meth:`tgsage.runs.tables.TableFormat.read`.
+    """
+    if not paths:
+        return build([], [])
+    table = _OF_A_ROUND.read(*paths)
+    before = next(place for place, name in enumerate(table.columns) if name in _OF_A_ROUND.after)
+    table.insert(before, "score", np.nan)
+    return table
 
 
 def targets(ledger: pd.DataFrame) -> list[str]:

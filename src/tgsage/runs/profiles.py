@@ -129,7 +129,7 @@ def load(path: PathLike) -> xr.Dataset:
     TgsageError
         If there is no such file, or it is of another kind or version.
     """
-    profiles = read_dataset(path, absent="collect the round first")
+    profiles = read_dataset(path, absent="run the stage that makes it")
     check_version(path, profiles.attrs.get("version", 1), VERSION)
     missing = [name for name in _VARIABLES if name not in profiles.variables]
     if missing:

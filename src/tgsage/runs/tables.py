@@ -145,14 +145,28 @@ class TableFormat:
         with replacing(path) as temporary:
             table.astype(whole).to_csv(temporary, index=False, lineterminator="\n")
 
-    def read(self, path: PathLike) -> pd.DataFrame:
-        """Read a table that :meth:`write` wrote.
+    def read(self, *paths: PathLike) -> pd.DataFrame:
+        """Read a table that :meth:`write` wrote, or the rows of several under one another.
 
         Raises
         ------
         TgsageError
             If there is no such file, or its content is no such table; names the file, and row and column.
+            If the tables are of other targets.
         """
+        parts = [self._read_text(path) for path in paths]
+        for path, part in zip(paths, parts, strict=True):
+            if list(part.columns) != list(parts[0].columns):
+                raise TgsageError(f"{path}: has other columns than {paths[0]}; collect the rounds again")
+        try:
+            return self._typed(pd.concat(parts, ignore_index=True), f"{paths[0]} to {paths[-1]}")
+        except TgsageError:
+            for path, part in zip(paths, parts, strict=True):
+                self._typed(part, str(path))
+            raise
+
+    def _read_text(self, path: PathLike) -> pd.DataFrame:
+        """Read a table as text, with the columns of today."""
         try:
             # As text: a parser of numbers may lose their last digit.
             table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
@@ -171,7 +185,7 @@ class TableFormat:
                 expected = self._expected([*table.columns, name])
                 table.insert(min(expected.index(name), table.shape[1]), name, np.nan)
         self._check_columns(table, path)
-        return self._typed(table, str(path))
+        return table
 
     def _typed(self, table: pd.DataFrame, where: str) -> pd.DataFrame:
         """Convert every column to its type."""

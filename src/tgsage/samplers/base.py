@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,28 +27,36 @@ DRAWS = 500
 """How many random draws are tried for a slot before a small space is enumerated."""
 ENUMERABLE = 200_000
 """Spaces up to this size are enumerated to find unseen architectures."""
+CHECKED = 32
+"""How many rows of a ledger, evenly spaced, are compared with the space."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A row of the ledger, as a sampler sees it.
-
-    ``architecture`` is canonical; ``score`` is NaN if the candidate is not ok or has no score.
-    """
+    """A row of the ledger, as a sampler sees it."""
 
     round: int
     slot: int
     key: str
-    architecture: Architecture
+    """Key of the architecture in the space."""
+    text: str
+    """The canonical architecture as the ledger writes it."""
     status: str
     score: float
+    """NaN if the candidate is not ok or has no score."""
     parameters: float
     flops: float
+    space: Space = field(repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
         """Whether the candidate has a score to learn from."""
         return self.status == "ok" and math.isfinite(self.score)
+
+    @functools.cached_property
+    def architecture(self) -> Architecture:
+        """The canonical architecture; read when it is asked for, since few samplers look at all of them."""
+        return self.space.parse(self.text)
 
 
 @dataclass(frozen=True)
@@ -111,8 +120,10 @@ class Sampler(ABC):
         space
             Where to search.
         ledger
-            Results so far (``tgsage.runs.ledger``), with the columns round, slot, status, architecture,
-            score, and optionally parameters and flops. Rows in any order; None or no rows at the beginning.
+            Results so far (``tgsage.runs.ledger``), with the columns round, slot, candidate, status,
+            architecture, score, and optionally parameters and flops. Rows in any order; None or no rows at
+            the beginning. Its keys and canonical architectures are believed, after those of up to 32 rows
+            were compared with the space.
         n
             Number of proposals.
         seed
@@ -132,8 +143,8 @@ class Sampler(ABC):
         Raises
         ------
         TgsageError
-            If no unseen architecture within the constraints can be found, or a row of the ledger belongs to
-            another space.
+            If no unseen architecture within the constraints can be found, or the ledger belongs to another
+            space or to other settings of it.
         """
         if n < 0:
             raise TgsageError(f"sampler {self.name}: cannot propose {n} architectures")
@@ -193,21 +204,31 @@ def _unseen(space: Space, sampler: Sampler, seen: set[str], rng: np.random.Gener
 def read_trials(space: Space, ledger: pd.DataFrame | None) -> tuple[Trial, ...]:
     """Return the rows of a ledger, sorted by round and slot.
 
-    A TgsageError if a column is missing or an architecture belongs to another space.
+    A TgsageError if a column is missing, or the ledger belongs to another space or other settings of it.
+    Canonical forms take milliseconds, so only those of :data:`CHECKED` rows are computed anew.
     """
     if ledger is None or len(ledger) == 0:
         return ()
-    for name in ("round", "slot", "status", "architecture", "score"):
+    for name in ("round", "slot", "candidate", "status", "architecture", "score"):
         if name not in ledger.columns:
             raise TgsageError(f"sampler: the ledger has no column {name!r}")
     numbers = ledger.reindex(columns=["score", "parameters", "flops"]).astype("float64")
-    names = [ledger[name] for name in ("round", "slot", "status", "architecture")]
-    trials = []
-    for round_, slot, status, text, score, *size in zip(*names, *(numbers[n] for n in numbers), strict=True):
-        arch = space.canonical(space.parse(text))
-        learned = score if status == "ok" else math.nan
-        trials.append(Trial(int(round_), int(slot), space.key(arch), arch, str(status), learned, *size))
-    return tuple(sorted(trials, key=lambda trial: (trial.round, trial.slot)))
+    numbers["score"] = numbers["score"].where(ledger["status"] == "ok")
+    columns = [ledger[name] for name in ("round", "slot", "candidate", "architecture", "status")]
+    columns += [numbers[name] for name in numbers]
+    values = zip(*(column.tolist() for column in columns), [space] * len(ledger), strict=True)
+    trials = [Trial(*row) for row in values]
+    trials.sort(key=lambda trial: (trial.round, trial.slot))
+    rows = np.linspace(0, len(trials) - 1, min(len(trials), CHECKED)).round().astype(int)
+    for trial in (trials[row] for row in rows):
+        arch = space.canonical(trial.architecture)
+        if arch != trial.architecture or space.key(arch) != trial.key:
+            raise TgsageError(
+                f"sampler: round {trial.round}, slot {trial.slot} of the ledger: in these settings of space "
+                f"{space.name} its architecture is not canonical, or has not the key {trial.key}; propose in "
+                "the space that was searched"
+            )
+    return tuple(trials)
 
 
 def get(settings: SamplerSettings | Mapping[str, Any] | str, **options: Any) -> Sampler:

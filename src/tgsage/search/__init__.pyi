@@ -2,6 +2,8 @@ from .candidates import train_and_score as train_and_score
 from .candidates import train_and_test_winner as train_and_test_winner
 from .collect import collect_finalists as collect_finalists
 from .collect import collect_round as collect_round
+from .collect import collect_search as collect_search
+from .collect import judged as judged
 from .collect import measurement as measurement
 from .final_test import test_winner as test_winner
 from .fitting import fit_guidance as fit_guidance

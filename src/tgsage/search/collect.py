@@ -82,7 +82,7 @@ def tabulate(
 
 
 def scores_of(
-    settings: GuidanceSettings, table: pd.DataFrame, profiles: xr.Dataset, out: PathLike
+    settings: GuidanceSettings, table: pd.DataFrame, profiles: xr.Dataset | None, out: PathLike
 ) -> pd.Series[float]:
     """Score a ledger; what a person should know about the scores goes to stderr, with the file's name."""
     scores: pd.Series[float] = guidances.get(settings)(table, profiles)
@@ -92,47 +92,83 @@ def scores_of(
 
 
 def collect_round(
-    ledger: PathLike,
+    measurements: PathLike,
     profiles: PathLike,
     *,
     trainings: Sequence[PathLike],
     rsas: Sequence[PathLike],
     measuring: Measuring,
-    guidance: GuidanceSettings,
-    previous: PathLike | None = None,
-    previous_profiles: PathLike | None = None,
 ) -> None:
-    """Write the cumulative ledger after a round, in slot order, and the profiles of its candidates.
-
-    Scores are computed anew over the whole ledger: a guidance may depend on all candidates so far. If the
-    candidates were trained on processors of several kinds, a line on stderr says so.
+    """Write what a round's candidates measured, in slot order, and their profiles.
 
     Parameters
     ----------
-    ledger, profiles
-        ``ledger.csv`` and ``profiles.nc`` to write.
+    measurements, profiles
+        ``measurements.csv`` and ``profiles.nc`` to write.
     trainings, rsas
         ``training.json`` and ``rsa.nc`` of the round's packs; with successive halving those of the first
         rung, then of the second, and so on: of every candidate the last counts.
     measuring
         How candidates are compared with which targets.
-    guidance
-        The arm's guidance.
-    previous, previous_profiles
-        Ledger and profiles of the round before; None for the first.
     """
     measured = read_measured(trainings, rsas)
-    table, measured_profiles = tabulate(measured, measuring.scoring, measuring.targets, measuring.observed)
-    if previous is not None and previous_profiles is not None:
-        table = pd.concat([ledger_table.read(previous), table], ignore_index=True)
-        measured_profiles = profile_files.joined([profile_files.load(previous_profiles), measured_profiles])
-    measured_profiles = profile_files.aligned(measured_profiles, table)
-    table["score"] = scores_of(guidance, table, measured_profiles, ledger)
+    table, of_round = tabulate(measured, measuring.scoring, measuring.targets, measuring.observed)
+    profile_files.save(profile_files.aligned(of_round, table), profiles)
+    ledger_table.write_round(table, measurements)
+
+
+def judged(
+    measurements: Sequence[PathLike],
+    profiles: Sequence[PathLike],
+    guidance: GuidanceSettings,
+    out: PathLike,
+) -> tuple[pd.DataFrame, xr.Dataset | None]:
+    """Return the ledger of some rounds, and the profiles of its candidates if any are given.
+
+    Scores are made over all rows: a guidance may depend on all candidates so far. If these were trained on
+    processors of several kinds, a line on stderr says so.
+
+    Parameters
+    ----------
+    measurements, profiles
+        ``measurements.csv`` and ``profiles.nc`` of the rounds, in their order. Profiles may be left out if
+        the guidance needs none.
+    guidance
+        The arm's guidance.
+    out
+        File that is written, for messages.
+    """
+    table = ledger_table.read_rounds(measurements)
+    parts = [profile_files.load(path) for path in profiles]
+    aligned = profile_files.aligned(profile_files.joined(parts), table) if parts else None
+    table["score"] = scores_of(guidance, table, aligned, out)
     processors = ledger_table.processors(table)
     if len(processors) > 1:
         kinds = "; ".join(processors)
-        print(f"{ledger}: candidates were trained on processors of several kinds: {kinds}", file=sys.stderr)
-    profile_files.save(measured_profiles, profiles)
+        print(f"{out}: candidates were trained on processors of several kinds: {kinds}", file=sys.stderr)
+    return table, aligned
+
+
+def collect_search(
+    ledger: PathLike,
+    profiles: PathLike,
+    *,
+    measurements: Sequence[PathLike],
+    round_profiles: Sequence[PathLike],
+    guidance: GuidanceSettings,
+) -> None:
+    """Write the ledger of a search, in the order of rounds and slots, and the profiles of its candidates.
+
+    Parameters
+    ----------
+    ledger, profiles
+        ``ledger.csv`` and ``profiles.nc`` to write.
+    measurements, round_profiles, guidance
+        As for :func:`judged`, of all rounds.
+    """
+    table, of_search = judged(measurements, round_profiles, guidance, ledger)
+    assert of_search is not None
+    profile_files.save(of_search, profiles)
     ledger_table.write(table, ledger)
 
 

@@ -43,7 +43,7 @@ def fit_guidance(
     table = ledger.read(search.ledger)
     if table.empty:
         raise TgsageError(f"{folder}: its ledger holds no candidate; run the search first")
-    measured = profiles.load(search.round(int(table["round"].max())).profiles)
+    measured = profiles.load(search.profiles)
     fitted = calibrated.fit(table, profiles.aligned(measured, table), mature, settings)
     if not fitted.is_fit:
         reason = fitted.note.removesuffix(": the score is P + TG")

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 def scored_ledger(search: SearchFolder, settings: SearchSettings) -> pd.DataFrame:
     """Return the ledger of every candidate that was scored so far, with or without a ledger of its round."""
-    collected, rounds = _current_rounds(search, settings.lag)
-    table = ledger_table.build([], []) if collected is None else ledger_table.read(collected.ledger)
-    profiles = [] if collected is None else [profile_files.load(collected.profiles)]
-    packs = [pack for number in rounds for pack in _scored(search.round(number))]
+    collected, under_way = _current_rounds(search, settings.lag)
+    table = ledger_table.read_rounds([stage.measurements for stage in collected])
+    needs_profiles = settings.guidance.needs_profiles
+    profiles = [profile_files.load(stage.profiles) for stage in collected] if needs_profiles else []
+    packs = [pack for stage in under_way for pack in _scored(stage)]
     candidates = list(read_measured([pack.training for pack in packs], [pack.rsa for pack in packs]))
     if candidates:
         _, first = candidates[0]
@@ -39,10 +40,10 @@ def scored_ledger(search: SearchFolder, settings: SearchSettings) -> pd.DataFram
             for one in (first, rsa_file.observed_part(first))
         )
         rows, fresh = tabulate(candidates, settings.scoring, targets, observed)
-        table = rows if collected is None else pd.concat([table, rows], ignore_index=True)
-        profiles.append(fresh)
-    if profiles:
-        aligned = profile_files.aligned(profile_files.joined(profiles), table)
+        table = pd.concat([table, rows], ignore_index=True) if collected else rows
+        profiles += [fresh] if needs_profiles else []
+    if len(table):
+        aligned = profile_files.aligned(profile_files.joined(profiles), table) if profiles else None
         table["score"] = guidance.get(settings.guidance)(table, aligned)
     return table
 
@@ -52,30 +53,28 @@ def _scored(stage: StageFolder) -> list[PackFolder]:
     return [pack for rung in stage.rungs() for pack in rung.packs() if Path(pack.training).exists()]
 
 
-def _current_rounds(search: SearchFolder, lag: int) -> tuple[StageFolder | None, list[int]]:
-    """The last round whose ledger is still true, and the rounds after it that are under way.
+def _current_rounds(search: SearchFolder, lag: int) -> tuple[list[StageFolder], list[StageFolder]]:
+    """The rounds whose measurements are still true, and the rounds after them that are under way.
 
     When a search runs again after a change, files of its earlier run are there until their jobs have run. A
-    round's proposals are of this run if they are not older than the ledger they were made from; its ledger
-    is, if it is not older than the measurements it collects.
+    round's proposals are of this run if they are not older than the measurements they were made from; these
+    are, if they are not older than what they collect.
     """
     collected: list[StageFolder] = []
-    under_way: list[int] = []
+    under_way: list[StageFolder] = []
     for number in itertools.count():
         stage = search.round(number)
         heard = number - 1 - lag
         if not Path(stage.proposals).exists() or heard >= len(collected):
             break
-        if heard >= 0 and _time(stage.proposals) < _time(collected[heard].ledger):
+        learnt_from = [_time(earlier.measurements) for earlier in collected[: max(heard + 1, 0)]]
+        if _time(stage.proposals) < max(learnt_from, default=0):
             break
-        is_collected = Path(stage.ledger).exists() and all(
-            _time(pack.rsa) <= _time(stage.ledger) for pack in _scored(stage)
+        is_collected = Path(stage.measurements).exists() and all(
+            _time(pack.rsa) <= _time(stage.measurements) for pack in _scored(stage)
         )
-        if is_collected and not under_way:
-            collected.append(stage)
-        else:
-            under_way.append(number)
-    return (collected[-1] if collected else None), under_way
+        (collected if is_collected and not under_way else under_way).append(stage)
+    return collected, under_way
 
 
 def _time(path: str) -> int:

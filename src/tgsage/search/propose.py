@@ -11,11 +11,12 @@ from ..runs import finalists as finalists_table
 from ..runs import ledger as ledger_table
 from ..runs.layout import FINAL, FINALISTS, round_stage
 from ..runs.records import PathLike, Proposal, read_proposals, write_record
+from .collect import judged
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..runs.settings import Maturing, Proposing, SearchIdentity
+    from ..runs.settings import GuidanceSettings, Maturing, Proposing, SearchIdentity
     from ..spaces.base import Space
 
 
@@ -25,7 +26,9 @@ def propose_round(
     search: SearchIdentity,
     proposing: Proposing,
     round: int,
-    ledger: PathLike | None = None,
+    guidance: GuidanceSettings | None = None,
+    measurements: Sequence[PathLike] = (),
+    round_profiles: Sequence[PathLike] = (),
     pending: Sequence[PathLike] = (),
 ) -> None:
     """Write the proposals of one round.
@@ -40,13 +43,16 @@ def propose_round(
         Space, sampler and number of slots.
     round
         Number of this round, from 0.
-    ledger
-        Cumulative ledger of the rounds that may be learnt from; None in the first rounds.
+    guidance, measurements, round_profiles
+        As for :func:`tgsage.search.judged`, of the rounds that may be learnt from; none in the first rounds,
+        which need no guidance.
     pending
-        ``proposals.json`` of rounds whose results are not in that ledger.
+        ``proposals.json`` of rounds whose results are not among these.
     """
     space = spaces.get(proposing.space)
-    table = ledger_table.build([], []) if ledger is None else ledger_table.read(ledger)
+    table = None
+    if guidance is not None:
+        table, _ = judged(measurements, round_profiles, guidance, proposals)
     waiting = [
         space.parse(one["architecture"]) for path in pending for one in read_proposals(path)["proposals"]
     ]

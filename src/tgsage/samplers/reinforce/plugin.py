@@ -24,3 +24,6 @@ class ReinforceSettings(SamplerSettings):
     """Decay per round of the moving average that is subtracted from the score."""
     entropy: float = Field(default=0.001, ge=0)
     """Weight of the mean entropy of the choices, which keeps the policy from settling early."""
+    batch: int = Field(default=64, ge=1)
+    """Candidates of a round, the first ones, from which the gradient is taken. Proposing takes time in
+    proportion to it and to the number of rounds."""

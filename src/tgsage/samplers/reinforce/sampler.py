@@ -30,7 +30,7 @@ class ReinforceSampler(Sampler):
     repeats the draws and takes the gradient at the sequence that was drawn. If a row of the ledger is not
     what this policy would have drawn (say, on another processor), it takes the canonical sequence.
 
-    The update of a round is a step of Adam on
+    The update of a round is a step of Adam, over the first ``batch`` candidates, on
     - mean((score - baseline) * log p(sequence)) - entropy * mean entropy of the choices.
     The baseline is the exponential moving average of the mean scores of earlier rounds; in the first round it
     is the mean of that round. Candidates that are ``failed`` or ``invalid`` count with the lowest score so
@@ -57,8 +57,9 @@ class ReinforceSampler(Sampler):
                 past = unlearned.pop(0)
                 learned.update(controller, rounds[past], drawn[past], self.settings)
             if round_ in rounds:
-                sequences = controller.draw(_stream(state.seed, round_))
-                drawn[round_] = _recognise(space, controller, rounds[round_], sequences)
+                batch = rounds[round_][: self.settings.batch]
+                sequences = controller.draw(_stream(state.seed, round_), len(batch))
+                drawn[round_] = _recognise(space, controller, batch, sequences)
         sequences = controller.draw(_stream(state.seed, state.round))
         return lambda: controller.decode(next(sequences))
 
@@ -81,23 +82,27 @@ class Learned:
         sequences: list[list[int]],
         settings: ReinforceSettings,
     ) -> None:
-        """Learn from one round."""
+        """Learn from one round; ``sequences`` are those of its first candidates."""
         scores = [trial.score for trial in trials if trial.ok]
         if scores:
             self.lowest = min(scores if self.lowest is None else [self.lowest, *scores])
         if self.lowest is None:
             return
-        rewards, rewarded = [], []
-        for trial, sequence in zip(trials, sequences, strict=True):
-            if trial.ok or trial.status != "timeout":
-                rewards.append(trial.score if trial.ok else self.lowest)
-                rewarded.append(sequence)
+        rewards = {
+            slot: trial.score if trial.ok else self.lowest
+            for slot, trial in enumerate(trials)
+            if trial.ok or trial.status != "timeout"
+        }
         if not rewards:
             return
-        mean = float(np.mean(rewards))
+        mean = float(np.mean(list(rewards.values())))
         if self.baseline is None:
             self.baseline = mean
-        controller.step(rewarded, [reward - self.baseline for reward in rewards])
+        learned = [slot for slot in rewards if slot < len(sequences)]
+        if learned:
+            controller.step(
+                [sequences[slot] for slot in learned], [rewards[slot] - self.baseline for slot in learned]
+            )
         self.baseline = settings.baseline_decay * self.baseline + (1 - settings.baseline_decay) * mean
 
 
@@ -160,13 +165,19 @@ class Controller:
         learned = [getattr(self, name) for name in self.weights]
         self.optimizer = torch.optim.Adam(learned, lr=settings.learning_rate)
 
-    def draw(self, rng: np.random.Generator) -> Iterator[list[int]]:
-        """Return an endless iterator over sequences (option index per choice) from the current policy."""
+    def draw(self, rng: np.random.Generator, wanted: int = 1) -> Iterator[list[int]]:
+        """Return an endless iterator over sequences (option index per choice) from the current policy.
+
+        ``wanted`` sequences are drawn at once, and then more as they are asked for; the sequences are the
+        same, however many are wanted.
+        """
         names = (*self.weights, "absent")
         weights = {name: getattr(self, name).detach().numpy().copy() for name in names}
-        return self._draw(weights, rng)
+        return self._draw(weights, rng, -(-wanted // BLOCK))
 
-    def _draw(self, weights: dict[str, NDArray[Any]], rng: np.random.Generator) -> Iterator[list[int]]:
+    def _draw(
+        self, weights: dict[str, NDArray[Any]], rng: np.random.Generator, blocks: int
+    ) -> Iterator[list[int]]:
         # With numpy, for torch takes ten times as long for such a small network.
         hidden, steps = self.settings.hidden, len(self.options)
 
@@ -174,10 +185,11 @@ class Controller:
             return np.asarray(1 / (1 + np.exp(-values)))
 
         while True:
-            uniform = rng.random((steps, BLOCK, 1))
-            sequences = np.empty((BLOCK, steps), dtype=int)
-            x = np.broadcast_to(weights["start"], (BLOCK, hidden))
-            h = cell = np.zeros((BLOCK, hidden))
+            n = blocks * BLOCK
+            uniform = rng.random((blocks, steps, BLOCK)).transpose(1, 0, 2).reshape(steps, n, 1)
+            sequences = np.empty((n, steps), dtype=int)
+            x = np.broadcast_to(weights["start"], (n, hidden))
+            h = cell = np.zeros((n, hidden))
             for step in range(steps):
                 gates = x @ weights["gates_x"].T + h @ weights["gates_h"].T + weights["gates_b"]
                 write, keep, value, show = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
@@ -190,6 +202,7 @@ class Controller:
                 sequences[:, step] = np.minimum(options, len(self.options[step]) - 1)
                 x = weights["embedding"][step, sequences[:, step]]
             yield from sequences.tolist()
+            blocks = 1
 
     def step(self, sequences: list[list[int]], advantages: list[float]) -> None:
         """Take one step of Adam on the policy gradient of these sequences, with the entropy bonus."""
@@ -197,13 +210,13 @@ class Controller:
 
         options = torch.tensor(sequences)
         n, steps = options.shape
-        x = self.start.expand(n, -1)
+        # Taken at once: an index for each step would make a gradient of the whole embedding for each.
+        chosen = self.embedding[torch.arange(steps)[:, None], options.T]
         h = cell = torch.zeros(n, self.settings.hidden, dtype=torch.float64)
         states = []
-        for step in range(steps):
+        for x in (self.start.expand(n, -1), *chosen[:-1].unbind()):
             h, cell = torch.lstm_cell(x, (h, cell), self.gates_x, self.gates_h, self.gates_b)
             states.append(h)
-            x = self.embedding[step, options[:, step]]
         logits = torch.einsum("snh,sho->sno", torch.stack(states), self.heads) + self.heads_b[:, None]
         log_p = torch.log_softmax(logits.masked_fill(self.absent[:, None], -torch.inf), dim=2)
         likelihood = log_p.gather(2, options.T[:, :, None]).sum(dim=(0, 2))

@@ -101,6 +101,7 @@ class _Terms:
         self.strided = strided
         self.numbers: dict[tuple[str, Any], int] = {}
         self.meaning: list[tuple[str, Any]] = []
+        self._roots: dict[Sum, Sum] = {}
 
     def number(self, kind: str, argument: int | Sum) -> int:
         term = (kind, argument)
@@ -114,7 +115,10 @@ class _Terms:
 
     def root(self, value: Sum) -> Sum:
         """Return the sum that ``value`` is a multiple of and that is no multiple itself."""
-        return value[:: math.gcd(*Counter(value).values())]
+        root = self._roots.get(value)
+        if root is None:
+            root = self._roots[value] = value[:: math.gcd(*map(value.count, value))]
+        return root
 
     def maximum(self, value: Sum) -> Sum:
         root = self.root(value)
@@ -196,9 +200,10 @@ class _Search:
         self.needed_roots = roots - {self.terms.root(value) for value in (*self.inputs, *read)}
         self.twins = self._twins()
         self._useful: dict[Sum, bool] = {}
+        self._offers: dict[tuple[Sum, bool], list[tuple[int, Sum, list[list[int]]]]] = {}
         self._can_complete: dict[tuple[tuple[tuple[Sum, int], ...], int], bool] = {}
 
-    def _goals(self) -> tuple[dict[int, list[Counter[int]]], set[Sum]]:
+    def _goals(self) -> tuple[dict[int, list[dict[int, int]]], set[Sum]]:
         """Return the sums that the blocks of the function are part of, and the arguments of its maxima.
 
         A block whose sum is part of no goal is useless. The goals are the outputs, the sums that sides with
@@ -224,11 +229,11 @@ class _Search:
                     todo.append(tuple(sorted(argument * times)))
             if averaged:
                 todo.append(tuple(sorted(averaged)))
-        goals: dict[int, list[Counter[int]]] = {}
+        goals: dict[int, list[dict[int, int]]] = {}
         for value in seen:
-            counts = Counter(value)
-            for term in counts:
-                goals.setdefault(term, []).append(counts)
+            times_of = dict(Counter(value))
+            for term in times_of:
+                goals.setdefault(term, []).append(times_of)
         return goals, roots
 
     def _twins(self) -> dict[tuple[str, Sum], list[list[int]]]:
@@ -258,28 +263,48 @@ class _Search:
 
     def useful(self, value: Sum) -> bool:
         """Return whether a sum is part of one of the goals."""
-        if value not in self._useful:
-            counts = Counter(value).items()
+        found = self._useful.get(value)
+        if found is None:
+            counts = [(term, value.count(term)) for term in value]
             goals = self.goals.get(value[0], ())
-            self._useful[value] = any(all(goal[term] >= times for term, times in counts) for goal in goals)
-        return self._useful[value]
+            found = any(all(goal.get(term, 0) >= times for term, times in counts) for goal in goals)
+            self._useful[value] = found
+        return found
+
+    def _offered(self, value: Sum, previous: bool) -> list[tuple[int, Sum, list[list[int]]]]:
+        """Return the operations that make something useful of a sum: rank, result, and groups of weights.
+
+        ``previous`` says whether the sum is an input of the cell. An operation with weights has no result.
+        """
+        offers = self._offers.get((value, previous))
+        if offers is None:
+            offers = self._offers[value, previous] = []
+            for rank, operation in enumerate(OPERATIONS):
+                result = self.terms.without_weights(0 if previous else 2, operation, value)
+                if result is None:
+                    groups = self.twins.get((operation, value))
+                    if groups:
+                        offers.append((rank, (), groups))
+                elif self.useful(result):
+                    offers.append((rank, result, []))
+        return offers
 
     def _sides(self, part: _Part) -> Iterator[tuple[tuple[int, int], Sum, list[int]]]:
         """Iterate over the sides that may come next, least first: as written, their sums, their weights."""
         for source, value in enumerate((*self.inputs, *part.values)):
-            for rank, operation in enumerate(OPERATIONS):
-                result = self.terms.without_weights(source, operation, value)
-                if result is not None:
-                    if self.useful(result):
-                        yield (source, rank), result, []
-                    continue
-                for group in self.twins.get((operation, value), ()):
+            for rank, result, groups in self._offered(value, source < 2):
+                if not groups:
+                    yield (source, rank), result, []
+                for group in groups:
                     free = [index for index in group if not part.placed >> index & 1]
                     if free:
                         yield (source, rank), (), free
 
     def following(self, part: _Part) -> Iterator[tuple[Written, _Part]]:
         """Iterate over the blocks that may come next, least first, each with the list that it leads to."""
+        # Where as many blocks are left as sums are missing, the next block must compute one of these.
+        missing, values, roots = self._missing(part)
+        all_needed = missing == self.n - len(part.values)
         sides = list(self._sides(part))
         for first, (written_1, value_1, free_1) in enumerate(sides):
             for written_2, value_2, free_2 in sides[first:]:
@@ -289,11 +314,14 @@ class _Search:
                     weights += free_2[1:2] if weights == free_2[:1] else free_2[:1]
                     if len(weights) < 1 + bool(free_1):
                         continue
-                total = tuple(sorted((*value_1, *value_2, *(self.weighted_terms[k] for k in weights))))
+                total = tuple(sorted([*value_1, *value_2, *[self.weighted_terms[k] for k in weights]]))
+                if all_needed and total not in values and (not roots or self.terms.root(total) not in roots):
+                    continue
                 if not self.useful(total):
                     continue
-                placed = part.placed | sum(1 << k for k in weights)
-                read = part.read
+                placed, read = part.placed, part.read
+                for k in weights:
+                    placed |= 1 << k
                 for source, _ in (written_1, written_2):
                     if source >= 2:
                         read |= 1 << (source - 2)
@@ -309,7 +337,7 @@ class _Search:
 
     def _completes(self, part: _Part) -> bool:
         left = self.n - len(part.values)
-        unread = Counter(value for index, value in enumerate(part.values) if not part.read >> index & 1)
+        unread = Counter(self._unread(part))
         if not left:
             return unread == self.outputs and part.placed == (1 << len(self.weighted)) - 1
         # Each missing block has two sides, which must place all weights and read all blocks but the outputs.
@@ -318,22 +346,30 @@ class _Search:
         to_read = (unread - self.outputs).total()
         if len(unplaced) > 2 * left or elsewhere + to_read > 2 * left:
             return False
-        if self._missing(part, unread) > left:
+        if self._missing(part)[0] > left:
             return False
         # A sum has at most twice as many terms as the longest before it.
         if max(map(len, part.values), default=1) << left < self.longest:
             return False
         return any(self.can_complete(longer) for _, longer in self.following(part))
 
-    def _missing(self, part: _Part, unread: Counter[Sum]) -> int:
-        """Return the least number of blocks that the function needs in addition to those of ``part``."""
-        present = Counter(part.values)
-        missing = sum(
-            max(times - present[value], self.outputs[value] - unread[value], 0)
-            for value, times in self.needed.items()
-        )
-        roots = {self.terms.root(value) for value in present}
-        return missing + len(self.needed_roots - roots)
+    def _missing(self, part: _Part) -> tuple[int, set[Sum], set[Sum]]:
+        """Return the least number of blocks that the function needs in addition to those of ``part``.
+
+        Besides, the sums that they are to compute, and the roots of which they are to compute a multiple.
+        """
+        unread = self._unread(part)
+        number, values = 0, set()
+        for value, times in self.needed.items():
+            short = max(times - part.values.count(value), self.outputs[value] - unread.count(value))
+            if short > 0:
+                number += short
+                values.add(value)
+        roots = self.needed_roots - {self.terms.root(value) for value in part.values}
+        return number + len(roots), values, roots
+
+    def _unread(self, part: _Part) -> list[Sum]:
+        return [value for index, value in enumerate(part.values) if not part.read >> index & 1]
 
     def least(self) -> list[Block]:
         """Return the least list of blocks."""
