@@ -272,7 +272,11 @@ def _images(drawn: Sequence[tuple[Object, _Scene, np.ndarray]]) -> np.ndarray:
     colour[place] = np.minimum(picture.shade * (1 + picture.pattern * values), 1)
     cover[place] = 1
 
-    blocks = (len(views), resolution, SUPERSAMPLING, resolution, SUPERSAMPLING)
-    colour, cover = (plane.reshape(blocks).mean((2, 4)) for plane in (colour, cover))
-    image = colour + (1 - cover) * np.clip(backgrounds, 0, 1)
+    image = _pixel_means(colour) + (1 - _pixel_means(cover)) * np.clip(backgrounds, 0, 1)
     return np.asarray(np.rint(255 * np.clip(image, 0, 1)), np.uint8)
+
+
+def _pixel_means(rays: np.ndarray) -> np.ndarray:
+    """Average (n, 3 h, 3 h) over the rays of each pixel: (n, h, h)."""
+    lines = sum(rays[:, :, part::SUPERSAMPLING] for part in range(SUPERSAMPLING))
+    return np.asarray(sum(lines[:, part::SUPERSAMPLING] for part in range(SUPERSAMPLING)) / SUPERSAMPLING**2)
