@@ -14,6 +14,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -184,9 +185,12 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
 
 @styled
 def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
-    metadata = {"Date": None, "Creator": "tgsage"} if kind == "svg" else {"Software": None}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    if kind == "svg":
+        # What `savefig` does, but for a draw of everything that only lays the figure out; drawing does so, too.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "tgsage"})
+    else:
+        figure.savefig(buffer, format=kind, metadata={"Software": None}, **options)
     return buffer.getvalue()
 
 
