@@ -44,6 +44,11 @@ DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 WIDTH = 7.2
 """Inches: the full width (183 mm) of a two-column journal page."""
 
+DPI = 200
+"""Resolution of a PNG."""
+MAX_ELEMENTS = 1000
+"""Candidates up to which each has elements of its own in an SVG."""
+
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
     **dict.fromkeys(("font.size", "axes.labelsize"), 8),
@@ -92,6 +97,16 @@ def new(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
     layout = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
     return Figure(figsize=(width, height), layout=layout)
+
+
+def as_image(figure: Figure, points: int) -> bool:
+    """Whether an SVG shall hold that many points as an image, so that its size does not grow with them.
+
+    The image has the resolution of the PNG.
+    """
+    if points > MAX_ELEMENTS:
+        figure.set_dpi(DPI)
+    return points > MAX_ELEMENTS
 
 
 def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
@@ -178,7 +193,7 @@ def svg(figure: Figure) -> bytes:
     return _rendered(figure, "svg")
 
 
-def png(figure: Figure, dpi: int = 200) -> bytes:
+def png(figure: Figure, dpi: int = DPI) -> bytes:
     """Return the figure as PNG, the same bytes for the same figure."""
     return _rendered(figure, "png", dpi=dpi)
 
@@ -195,7 +210,7 @@ def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
 
 
 def save(figure: Figure, stem: str | os.PathLike[str]) -> None:
-    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all."""
+    """Write ``<stem>.svg`` and ``<stem>.png`` (:data:`DPI`), each whole or not at all."""
     for ending, render in (("svg", svg), ("png", png)):
         with replacing(Path(f"{os.fspath(stem)}.{ending}")) as temporary:
             temporary.write_bytes(render(figure))
