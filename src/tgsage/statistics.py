@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 from scipy.spatial.distance import pdist, squareform
 from scipy.special import ndtri
 
@@ -242,6 +241,9 @@ def stress(dissimilarity: ArrayLike, positions: ArrayLike) -> float:
     positions
         (n, dimensions).
     """
+    # Imported here: a fifth of a second that only a teacher's figures need.
+    from scipy.optimize import isotonic_regression
+
     distance = pdist(positions)
     distance = distance[np.lexsort((distance, np.asarray(dissimilarity, dtype=float)))]
     total = float((distance * distance).sum())

@@ -202,7 +202,7 @@ def png(figure: Figure, dpi: int = DPI) -> bytes:
 def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     if kind == "svg":
-        # What `savefig` does, but for a draw of everything that only lays the figure out; drawing does so, too.
+        # What `savefig` does, without the draw that only lays the figure out: drawing does so, too.
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "tgsage"})
     else:
         figure.savefig(buffer, format=kind, metadata={"Software": None}, **options)

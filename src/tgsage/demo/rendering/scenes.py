@@ -278,5 +278,7 @@ def _images(drawn: Sequence[tuple[Object, _Scene, np.ndarray]]) -> np.ndarray:
 
 def _pixel_means(rays: np.ndarray) -> np.ndarray:
     """Average (n, 3 h, 3 h) over the rays of each pixel: (n, h, h)."""
-    lines = sum(rays[:, :, part::SUPERSAMPLING] for part in range(SUPERSAMPLING))
-    return np.asarray(sum(lines[:, part::SUPERSAMPLING] for part in range(SUPERSAMPLING)) / SUPERSAMPLING**2)
+    parts = range(SUPERSAMPLING)
+    lines = functools.reduce(np.add, [rays[:, :, part::SUPERSAMPLING] for part in parts])
+    total = functools.reduce(np.add, [lines[:, part::SUPERSAMPLING] for part in parts])
+    return np.asarray(total / SUPERSAMPLING**2)

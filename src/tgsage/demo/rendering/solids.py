@@ -299,20 +299,16 @@ class _Planes:
     """(most, solids) cosine of the angle between a plane's normal and the light."""
 
     @classmethod
-    def of(
-        cls, chosen: np.ndarray, owner: np.ndarray, n: int, lines: np.ndarray, brightness: np.ndarray, z: float
-    ) -> _Planes:
-        """Gather the chosen planes; those that a solid lacks are at a height that decides nothing."""
-        planes = chosen.nonzero()[0]
-        solid = owner[planes]
-        counts = np.bincount(solid, minlength=n)
-        place = np.arange(len(planes)) - (np.cumsum(counts) - counts)[solid]
+    def of(cls, owner: np.ndarray, n: int, lines: np.ndarray, brightness: np.ndarray, z: float) -> _Planes:
+        """Gather planes by their owner, of n solids; those that one lacks are at a z that decides nothing."""
+        counts = np.bincount(owner, minlength=n)
+        place = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
         most = int(counts.max(initial=0))
         table = np.zeros((most, 3, n))
         table[:, 2] = z
-        table[place, :, solid] = lines[planes]
+        table[place, :, owner] = lines
         shades = np.zeros((most, n))
-        shades[place, solid] = brightness[planes]
+        shades[place, owner] = brightness
         return cls(counts, table, shades)
 
 
@@ -345,7 +341,7 @@ class _SolidsInView:
     @property
     def on_screen(self) -> np.ndarray:
         """Whether a solid may cover a ray."""
-        return (self.rows[0] < self.rows[1]) & (self.columns[0] < self.columns[1])
+        return np.asarray((self.rows[0] < self.rows[1]) & (self.columns[0] < self.columns[1]))
 
 
 def _solids_in_view(views: Sequence[View], x: np.ndarray, y: np.ndarray) -> _SolidsInView:
@@ -354,35 +350,36 @@ def _solids_in_view(views: Sequence[View], x: np.ndarray, y: np.ndarray) -> _Sol
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     bodies = [view.body for view in views]
-    solids_of, planes_of = ([len(surface) for surface in part] for part in (
-        [body.curved for body in bodies], [body.planes for body in bodies]))
-    n = sum(solids_of)
-    per_solid = np.concatenate([np.diff(body.first_plane) for body in bodies])
-    owner = np.repeat(np.arange(n), per_solid)
+    of_views = np.repeat(np.arange(len(views)), [len(body.curved) for body in bodies])
+    n = len(of_views)
+    owner = np.repeat(np.arange(n), np.concatenate([np.diff(body.first_plane) for body in bodies]))
 
     slopes = planes[:, 2]
     is_along = np.abs(slopes) <= PARALLEL
-    crossings = planes[:, [0, 1, 3]] / np.where(is_along, 1, -slopes)[:, None]
-    rest = owner, n
+    lines = planes[:, [0, 1, 3]] / np.where(is_along, 1, -slopes)[:, None]
+
+    def gathered(chosen: np.ndarray, z: float) -> _Planes:
+        return _Planes.of(owner[chosen], n, lines[chosen], plane_brightness[chosen], z)
+
     low, high = centre - extent, centre + extent
     return _SolidsInView(
-        view=np.repeat(np.arange(len(views)), solids_of),
-        facing=_Planes.of(~is_along & (slopes > 0), owner, n, crossings, plane_brightness, np.inf),
-        away=_Planes.of(~is_along & (slopes < 0), owner, n, crossings, plane_brightness, -np.inf),
-        along=_Planes.of(is_along, owner, n, crossings, plane_brightness, -np.inf),
+        view=of_views,
+        facing=gathered(~is_along & (slopes > 0), np.inf),
+        away=gathered(~is_along & (slopes < 0), -np.inf),
+        along=gathered(is_along, -np.inf),
         curved=np.concatenate([body.curved for body in bodies]),
         quadric=np.ascontiguousarray(quadrics.transpose(1, 2, 0)),
         taper=radii[:, 2],
         albedo=np.concatenate([body.albedo for body in bodies]),
         pattern=np.concatenate([body.pattern for body in bodies]),
-        light=np.repeat([view.light for view in views], solids_of, axis=0).T,
+        light=np.stack([view.light for view in views], 1)[:, of_views],
         rows=np.stack([(-y).searchsorted(-high[:, 1]), (-y).searchsorted(-low[:, 1])]),
         columns=np.stack([x.searchsorted(low[:, 0]), x.searchsorted(high[:, 0])]),
     )
 
 
 def _placed_surfaces(view: View) -> tuple[np.ndarray, ...]:
-    """Return planes, their brightness, quadrics and radii in view space; centres and half extents on screen."""
+    """Return planes, their brightness, quadrics, radii; and centres and half extents on the screen."""
     body, turn, shift = view.body, view.rotation, np.asarray(view.shift, float)
     back = np.zeros((4, 4))  # view space -> object space
     back[:3, :3], back[:3, 3], back[3, 3] = turn.T / view.scale, -turn.T @ shift / view.scale, 1
@@ -493,8 +490,13 @@ def _inside_quadrics(
     return lower, upper, hit
 
 
-def _brightness(  # noqa: PLR0913 - where a ray meets what
-    solids: _SolidsInView, solid: np.ndarray, on_plane: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray
+def _brightness(
+    solids: _SolidsInView,
+    solid: np.ndarray,
+    on_plane: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
 ) -> np.ndarray:
     """Return the cosine of the angle to the light where rays meet solids, on a plane or on a quadric."""
     brightness = np.empty(len(z))

@@ -78,7 +78,7 @@ def trajectory(
         "score": f"score\n{formula}",
     }
     order, ok = np.arange(1, len(ledger) + 1), (ledger["status"] == "ok").to_numpy()
-    many = {"rasterized": style.as_image(figure, len(ledger))}
+    many: dict[str, Any] = {"rasterized": style.as_image(figure, len(ledger))}
     for panel, column in zip(panels, columns, strict=True):
         values = np.where(ok, ledger[column].to_numpy(dtype=float), np.nan)
         _candidates(panel, values, ok, (ledger["candidate"] == winner).to_numpy(), colour, many)
