@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import Measurement, processor, table, versions
 
 HERE = Path(__file__).parent
-SCRIPTS = ("rsa", "training", "growth", "search")
+SCRIPTS = ("rsa", "training", "growth", "report", "search")
 
 
 def main() -> None:

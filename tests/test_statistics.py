@@ -7,30 +7,35 @@ import math
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, rankdata, spearmanr
 
 from tgsage import statistics
 from tgsage.store import seed_from
 
 
-@pytest.mark.parametrize("correct, n", [(0, 20), (13, 40), (799, 800), (1640, 2000)])
-def test_wilson_is_the_closed_form(correct, n):
-    z, p = 1.959963984540054, correct / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert statistics.wilson(correct, n) == pytest.approx(
-        (max(0, middle - half), min(1, middle + half)), abs=1e-12
-    )
+def test_wilson_is_scipys():
+    counts = np.r_[0, 1, 13, 400, 799, 800]
+    expected = [binomtest(int(count), 800).proportion_ci(0.9, method="wilson") for count in counts]
+    assert [statistics.wilson(int(count), 800, 0.9) for count in counts] == [tuple(one) for one in expected]
+    assert statistics.wilson(20, 20) == tuple(binomtest(20, 20).proportion_ci(method="wilson"))
 
 
 def test_wilson_of_accuracies_keeps_missing_ones_missing():
-    bounds = statistics.wilson_of_accuracy([0.5, np.nan], 100)
-    assert bounds.shape == (2, 2)
-    assert bounds[:, 0] == pytest.approx(statistics.wilson(50, 100))
+    bounds = statistics.wilson_of_accuracy([0.5, np.nan, 1 / 3], 100)
+    assert bounds.shape == (2, 3)
+    assert tuple(bounds[:, 0]) == statistics.wilson(50, 100)
+    assert tuple(bounds[:, 2]) == statistics.wilson(33, 100)
     assert np.isnan(bounds[:, 1]).all()
 
 
-def test_spearman_value_and_interval_equal_a_loop_of_scipys():
+def test_ranks_are_scipys():
+    values = np.random.default_rng(0).integers(0, 20, 50) - 7.5
+    np.testing.assert_array_equal(statistics.ranks(values), rankdata(values))
+    assert statistics.ranks([]).shape == (0,)
+
+
+def test_spearman_value_and_interval_equal_a_loop_of_scipys(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLED_TOGETHER", 24 * 7)
     rng = np.random.default_rng(1)
     x = rng.integers(0, 6, 25).astype(float)  # ties
     y = x + rng.normal(0, 2, 25)

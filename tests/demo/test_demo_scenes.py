@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from tgsage.demo.rendering import CATEGORIES, OBJECTS, STREAMS, VARIATIONS, render
 from tgsage.demo.rendering.objects import numbered
-from tgsage.demo.rendering.scenes import SUPERSAMPLING, _image, _Scene, background, object_numbers
-from tgsage.demo.rendering.solids import cast
+from tgsage.demo.rendering.scenes import SUPERSAMPLING, _images, _Scene, background, object_numbers
+from tgsage.demo.rendering.solids import View, cast
 from tgsage.errors import TgsageError
 from tgsage.tasks import image_hashes
 
@@ -90,11 +90,11 @@ def test_position_moves_the_object():
     for index in balls:
         item = numbered(int(scenes.object[index]))
         axis = (np.arange(48) + 0.5) / 48 - 0.5
-        picture = cast(
-            item.body, axis, -axis, np.eye(3)[2], scale=0.45 * scenes.size[index],
-            shift=(scenes.x[index], scenes.y[index], 0),
-        )  # fmt: skip
-        mask = picture.depth > -np.inf
+        shift = scenes.x[index], scenes.y[index], 0
+        view = View(item.body, np.eye(3)[2], scale=0.45 * scenes.size[index], shift=shift)
+        picture = cast([view], axis, -axis)
+        mask = np.zeros((48, 48), bool)
+        mask[picture.row, picture.column] = True
         image = scenes.images[index, ..., 0].astype(float)
         outside = np.abs(np.diff(image, axis=0))[~mask[1:]].mean()
         inside = np.abs(np.diff(image, axis=0))[mask[1:]].mean()
@@ -108,9 +108,9 @@ def test_every_object_is_centred_and_fits_the_unit_sphere():
     looks = set()
     for number in range(64):
         item = numbered(number)
-        picture = cast(item.body, axis, -axis, np.eye(3)[2])
-        rows, columns = np.nonzero(picture.depth > -np.inf)
-        radius = np.sqrt(axis[columns] ** 2 + axis[rows] ** 2 + picture.depth[rows, columns] ** 2).max()
+        picture = cast([View(item.body, np.eye(3)[2])], axis, -axis)
+        rows, columns = picture.row, picture.column
+        radius = np.sqrt(axis[columns] ** 2 + axis[rows] ** 2 + picture.depth**2).max()
         assert 0.6 < radius < 1.06, item.name
         assert np.abs(axis[[columns.min(), columns.max()]].sum()) < 0.12, item.name
         looks.add(picture.shade.round(3).tobytes())
@@ -157,14 +157,14 @@ def test_an_image_agrees_with_single_rays(name):
     expected = np.zeros((8, 8))
     for row, column, down, right in np.ndindex(8, 8, 3, 3):
         x, y = (column + (right + 0.5) / 3) / 8 - 0.5, 0.5 - (row + (down + 0.5) / 3) / 8
-        ray = cast(item.body, np.array([x]), np.array([y]), lamp, **place)
+        ray = cast([View(item.body, lamp, **place)], np.array([x]), np.array([y]))
         value = field[row, column]
-        if ray.depth > -np.inf:
+        if len(ray.depth):
             point = turn.inv().apply(np.array([x, y, ray.depth.item()]) - shift) / scale
             strength = item.pattern.contrast * ray.pattern.item()
             value = min(1, ray.shade.item() * (1 + strength * albedo_pattern(item.pattern, point)))
         expected[row, column] += value / 9
-    image = _image(item, scene, field)
+    (image,) = _images([(item, scene, field)])
     assert image.dtype == np.uint8
     np.testing.assert_allclose(image, 255 * expected, atol=0.501)
 

@@ -8,7 +8,13 @@ from pydantic import ValidationError
 
 from tgsage import plugins, recordings
 from tgsage.demo.rendering import CATEGORIES, render
-from tgsage.demo.simulated_macaque.network import AREAS, VentralStream, train_ventral_stream
+from tgsage.demo.simulated_macaque.network import (
+    AREAS,
+    Adam,
+    VentralStream,
+    train_ventral_stream,
+    training_images,
+)
 from tgsage.demo.simulated_macaque.plugin import SimulatedRecordings
 from tgsage.demo.simulated_macaque.reader import UNITS_PER_SITE, _drive, read
 from tgsage.tasks import image_hashes
@@ -169,11 +175,28 @@ def test_network_names_its_areas_and_learns():
     assert [tuple(found[area].shape[1:]) for area in AREAS] == [
         (16, 32, 32), (32, 16, 16), (64, 8, 8), (96, 4, 4), (128, 4, 4),
     ]  # fmt: skip
+    images = training_images(settings(training_images=600))
     early, late = (
-        train_ventral_stream(settings(training_images=600, epochs=epochs))[1]["held_out_loss"]
-        for epochs in (0.1, 6)
+        train_ventral_stream(settings(epochs=epochs), images)[1]["held_out_loss"] for epochs in (0.1, 6)
     )
     assert late < early - 0.1
+
+
+def test_adam_is_torchs():
+    modules = [torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4)) for _ in range(2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    ours = Adam(modules[0].parameters(), 0.1)
+    theirs = torch.optim.Adam(modules[1].parameters(), lr=0.1)
+    inputs = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for rate in (0.1, 0.03, 0.01):
+        ours.learning_rate = theirs.param_groups[0]["lr"] = rate
+        for module, optimiser in zip(modules, (ours, theirs), strict=True):
+            module.zero_grad()
+            module(inputs).pow(3).sum().backward()
+            optimiser.step()
+    for one, other in zip(modules[0].parameters(), modules[1].parameters(), strict=True):
+        assert one.grad is None
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tgsage.demo.rendering.solids import AMBIENT, Body, ball, box, cast, prism, tube
+from tgsage.demo.rendering.solids import AMBIENT, Body, View, ball, box, cast, prism, tube
 
 LIGHT = np.array([-0.4, 0.6, 0.7]) / np.linalg.norm([-0.4, 0.6, 0.7])
+
+
+def view(solids, **place):
+    return View(Body.from_solids(solids), LIGHT, **place)
+
+
+def cast_whole(views, axis):
+    """Depth, shade and pattern (views, rows, columns); -inf and 0 where rays met nothing."""
+    picture = cast(views, axis, -axis)
+    shape = len(views), len(axis), len(axis)
+    whole = np.full(shape, -np.inf), np.zeros(shape), np.zeros(shape)
+    for plane, values in zip(whole, (picture.depth, picture.shade, picture.pattern), strict=True):
+        plane[picture.view, picture.row, picture.column] = values
+    return whole
 
 
 def excess(solid, point):
@@ -72,9 +86,8 @@ def test_agrees_with_marching(name):
     for _ in range(3):
         turned = rotation(rng)
         axis = np.linspace(-0.93, 0.97, 9)
-        picture = cast(
-            Body.from_solids([solid]), axis, -axis, LIGHT, rotation=turned, scale=1.1, shift=(0.05, -0.02, 0)
-        )
+        place = {"rotation": turned, "scale": 1.1, "shift": (0.05, -0.02, 0)}
+        (depths,), (shades,), _ = cast_whole([view([solid], **place)], axis)
         placed = solid.mapped(turned, 1.1, (0.05, -0.02, 0))
         for row, y in enumerate(-axis):
             for column, x in enumerate(axis):
@@ -83,12 +96,12 @@ def test_agrees_with_marching(name):
                     # Marching may step over a sliver; it never misses what is thicker than its step.
                     continue
                 hits += 1
-                assert picture.depth[row, column] == pytest.approx(depth, abs=1e-7)
+                assert depths[row, column] == pytest.approx(depth, abs=1e-7)
                 shade = slow_shade(placed, np.array([x, y, depth]))
-                assert picture.shade[row, column] == pytest.approx(shade, abs=2e-3)
+                assert shades[row, column] == pytest.approx(shade, abs=2e-3)
         # And it sees nothing where there is nothing: every surface found is a surface.
-        for row, column in zip(*np.nonzero(picture.depth > -np.inf), strict=True):
-            point = np.array([axis[column], -axis[row], picture.depth[row, column]])
+        for row, column in zip(*np.nonzero(depths > -np.inf), strict=True):
+            point = np.array([axis[column], -axis[row], depths[row, column]])
             assert excess(placed, point) == pytest.approx(0, abs=1e-6)
     assert hits > 20
 
@@ -99,30 +112,51 @@ def test_tubes_seen_along_their_axis(radius_end):
     for sign in (1, -1):
         solid = tube((0, 0, -0.5 * sign), (0, 0, 0.5 * sign), 0.5, 1.0, radius_end=radius_end)
         axis = np.linspace(-0.61, 0.67, 10)
-        picture = cast(Body.from_solids([solid]), axis, -axis, LIGHT)
+        (depths,), _, _ = cast_whole([view([solid])], axis)
         for row, y in enumerate(-axis):
             for column, x in enumerate(axis):
-                assert picture.depth[row, column] == pytest.approx(slow_ray(solid, x, y), abs=1e-6)
+                assert depths[row, column] == pytest.approx(slow_ray(solid, x, y), abs=1e-6)
 
 
 def test_ball_is_shaded_by_lambert():
     axis = np.linspace(-1, 1, 41)
-    picture = cast(Body.from_solids([ball((0, 0, 0), 1.0, 0.5)]), axis, -axis, LIGHT)
+    (depth,), (shade,), _ = cast_whole([view([ball((0, 0, 0), 1.0, 0.5)])], axis)
     x, y = np.meshgrid(axis, -axis)
     inside = x**2 + y**2 < 0.999
     normal = np.stack([x, y, np.sqrt(np.maximum(0, 1 - x**2 - y**2))], -1)
     expected = 0.5 * (AMBIENT + (1 - AMBIENT) * np.maximum(0, normal @ LIGHT))
-    np.testing.assert_allclose(picture.shade[inside], expected[inside], atol=1e-12)
-    assert np.isneginf(picture.depth[x**2 + y**2 > 1.001]).all()
+    np.testing.assert_allclose(shade[inside], expected[inside], atol=1e-12)
+    assert np.isneginf(depth[x**2 + y**2 > 1.001]).all()
 
 
 def test_the_nearer_solid_hides_the_other_in_either_order():
     near, far = ball((0, 0, 0.5), 0.3, 1.0, pattern=0), box((0, 0, -0.5), (0.8, 0.8, 0.1), 0.2)
     axis = np.linspace(-1, 1, 31)
-    one, other = (cast(Body.from_solids(solids), axis, -axis, LIGHT) for solids in ([near, far], [far, near]))
-    np.testing.assert_array_equal(one.depth, other.depth)
-    np.testing.assert_array_equal(one.shade, other.shade)
-    assert one.pattern[15, 15] == 0
-    assert one.pattern[5, 5] == 1
-    assert one.depth[15, 15] == pytest.approx(0.8)
-    assert one.depth[5, 5] == pytest.approx(-0.4)
+    depth, shade, pattern = cast_whole([view([near, far]), view([far, near])], axis)
+    np.testing.assert_array_equal(depth[0], depth[1])
+    np.testing.assert_array_equal(shade[0], shade[1])
+    assert pattern[0, 15, 15] == 0
+    assert pattern[0, 5, 5] == 1
+    assert depth[0, 15, 15] == pytest.approx(0.8)
+    assert depth[0, 5, 5] == pytest.approx(-0.4)
+
+
+def test_of_equally_near_solids_the_first_is_drawn():
+    first, second = (box((0, 0, 0), (0.5, 0.5, 0.5), albedo) for albedo in (0.9, 0.1))
+    _, shade, _ = cast_whole([view([first, second]), view([first]), view([second])], np.linspace(-1, 1, 9))
+    np.testing.assert_array_equal(shade[0], shade[1])
+    assert shade[1].max() > 2 * shade[2].max() > 0
+
+
+def test_views_beside_each_other_change_nothing():
+    """Whatever surfaces the others have, and also where one is off the screen or smaller than a pixel."""
+    rng = np.random.default_rng(0)
+    views = [view([solid], rotation=rotation(rng), scale=0.9) for solid in SOLIDS.values()]
+    views += [view(list(SOLIDS.values()), shift=shift) for shift in ((0.2, 0.1, 0), (9, 9, 0), (0, 0, 5))]
+    views.append(view([SOLIDS["cone"]], scale=1e-3))
+    axis = np.linspace(-1.1, 1.1, 23)
+    together = cast_whole(views, axis)
+    for number, alone in enumerate(views):
+        for plane, expected in zip(together, cast_whole([alone], axis), strict=True):
+            np.testing.assert_array_equal(plane[number], expected[0])
+    assert np.isneginf(together[0][-3]).all() and not np.isneginf(together[0][-2]).all()

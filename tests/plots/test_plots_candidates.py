@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tgsage.plots import p_against_tg, trajectory
+from tgsage.plots import p_against_tg, style, trajectory
 
 
 def words(figure: Figure) -> str:
@@ -85,3 +86,14 @@ def test_figures_of_one_candidate(search):
     one = search.ledger.head(1)
     assert trajectory(one, "monkey").axes
     assert "not defined (n = 1)" in words(p_against_tg(one))
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda ledger: trajectory(ledger, "monkey", n_validation=800), p_against_tg]
+)
+def test_svgs_of_many_candidates_do_not_grow_with_their_number(search, draw):
+    files = [style.svg(draw(pd.concat([search.ledger] * times))) for times in (1, 30, 120)]
+    few, many, more = ([file.count(element) for element in (b"<image", b"<use", b"<path")] for file in files)
+    assert few[0] == 0 < many[0]
+    assert more == pytest.approx(many, abs=60)  # letters and ticks
+    assert len(files[2]) < 400_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from typing import ClassVar, Literal
 
@@ -45,6 +46,15 @@ def test_figures_of_an_arm_with_teacher(search, teacher, tmp_path):
     assert [picture.alt for picture in pictures] == [drawing.alt for drawing in drawings]
     # Two checkpoints: the page shows both.
     assert [picture.name for picture in pictures if not picture.on_page] == ["layers"]
+
+
+def test_svgs_are_what_savefig_writes(search, teacher):
+    data = plots.SearchData(search, teacher, made_up_run.space(), 800)
+    for ours, theirs in zip(plots.drawings(data), plots.drawings(data), strict=True):
+        buffer = io.BytesIO()
+        save = style.styled(theirs.figure.savefig)
+        save(buffer, format="svg", metadata={"Date": None, "Creator": "tgsage"})
+        assert style.svg(ours.figure) == buffer.getvalue(), ours.name
 
 
 def test_figures_of_an_arm_without_teacher(run):

@@ -1,6 +1,7 @@
 import functools
 import glob
 import math
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -63,6 +64,13 @@ wildcard_constraints:
     rung=r"[1-9]\d*",
     stage=rf"round_\d+(/rung_\d+)?|{FINALISTS}",
     pack=r"\d+",
+
+
+# Jobs keep the memory that they free, up to 256 MB. glibc's default gives blocks over 128 kB, and the end of the
+# heap, back to the system at once, which fills every page of them with zeros again each time. Other C libraries
+# do not read these.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 2**20))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 2**20))
 
 
 # What a job depends on beside its files.

@@ -14,6 +14,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -42,6 +43,11 @@ DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 """Line styles of arms in order: lines that lie on each other stay visible."""
 WIDTH = 7.2
 """Inches: the full width (183 mm) of a two-column journal page."""
+
+DPI = 200
+"""Resolution of a PNG."""
+MAX_ELEMENTS = 1000
+"""Candidates up to which each has elements of its own in an SVG."""
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
@@ -91,6 +97,16 @@ def new(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches, with matplotlib's constrained layout and without pyplot."""
     layout = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72, wspace=0.03, hspace=0.03)
     return Figure(figsize=(width, height), layout=layout)
+
+
+def as_image(figure: Figure, points: int) -> bool:
+    """Whether an SVG shall hold that many points as an image, so that its size does not grow with them.
+
+    The image has the resolution of the PNG.
+    """
+    if points > MAX_ELEMENTS:
+        figure.set_dpi(DPI)
+    return points > MAX_ELEMENTS
 
 
 def annotate(figure: Figure, sentences: Iterable[str], mark: str = "") -> None:
@@ -177,21 +193,24 @@ def svg(figure: Figure) -> bytes:
     return _rendered(figure, "svg")
 
 
-def png(figure: Figure, dpi: int = 200) -> bytes:
+def png(figure: Figure, dpi: int = DPI) -> bytes:
     """Return the figure as PNG, the same bytes for the same figure."""
     return _rendered(figure, "png", dpi=dpi)
 
 
 @styled
 def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
-    metadata = {"Date": None, "Creator": "tgsage"} if kind == "svg" else {"Software": None}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    if kind == "svg":
+        # What `savefig` does, without the draw that only lays the figure out: drawing does so, too.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "tgsage"})
+    else:
+        figure.savefig(buffer, format=kind, metadata={"Software": None}, **options)
     return buffer.getvalue()
 
 
 def save(figure: Figure, stem: str | os.PathLike[str]) -> None:
-    """Write ``<stem>.svg`` and ``<stem>.png`` (200 dpi), each whole or not at all."""
+    """Write ``<stem>.svg`` and ``<stem>.png`` (:data:`DPI`), each whole or not at all."""
     for ending, render in (("svg", svg), ("png", png)):
         with replacing(Path(f"{os.fspath(stem)}.{ending}")) as temporary:
             temporary.write_bytes(render(figure))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import TgsageError
-from .solids import Body, Solid, ball, box, cast, prism, tube
+from .solids import Body, Solid, View, ball, box, cast, prism, tube
 
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
@@ -100,13 +100,10 @@ def _surface(solids: Sequence[Solid]) -> np.ndarray:
     corners = np.concatenate([solid.corners() for solid in solids])
     axis = np.linspace(-1, 1, 64) * np.abs(corners).max()
     body = Body.from_solids(solids)
-    views = [_turn("y", angle) for angle in (0, 90, 180, 270)] + [_turn("x", angle) for angle in (90, -90)]
-    points = []
-    for rotation in views:
-        depth = cast(body, axis, -axis, np.eye(3)[2], rotation=rotation).depth
-        rows, columns = np.nonzero(depth > -np.inf)
-        points.append(np.stack([axis[columns], -axis[rows], depth[rows, columns]], 1) @ rotation)
-    return np.concatenate(points)
+    turns = [_turn("y", angle) for angle in (0, 90, 180, 270)] + [_turn("x", angle) for angle in (90, -90)]
+    picture = cast([View(body, np.eye(3)[2], turn) for turn in turns], axis, -axis)
+    points = np.stack([axis[picture.column], -axis[picture.row], picture.depth], 1)
+    return np.concatenate([points[picture.view == view] @ turn for view, turn in enumerate(turns)])
 
 
 @functools.cache

@@ -3,13 +3,14 @@
 A solid is the image, under an affine map, of a unit solid inside the cube [-1, 1]³: an optional quadric
 (ball, cylinder or cone) cut by half-spaces. Every solid is convex, so an orthographic ray meets it in one
 interval: the intersection of the quadric's interval with those of the half-spaces. Terms that are linear in
-the pixel's coordinates are outer sums of a row and a column, which makes the ray-casting fast.
+the pixel's coordinates are outer sums of a row and a column, and many solids are cast at a time, which makes
+the ray-casting fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -204,177 +205,250 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What the rays saw.
+class View:
+    """A body as it is seen: a point p of its space is at scale · rotation @ p + shift."""
 
-    ``depth`` (h, w): coordinate towards the viewer of the nearest surface, -inf where there is none;
-    ``shade`` (h, w): Lambert shading times albedo; ``pattern`` (h, w): share of the pattern.
+    body: Body
+    light: np.ndarray
+    """(3,) unit vector in view space that points to the lamp."""
+    rotation: np.ndarray = field(default_factory=lambda: np.eye(3))
+    scale: float = 1.0
+    shift: Vector = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the rays of some views met, one entry a ray, by view, row and column.
+
+    Rays that met nothing have no entry.
     """
 
+    view: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
     depth: np.ndarray
+    """Coordinate towards the viewer of the nearest surface."""
     shade: np.ndarray
+    """Lambert's shading times albedo."""
     pattern: np.ndarray
+    """Share of the pattern."""
 
 
 PARALLEL = 1e-9
 """A surface whose slope along the ray is below this runs along it."""
+TILE = 4
+"""Rays along each side of a tile: the part of the screen that a solid may cover is cast in tiles."""
 
 
-def cast(
-    body: Body,
-    x: np.ndarray,
-    y: np.ndarray,
-    light: np.ndarray,
-    *,
-    rotation: np.ndarray | None = None,
-    scale: float = 1.0,
-    shift: Vector = (0.0, 0.0, 0.0),
-) -> Picture:
-    """Ray-cast a body orthographically along z, seen from +z.
+def cast(views: Sequence[View], x: np.ndarray, y: np.ndarray) -> Picture:
+    """Ray-cast bodies orthographically along z, seen from +z, each in a picture of its own.
+
+    The solids of all views are cast side by side, which spares calls of numpy; a view's rays do not depend on
+    the views beside it.
 
     Parameters
     ----------
-    body
-        The union of its solids is drawn.
+    views
+        Of each the union of its solids is drawn.
     x, y
         (w,) ascending and (h,) descending coordinates of the columns and rows of rays, in view space: x to
         the right, y up, z towards the viewer.
-    light
-        (3,) unit vector in view space that points to the lamp.
-    rotation, scale, shift
-        Where the object's space is in view space: a point p is seen at scale · rotation @ p + shift.
 
     Returns
     -------
     Picture
         Shading is albedo × (AMBIENT + (1 − AMBIENT) × max(0, normal · light)) (Lambert's law).
     """
-    depth = np.full((len(y), len(x)), -np.inf)
-    picture = Picture(depth, np.zeros_like(depth), np.zeros_like(depth))
-    turn = np.eye(3) if rotation is None else rotation
-    shift = np.asarray(shift, float)
-    back = np.zeros((4, 4))  # view space -> object space
-    back[:3, :3], back[:3, 3], back[3, 3] = turn.T / scale, -turn.T @ shift / scale, 1
+    solids = _solids_in_view(views, x, y)
+    # A kind at a time, so that nothing is computed of surfaces that a solid does not have.
+    has_planes = (solids.facing.counts > 0) | (solids.away.counts > 0) | (solids.along.counts > 0)
+    kinds = (solids.curved & ~has_planes, solids.curved & has_planes, ~solids.curved)
+    hits = [_cast(solids, (kind & solids.on_screen).nonzero()[0], x, y) for kind in kinds]
+    ray, solid, depth, on_plane = (np.concatenate(parts) for parts in zip(*hits, strict=True))
 
-    planes = body.planes @ back
-    plane_brightness = planes[:, :3] @ light / np.sqrt((planes[:, :3] ** 2).sum(1))
-    slopes = planes[:, 2]
-    sense = np.where(np.abs(slopes) <= PARALLEL, 0.0, np.sign(slopes))
-    # Where rays cross a plane: z = crossing @ (x, y, 1).
-    crossings = planes[:, [0, 1, 3]] / np.where(sense == 0, 1, -slopes)[:, None]
-    quadrics = back.T @ body.quadrics @ back
-    radii = body.radii @ back
+    # The nearest solid that a ray meets; of equally near ones the first.
+    nearest = np.full(len(views) * len(y) * len(x), -np.inf)
+    np.maximum.at(nearest, ray, depth)
+    near = (depth == nearest[ray]).nonzero()[0]
+    first = np.full(len(nearest), len(solids.curved))
+    np.minimum.at(first, ray[near], solid[near])
+    near = near[solid[near] == first[ray[near]]]
+    hit_of = np.empty(len(nearest), np.int64)
+    hit_of[ray[near]] = near
+    seen = hit_of[nearest > -np.inf]
 
-    frames = scale * (turn @ body.frames)
-    centre = frames[:, :2, 3] + shift[:2]
-    # Half extents on the screen: of the parallelepiped around the unit cube or, for a ball, of the ball.
-    axes = frames[:, :2, :3]
-    extent = np.where(body.balls[:, None], np.sqrt((axes**2).sum(2)), np.abs(axes).sum(2))
-    low, high = centre - extent, centre + extent
-    left, right = x.searchsorted(low[:, 0]), x.searchsorted(high[:, 0])
-    top, bottom = (-y).searchsorted(-high[:, 1]), (-y).searchsorted(-low[:, 1])
-    for index in np.flatnonzero((left < right) & (top < bottom)):
-        own = slice(body.first_plane[index], body.first_plane[index + 1])
-        solid = _SolidInView(
-            planes[own],
-            sense[own],
-            crossings[own],
-            plane_brightness[own],
-            quadrics[index] if body.curved[index] else None,
-            radii[index, 2].item(),
-            body.albedo[index],
-            body.pattern[index],
-            slice(top[index], bottom[index]),
-            slice(left[index], right[index]),
-        )
-        _draw(solid, x, y, light, picture)
-    return picture
+    view, place = np.divmod(ray[seen], len(y) * len(x))
+    row, column = np.divmod(place, len(x))
+    solid, depth = solid[seen], depth[seen]
+    brightness = _brightness(solids, solid, on_plane[seen], x[column], y[row], depth)
+    albedo = solids.albedo[solid]
+    shade = albedo * AMBIENT + albedo * (1 - AMBIENT) * np.maximum(brightness, 0)
+    return Picture(view, row, column, depth, shade, solids.pattern[solid])
 
 
 @dataclass(frozen=True)
-class _SolidInView:
-    """One solid in view space, and the part of the picture that it may cover; fields as of :class:`Body`."""
+class _Planes:
+    """Planes of one sense, of every solid as many as of the one with the most."""
 
-    planes: np.ndarray
-    sense: np.ndarray
-    """(m,) 1 where a plane faces the viewer, -1 where it faces away, 0 where the rays run along it."""
-    crossings: np.ndarray
-    """(m, 3): the ray at (x, y) crosses a plane at z = crossings @ (x, y, 1)."""
-    plane_brightness: np.ndarray
-    """(m,) cosine of the angle between a plane's normal and the light."""
-    quadric: np.ndarray | None
-    taper: float
+    counts: np.ndarray
+    """(solids,)"""
+    lines: np.ndarray
+    """(most, 3, solids): the ray at (x, y) crosses a plane at z = line @ (x, y, 1); of planes that run along
+    the rays, rays with line @ (x, y, 1) ≤ 0 are behind it."""
+    brightness: np.ndarray
+    """(most, solids) cosine of the angle between a plane's normal and the light."""
+
+    @classmethod
+    def of(cls, owner: np.ndarray, n: int, lines: np.ndarray, brightness: np.ndarray, z: float) -> _Planes:
+        """Gather planes by their owner, of n solids; those that one lacks are at a z that decides nothing."""
+        counts = np.bincount(owner, minlength=n)
+        place = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+        most = int(counts.max(initial=0))
+        table = np.zeros((most, 3, n))
+        table[:, 2] = z
+        table[place, :, owner] = lines
+        shades = np.zeros((most, n))
+        shades[place, owner] = brightness
+        return cls(counts, table, shades)
+
+
+@dataclass(frozen=True)
+class _SolidsInView:
+    """The solids of some views, in view space; what has one entry for each has it on the last axis."""
+
+    view: np.ndarray
+    facing: _Planes
+    """Planes that face the viewer."""
+    away: _Planes
+    """Planes that face away from the viewer."""
+    along: _Planes
+    """Planes along which the rays run."""
+    curved: np.ndarray
+    """Whether there is a quadric."""
+    quadric: np.ndarray
+    """(4, 4, solids)"""
+    taper: np.ndarray
     """Growth of a cone's radius along the ray, per unit of z."""
-    albedo: float
-    pattern: float
-    rows: slice
-    columns: slice
+    albedo: np.ndarray
+    pattern: np.ndarray
+    light: np.ndarray
+    """(3, solids)"""
+    rows: np.ndarray
+    """(2, solids): the first row that a solid may cover, and the one after the last."""
+    columns: np.ndarray
+    """(2, solids)"""
+
+    @property
+    def on_screen(self) -> np.ndarray:
+        """Whether a solid may cover a ray."""
+        return np.asarray((self.rows[0] < self.rows[1]) & (self.columns[0] < self.columns[1]))
 
 
-@dataclass(frozen=True)
-class _Interval:
-    """Where rays are inside a surface: ``lower`` ≤ z ≤ ``upper``, for rays that ``hit`` it; each (h, w)."""
+def _solids_in_view(views: Sequence[View], x: np.ndarray, y: np.ndarray) -> _SolidsInView:
+    parts = [_placed_surfaces(view) for view in views]
+    planes, plane_brightness, quadrics, radii, centre, extent = (
+        np.concatenate(part) for part in zip(*parts, strict=True)
+    )
+    bodies = [view.body for view in views]
+    of_views = np.repeat(np.arange(len(views)), [len(body.curved) for body in bodies])
+    n = len(of_views)
+    owner = np.repeat(np.arange(n), np.concatenate([np.diff(body.first_plane) for body in bodies]))
 
-    lower: np.ndarray | float = -np.inf
-    upper: np.ndarray | float = np.inf
-    hit: np.ndarray | bool = True
+    slopes = planes[:, 2]
+    is_along = np.abs(slopes) <= PARALLEL
+    lines = planes[:, [0, 1, 3]] / np.where(is_along, 1, -slopes)[:, None]
 
+    def gathered(chosen: np.ndarray, z: float) -> _Planes:
+        return _Planes.of(owner[chosen], n, lines[chosen], plane_brightness[chosen], z)
 
-def _draw(solid: _SolidInView, x: np.ndarray, y: np.ndarray, light: np.ndarray, picture: Picture) -> None:
-    """Draw one solid where it is nearer than what is there already."""
-    x, y = x[solid.columns], y[solid.rows]
-    facing = solid.sense > 0
-    crossed = _cross(solid.crossings[facing], x, y)
-    flat = _inside_planes(solid, crossed, x, y)
-    curved = _Interval() if solid.quadric is None else _inside_quadric(solid.quadric, solid.taper, x, y)
-
-    upper = np.asarray(np.minimum(curved.upper, flat.upper))
-    visible = upper >= np.maximum(flat.lower, curved.lower)
-    visible &= (upper > picture.depth[solid.rows, solid.columns]) & flat.hit & curved.hit
-    seen = visible.ravel().nonzero()[0]
-    if not len(seen):
-        return
-    row, column = np.divmod(seen, len(x))
-    z = upper.ravel()[seen]
-
-    brightness = np.empty(len(z))
-    on_plane = np.ones(len(z), bool)
-    if solid.quadric is not None and isinstance(curved.upper, np.ndarray):
-        points = np.ones((len(z), 4))
-        points[:, 0], points[:, 1], points[:, 2] = x[column], y[row], z
-        gradient = points @ solid.quadric[:, :3]
-        brightness = gradient @ light / np.sqrt(np.maximum((gradient * gradient).sum(1), 1e-24))
-        on_plane = z < curved.upper.ravel()[seen]
-    if on_plane.any():
-        nearest = crossed.reshape(len(crossed), -1)[:, seen[on_plane]].argmin(0)
-        brightness[on_plane] = solid.plane_brightness[facing][nearest]
-    place = (row + solid.rows.start, column + solid.columns.start)
-    picture.depth[place] = z
-    picture.shade[place] = solid.albedo * AMBIENT + solid.albedo * (1 - AMBIENT) * np.maximum(brightness, 0)
-    picture.pattern[place] = solid.pattern
-
-
-def _cross(crossings: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return where the rays cross some planes: (planes, h, w), each a sum of a row and a column."""
-    by_row, by_column = crossings[:, 1:2] * y + crossings[:, 2:], crossings[:, :1] * x
-    return np.asarray(by_row[:, :, None] + by_column[:, None, :])
-
-
-def _inside_planes(solid: _SolidInView, crossed: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Interval:
-    """Return where rays are behind all planes; ``crossed`` is where they cross those that face the viewer."""
-    away = solid.sense < 0
-    hit: np.ndarray | bool = True
-    for a, b, _, d in solid.planes[solid.sense == 0].tolist():
-        hit = hit & ((b * y + d)[:, None] + a * x <= 0)
-    return _Interval(
-        lower=_cross(solid.crossings[away], x, y).max(0) if away.any() else -np.inf,
-        upper=crossed.min(0) if len(crossed) else np.inf,
-        hit=hit,
+    low, high = centre - extent, centre + extent
+    return _SolidsInView(
+        view=of_views,
+        facing=gathered(~is_along & (slopes > 0), np.inf),
+        away=gathered(~is_along & (slopes < 0), -np.inf),
+        along=gathered(is_along, -np.inf),
+        curved=np.concatenate([body.curved for body in bodies]),
+        quadric=np.ascontiguousarray(quadrics.transpose(1, 2, 0)),
+        taper=radii[:, 2],
+        albedo=np.concatenate([body.albedo for body in bodies]),
+        pattern=np.concatenate([body.pattern for body in bodies]),
+        light=np.stack([view.light for view in views], 1)[:, of_views],
+        rows=np.stack([(-y).searchsorted(-high[:, 1]), (-y).searchsorted(-low[:, 1])]),
+        columns=np.stack([x.searchsorted(low[:, 0]), x.searchsorted(high[:, 0])]),
     )
 
 
-def _inside_quadric(quadric: np.ndarray, taper: float, x: np.ndarray, y: np.ndarray) -> _Interval:
-    """Return where rays are inside a quadric.
+def _placed_surfaces(view: View) -> tuple[np.ndarray, ...]:
+    """Return planes, their brightness, quadrics, radii; and centres and half extents on the screen."""
+    body, turn, shift = view.body, view.rotation, np.asarray(view.shift, float)
+    back = np.zeros((4, 4))  # view space -> object space
+    back[:3, :3], back[:3, 3], back[3, 3] = turn.T / view.scale, -turn.T @ shift / view.scale, 1
+    planes = body.planes @ back
+    brightness = planes[:, :3] @ view.light / np.sqrt((planes[:, :3] ** 2).sum(1))
+    frames = view.scale * (turn @ body.frames)
+    # Half extents: of the parallelepiped around the unit cube or, for a ball, of the ball.
+    axes = frames[:, :2, :3]
+    extent = np.where(body.balls[:, None], np.sqrt((axes**2).sum(2)), np.abs(axes).sum(2))
+    centre = frames[:, :2, 3] + shift[:2]
+    return planes, brightness, back.T @ body.quadrics @ back, body.radii @ back, centre, extent
+
+
+def _cast(solids: _SolidsInView, chosen: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Cast some solids of one kind: curved or not, with planes or without.
+
+    Returns
+    -------
+    tuple
+        Of every ray that meets a solid: its number (view, row, column), the solid, the depth, and whether it
+        is a plane that it meets. A ray that meets several has an entry for each.
+    """
+    # Tiles are the last axis: (TILE, TILE, tiles).
+    top, bottom = solids.rows[:, chosen]
+    left, right = solids.columns[:, chosen]
+    down, across = -((top - bottom) // TILE), -((left - right) // TILE)
+    number = down * across
+    which = np.repeat(np.arange(len(chosen)), number)
+    tile_down, tile_across = np.divmod(
+        np.arange(len(which)) - np.repeat(np.cumsum(number) - number, number), across[which]
+    )
+    inside = np.arange(TILE)[:, None]
+    row, column = top[which] + TILE * tile_down + inside, left[which] + TILE * tile_across + inside
+    solid = chosen[which]
+    w = x[np.minimum(column, len(x) - 1)][None], y[np.minimum(row, len(y) - 1)][:, None]
+
+    visible = (row < bottom[which])[:, None] & (column < right[which])
+    upper: np.ndarray | float = np.inf
+    lower: np.ndarray | float = -np.inf
+    curved_upper: np.ndarray | float = np.inf
+    if len(chosen) and solids.curved[chosen[0]]:
+        lower, curved_upper, hit = _inside_quadrics(solids, chosen, which, *w)
+        upper = curved_upper
+        visible &= hit
+    for line in solids.facing.lines[: solids.facing.counts[chosen].max(initial=0)]:
+        upper = np.minimum(upper, _at(line[:, solid], *w))
+    for line in solids.away.lines[: solids.away.counts[chosen].max(initial=0)]:
+        lower = np.maximum(lower, _at(line[:, solid], *w))
+    for line in solids.along.lines[: solids.along.counts[chosen].max(initial=0)]:
+        visible &= _at(line[:, solid], *w) <= 0
+    visible &= upper >= lower
+
+    seen = visible.ravel().nonzero()[0]
+    ray = ((solids.view[solid] * len(y) + row) * len(x))[:, None] + column
+    on_plane = np.broadcast_to(upper < curved_upper, visible.shape)
+    flat = [np.broadcast_to(part, visible.shape).ravel()[seen] for part in (ray, solid, upper, on_plane)]
+    return tuple(flat)
+
+
+def _at(line: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return line @ (x, y, 1), as a sum of a row and a column."""
+    result: np.ndarray = (line[1] * y + line[2]) + line[0] * x
+    return result
+
+
+def _inside_quadrics(
+    solids: _SolidsInView, chosen: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where the rays of tiles are inside the quadrics of their solids, ``chosen[which]``.
 
     Along the ray at (x, y), with w = (x, y, 1), the form is square z² + 2 (half · w) z + w' constant w. Its
     roots in z, vertex ± root, bound the interval.
@@ -382,31 +456,58 @@ def _inside_quadric(quadric: np.ndarray, taper: float, x: np.ndarray, y: np.ndar
     Example: the unit ball, whose form is x² + y² + z² − 1. Here square = 1, half = (0, 0, 0) and constant =
     diag(1, 1, −1). The ray at (0.6, 0) has z² + 0.36 − 1, hence vertex = 0, root = √0.64 and the interval
     −0.8 ≤ z ≤ 0.8. The ray at (1, 1) has z² + 1, no real root, and misses.
+
+    Returns
+    -------
+    tuple
+        Lower and upper end of the interval, and whether there is one.
     """
-    square = quadric[2, 2].item()
-    half = quadric[2, [0, 1, 3]]
+    quadric, taper = solids.quadric[:, :, chosen], solids.taper[chosen]
+    square, half = quadric[2, 2], quadric[2, [0, 1, 3]]
     constant = quadric[[0, 1, 3]][:, [0, 1, 3]]
-    if abs(square) <= PARALLEL:
-        if abs(taper) <= PARALLEL:  # a cylinder seen along its axis
-            return _Interval(hit=_form(constant, x, y) <= 0)
-        square = PARALLEL
+    is_parallel = np.abs(square) <= PARALLEL
+    # A cylinder seen along its axis has no ends: rays are inside where the constant form is negative.
+    is_axial = is_parallel & (np.abs(taper) <= PARALLEL)
+    square = np.where(is_parallel, PARALLEL, square)
     half = half / square
-    root = _form(half[:, None] * half - constant / square, x, y)
+    matrix = np.where(is_axial, -constant, half[:, None] * half - constant / square)
+    (xx, xy, x1), (_, yy, y1), (_, _, one) = matrix
+    # The ray may be steeper than the cone: the nappe that counts bounds it on one side only.
+    is_steep = square < 0
+    terms = [2 * xy, xx, 2 * x1, yy, 2 * y1, one, *half, np.where(is_steep, -1.0, 1.0)]
+    xy2, xx, x2, yy, y2, one, half_x, half_y, half_1, sense = np.stack(terms)[:, which]
+
+    root = (xy2 * y) * x
+    root += (xx * x + x2) * x
+    root += (yy * y + y2) * y + one
     hit = root >= 0
     root = np.sqrt(np.maximum(root, 0, out=root), out=root)
-    vertex = (half[1] * -y - half[2])[:, None] - half[0] * x
-    if square > 0:
-        return _Interval(vertex - root, vertex + root, hit)
-    # The ray is steeper than the cone: the nappe that counts bounds it on one side only.
-    if taper < 0:
-        return _Interval(upper=vertex - root, hit=hit)
-    return _Interval(lower=vertex + root, hit=hit)
+    root *= sense
+    vertex = (half_y * -y - half_1) - half_x * x
+    lower, upper = vertex - root, vertex + root
+    lower[:, :, (is_axial | (is_steep & (taper < 0)))[which]] = -np.inf
+    upper[:, :, (is_axial | (is_steep & (taper >= 0)))[which]] = np.inf
+    return lower, upper, hit
 
 
-def _form(matrix: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return w' matrix w with w = (x, y, 1), for a symmetric (3, 3) matrix: (h, w)."""
-    (xx, xy, x1), (_, yy, y1), (_, _, one) = matrix.tolist()
-    result: np.ndarray = (2 * xy * y)[:, None] * x
-    result += (xx * x + 2 * x1) * x
-    result += ((yy * y + 2 * y1) * y + one)[:, None]
-    return result
+def _brightness(
+    solids: _SolidsInView,
+    solid: np.ndarray,
+    on_plane: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+) -> np.ndarray:
+    """Return the cosine of the angle to the light where rays meet solids, on a plane or on a quadric."""
+    brightness = np.empty(len(z))
+    flat, curved = on_plane.nonzero()[0], (~on_plane).nonzero()[0]
+    owner = solid[flat]
+    if len(flat):
+        crossed = [_at(line[:, owner], x[flat], y[flat]) for line in solids.facing.lines]
+        brightness[flat] = solids.facing.brightness[np.argmin(crossed, 0), owner]
+    owner = solid[curved]
+    x, y, z = x[curved], y[curved], z[curved]
+    gradient = [a * x + b * y + c * z + d for a, b, c, d in solids.quadric[:, :3, owner].swapaxes(0, 1)]
+    to_light = sum(part * lamp for part, lamp in zip(gradient, solids.light[:, owner], strict=True))
+    brightness[curved] = to_light / np.sqrt(np.maximum(sum(part * part for part in gradient), 1e-24))
+    return brightness

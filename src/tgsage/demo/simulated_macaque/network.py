@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.adam import adam
 
 from ...errors import TgsageError
 from ...store import seed_from
@@ -60,7 +62,8 @@ class VentralStream(nn.Module):
         for area, (kernel, channels, _) in _LAYOUT.items():
             convolution = nn.Conv2d(before, channels, kernel, padding=kernel // 2, bias=False)
             nn.init.kaiming_normal_(convolution.weight, a=0.1)
-            self.stages[area] = nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.1))
+            unit = nn.LeakyReLU(0.1, inplace=True)
+            self.stages[area] = nn.Sequential(convolution, nn.BatchNorm2d(channels), unit)
             before = channels
         self.readout = nn.Linear(before, len(CATEGORIES))
 
@@ -96,11 +99,49 @@ def responses(network: VentralStream, images: np.ndarray, number_of_threads: int
         return {area: torch.cat([part[area] for part in parts]) for area in AREAS}
 
 
+class Adam:
+    """Adam (Kingma and Ba 2015): torch's own update, called as a function.
+
+    ``torch.optim.Adam`` gives the same (a test says so), but imports torch's compiler at its first use.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float):
+        self.learning_rate = learning_rate
+        self._parameters = list(parameters)
+        self._means, self._squares = (
+            [torch.zeros_like(parameter) for parameter in self._parameters] for _ in range(2)
+        )
+        self._steps = [torch.tensor(0.0) for _ in self._parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter, and forget its gradient."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        adam(
+            list[torch.Tensor](self._parameters),
+            gradients,
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            foreach=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        for parameter in self._parameters:
+            parameter.grad = None
+
+
 @dataclass
 class _Plateau:
     """Lower the learning rate, and then stop, when the held-out loss no longer falls."""
 
-    optimiser: torch.optim.Optimizer
+    optimiser: Adam
     best_loss: float = math.inf
     waited: int = 0
     """Epochs since the loss was lowest."""
@@ -116,19 +157,27 @@ class _Plateau:
             return False
         self.waited += 1
         if self.waited == PATIENCE:
-            for group in self.optimiser.param_groups:
-                group["lr"] /= 3
+            self.optimiser.learning_rate /= 3
         return self.waited >= 2 * PATIENCE
 
 
-def training_images(settings: SimulatedRecordings, n: int) -> RenderedImages:
-    """Render the first ``n`` images from which the network learns."""
+def training_images(settings: SimulatedRecordings) -> RenderedImages:
+    """Render the images from which the network learns."""
     options = {"resolution": settings.resolution, "seed": settings.seed}
-    return render(n, variation="high", stream="simulated_macaque", **options)
+    return render(settings.training_images, variation="high", stream="simulated_macaque", **options)
 
 
-def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, dict[str, float]]:
+def train_ventral_stream(
+    settings: SimulatedRecordings, rendered: RenderedImages
+) -> tuple[VentralStream, dict[str, float]]:
     """Train the simulated animal's network, the same for the same settings on one processor type.
+
+    Parameters
+    ----------
+    settings
+        Of the recordings.
+    rendered
+        The images from which it learns: :func:`training_images`.
 
     Returns
     -------
@@ -141,7 +190,6 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
     TgsageError
         If the network diverges.
     """
-    rendered = training_images(settings, settings.training_images)
     images, labels = _grey(rendered.images), torch.from_numpy(rendered.category)
     n_train = len(images) - max(1, round(HELD_OUT * len(images)))
     per_epoch = math.ceil(n_train / BATCH)
@@ -153,8 +201,9 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
         network = VentralStream()
     # torch declares no overload of `to` for a memory format alone.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    optimiser = Adam(network.parameters(), LEARNING_RATE)
     averaged = copy.deepcopy(network).eval()
+    average, now = _measured(averaged), _measured(network)
     plateau = _Plateau(optimiser)
     step = 0
     with threads(settings.threads):
@@ -162,25 +211,19 @@ def train_ventral_stream(settings: SimulatedRecordings) -> tuple[VentralStream, 
             batches = torch.split(torch.randperm(n_train, generator=generator), BATCH)[: steps - step]
             for rows in batches:
                 loss = functional.cross_entropy(network(_moved(images[rows], generator)), labels[rows])
-                optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
                 step += 1
-                _average(averaged, network, min(AVERAGE, step / (step + 9)))
+                torch._foreach_lerp_(average, now, 1 - min(AVERAGE, step / (step + 9)))
             if plateau.stops(averaged, *_judge(averaged, images[n_train:], labels[n_train:])):
                 break
     averaged.load_state_dict(plateau.best_weights)
     return averaged, {**plateau.record, "epochs": step / per_epoch, "training_images": float(len(images))}
 
 
-@torch.no_grad()
-def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the running average of weights and statistics towards the network."""
-    for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
+def _measured(network: nn.Module) -> list[torch.Tensor]:
+    """Return weights and normalisation statistics, which change in place as the network learns."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
 
 
 def _moved(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

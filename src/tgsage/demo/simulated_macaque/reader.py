@@ -59,8 +59,9 @@ def read(settings: SimulatedRecordings, _root: Path) -> tuple[xr.DataArray, xr.D
         If the simulated animal's network diverges.
     """
     stimuli = _stimuli(settings)
-    network, record = train_ventral_stream(settings)
-    reference = training_images(settings, min(REFERENCE, settings.training_images)).images
+    learnt = training_images(settings)
+    network, record = train_ventral_stream(settings, learnt)
+    reference = learnt.images[:REFERENCE]
     shown_areas, reference_areas = (
         responses(network, images, settings.threads) for images in (stimuli["images"].values, reference)
     )

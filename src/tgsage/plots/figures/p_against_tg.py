@@ -74,9 +74,10 @@ def p_against_tg(
     rounds = np.unique(ledger["round"])
     figure = style.new(4.0, 5.2)
     panel = figure.subplots()
+    many = style.as_image(figure, len(whole))
     if n_validation and len(whole):
         low, high = wilson_of_accuracy(accuracy, n_validation)
-        panel.vlines(tg, low, high, color=style.PALE, linewidth=0.8, zorder=1)
+        panel.vlines(tg, low, high, color=style.PALE, linewidth=0.8, zorder=1, rasterized=many)
     # Rounds may have gaps between them.
     edges = np.arange(rounds.min() - 0.5, rounds.max() + 1) if len(rounds) > 1 else None
     points = panel.scatter(
@@ -89,6 +90,7 @@ def p_against_tg(
         edgecolors="white",
         linewidths=0.5,
         zorder=3,
+        rasterized=many,
     )
     _rings(panel, whole, finalists, winner)
     panel.margins(0.07)

@@ -13,9 +13,8 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
-from scipy.stats import rankdata
 
-from ...statistics import format_number
+from ...statistics import format_number, ranks
 from ...studies.similarity import aligned_rdm
 from ...teacher import targets_of
 from .. import style, words
@@ -93,9 +92,10 @@ def order_of_stimuli(target: xr.Dataset) -> StimulusOrder:
 
 def ranked_square(condensed: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the square of an RDM's ranks, from 0 (most similar pair) to 1, with NaN on the diagonal."""
-    ranks = rankdata(condensed, nan_policy="omit")
-    counted = np.isfinite(condensed).sum()
-    square: NDArray[np.float64] = squareform((ranks - 1) / max(counted - 1, 1), checks=False)
+    known = ~np.isnan(condensed)
+    share = np.full(len(condensed), np.nan)
+    share[known] = (ranks(condensed[known]) - 1) / max(np.isfinite(condensed).sum() - 1, 1)
+    square: NDArray[np.float64] = squareform(share, checks=False)
     np.fill_diagonal(square, np.nan)
     return square[np.ix_(order, order)]
 

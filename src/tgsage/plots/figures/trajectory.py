@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,14 @@ def trajectory(
         "score": f"score\n{formula}",
     }
     order, ok = np.arange(1, len(ledger) + 1), (ledger["status"] == "ok").to_numpy()
+    many: dict[str, Any] = {"rasterized": style.as_image(figure, len(ledger))}
     for panel, column in zip(panels, columns, strict=True):
         values = np.where(ok, ledger[column].to_numpy(dtype=float), np.nan)
-        _candidates(panel, values, ok, (ledger["candidate"] == winner).to_numpy(), colour)
+        _candidates(panel, values, ok, (ledger["candidate"] == winner).to_numpy(), colour, many)
         panel.set_ylabel(labels[column])
         if column == "accuracy" and n_validation:
             low, high = wilson_of_accuracy(values, n_validation)
-            panel.vlines(order, low, high, color=colour, alpha=0.35, linewidth=0.8, zorder=2)
+            panel.vlines(order, low, high, color=colour, alpha=0.35, linewidth=0.8, zorder=2, **many)
         _limits(panel, chance if column == "accuracy" else None)
     panels[-1].set_xlim(0.25, len(ledger) + 0.75)
     panels[-1].set_xlabel("candidate, in order of round and slot")
@@ -104,18 +105,24 @@ def trajectory(
 
 
 def _candidates(
-    panel: Axes, values: NDArray[np.float64], ok: NDArray[np.bool_], won: NDArray[np.bool_], colour: str
+    panel: Axes,
+    values: NDArray[np.float64],
+    ok: NDArray[np.bool_],
+    won: NDArray[np.bool_],
+    colour: str,
+    many: Mapping[str, Any],
 ) -> None:
     """Draw one point a candidate, the best so far, a ring around the winner, and crosses for failures."""
     order = np.arange(1, len(values) + 1)
-    panel.plot(order, values, "o", color=colour, alpha=0.75, markersize=3.6, markeredgewidth=0, zorder=3)
+    dot: dict[str, Any] = {"color": colour, "alpha": 0.75, "markersize": 3.6, "markeredgewidth": 0, **many}
+    panel.plot(order, values, "o", zorder=3, **dot)
     if np.isfinite(values).any():
         panel.step(order, running_best(values), where="post", color=colour, linewidth=1.4, zorder=2.5)
     won = won & np.isfinite(values)
     ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.2}
     if won.any():
         panel.plot(order[won], values[won], "o", markersize=9, zorder=4, **ring)
-    cross: dict[str, Any] = {"color": colour, "markersize": 4, "markeredgewidth": 1.1, "zorder": 3}
+    cross: dict[str, Any] = {"color": colour, "markersize": 4, "markeredgewidth": 1.1, "zorder": 3, **many}
     bottom = np.full((~ok).sum(), 0.035)
     panel.plot(order[~ok], bottom, "x", transform=panel.get_xaxis_transform(), **cross)
 
