@@ -200,6 +200,8 @@ def draw(measured: list[Measurement], path: Path) -> None:
             rows = [one for one in measured if one.what.startswith("propose") == (panel == 0)]
             for number, what in enumerate(dict.fromkeys(one.what for one in rows)):
                 line = [one for one in rows if one.what == what]
+                name = what.removeprefix("propose 20, ")
+                grows = next((one.note.split(";")[0] for one in line if one.note.startswith("grows")), "")
                 axes[panel].errorbar(
                     [int(one.shape.split()[0].replace(",", "")) for one in line],
                     [statistics.median(one.seconds) for one in line],
@@ -210,7 +212,8 @@ def draw(measured: list[Measurement], path: Path) -> None:
                             for one in line
                         ]
                     ).T,
-                    color=COLOURS[number], marker="osD^v"[number], label=what.removeprefix("propose 20, "),
+                    color=COLOURS[number], marker="osD^v"[number],
+                    label=f"{name} {grows.replace('grows as', '∝')}",
                 )  # fmt: skip
             axes[panel].set(xscale="log", yscale="log", title=title, xlabel=label)
             axes[panel].legend()

@@ -234,17 +234,21 @@ def slopes(path: Path, turns: int) -> Iterator[Measurement]:
             }
             for way, seconds in take_turns(ways, turns).items():
                 measured[size][way].append(seconds)
-        exponent = np.polyfit(np.log(values[-3:]), np.log(np.median(measured[size][OURS][-3:], 1)), 1)[0]
         shape = f"{size} {values[0]:,} to {values[-1]:,}; else " + ", ".join(
             f"{value:,} {name}" for name, value in usual.items() if name != size
         )
         yield Measurement(
             f"growth with {size}", shape, measured[size][OURS][-1],
             limit=GRAM, limit_ratio=ratio(measured[size][OURS][-1], measured[size][GRAM][-1]),
-            note=f"exponent of the last three points {exponent:.2f}",
+            note=f"exponent of the last three points {exponent(values, measured[size][OURS]):.2f}",
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(style.svg(style.styled(draw)(ranges, measured)))
+
+
+def exponent(values: list[int], seconds: list[list[float]]) -> float:
+    """Slope of the last three medians, both axes logarithmic."""
+    return float(np.polyfit(np.log(values[-3:]), np.log(np.median(seconds[-3:], 1)), 1)[0])
 
 
 def draw(ranges: dict[str, list[int]], measured: dict[str, dict[str, list[list[float]]]]) -> Any:
@@ -255,12 +259,15 @@ def draw(ranges: dict[str, list[int]], measured: dict[str, dict[str, list[list[f
     panels = figure.subplots(1, len(ranges), sharey=True)
     for panel, (size, values) in zip(panels, ranges.items(), strict=True):
         for way, colour, marker in ((OURS, "blue", "o"), (GRAM, "vermillion", "s")):
-            middle = [np.median(seconds) for seconds in measured[size][way]]
-            panel.loglog(values, middle, marker=marker, color=style.PALETTE[colour], label=way)
+            seconds = np.array(measured[size][way])
+            middle = np.median(seconds, 1)
+            spread = np.stack([middle - seconds.min(1), seconds.max(1) - middle])
+            panel.errorbar(values, middle, spread, marker=marker, color=style.PALETTE[colour], label=way)
+        panel.set(xscale="log", yscale="log", title=f"exponent {exponent(values, measured[size][OURS]):.2f}")
         panel.set_xticks(values[::2], [f"{value:,}" for value in values[::2]])
         panel.minorticks_off()
         panel.set_xlabel(size)
-    panels[0].set_ylabel("CPU seconds")
+    panels[0].set_ylabel("CPU time of one thread (s)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc=style.LEGEND, ncols=2)
     return figure
 
@@ -268,7 +275,7 @@ def draw(ranges: dict[str, list[int]], measured: dict[str, dict[str, list[list[f
 def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     """All rows, or those of the slopes."""
     if options.slopes:
-        yield from slopes(options.slopes, min(options.turns, 3))
+        yield from slopes(options.slopes, options.turns)
     if options.paper:
         yield from paper(*((300, 32) if options.small else (5760, 64)))
     if options.slopes or options.paper:
