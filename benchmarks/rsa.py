@@ -96,7 +96,7 @@ def peers(n: int, turns: int) -> Iterator[Measurement]:
     }
     yield from rows(take_turns(ways, turns), OURS, shape, limit=GRAM)
     # It takes minutes where the others take seconds.
-    few = turns if n < 500 else 1
+    few = turns if n <= 1000 else 1
     note = "" if few == turns else "one turn"
     ways = {OURS: ways[OURS], "rsatoolbox": lambda: by_rsatoolbox(layers, targets), GRAM: ways[GRAM]}
     yield from rows(take_turns(ways, few, warm=False), OURS, shape, limit=GRAM, note=note)
