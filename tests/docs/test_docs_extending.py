@@ -215,7 +215,7 @@ def test_a_candidate_is_trained_in_a_process_of_its_own(folder, space, sampler):
         (folder / "my_space.py").write_text(FILES["my_space.py"] + edit, encoding="utf-8")
         plugins.load_files(["my_space.py"])
         told.append(
-            train_candidate(proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", round=0)
+            train_candidate(proposal, recipe, "task.h5", space.settings.plain(), "store", "cpu", round=0)[0]
         )
     assert [item["status"] for item in told] == ["ok"] * 3, told
     assert told[0]["parameters"] == count_parameters(space.build(arch, 8))

@@ -50,7 +50,7 @@ def run(task_path: Path, store: Store, **changes) -> tuple[dict, dict]:
         "round": 2,
         **changes,
     }
-    told = train_candidate(**arguments)
+    told, _ = train_candidate(**arguments)
     return told, json.loads(json.dumps(told, allow_nan=False))
 
 

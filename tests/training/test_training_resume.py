@@ -485,7 +485,7 @@ def run(task_path: Path, store: Store, stop: float, earlier: list[float], **upda
     arch = space.canonical(space.sample(np.random.default_rng(0)))
     recipe = SHORT.model_copy(update={"stop": stop, **update})
     proposal = {"slot": 0, "round": 1, "architecture": space.format(arch)}
-    return train_candidate(proposal, recipe, task_path, CELL, store.root, "cpu", earlier=earlier)
+    return train_candidate(proposal, recipe, task_path, CELL, store.root, "cpu", earlier=earlier)[0]
 
 
 def test_processes_in_turn(task_path: Path, store: Store, tmp_path: Path) -> None:

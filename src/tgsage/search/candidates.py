@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import plugins
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..runs.settings import Recipe, Scoring, SpaceSettings
+    from ..tasks import Task
 
 PRELOAD = ("tgsage.search.preloaded",)
 """What the processes in which candidates are trained and scored have imported; this one needs no torch."""
@@ -41,8 +42,8 @@ def train_and_score(  # noqa: PLR0913
 ) -> None:
     """Train some of a stage's proposals, or take them from the store, and compare them with their teachers.
 
-    Each candidate is trained, and then scored, in a process of its own, and either takes no longer than the
-    recipe's time limit. What goes wrong with one is its row's reason and touches no other.
+    Each candidate is trained and scored in a process of its own, and takes no longer than the recipe's time
+    limit for either. What goes wrong with one is its row's reason and touches no other.
 
     Parameters
     ----------
@@ -69,15 +70,26 @@ def train_and_score(  # noqa: PLR0913
     files = [None if file is None else str(file) for file in (task, teacher_file, observed_file)]
     memory = None if mem_mb is None else mem_mb * 10**6
     check = functools.partial(_fits, files, scoring, memory)
-    place = (files, space.plain(), scoring, str(store), device, memory)
+    score = functools.partial(_score_here, files, space.plain(), scoring, str(store), device, memory)
     trainings, scored = [], []
     for position in positions:
-        record = train_candidate(
+        record, outcome = train_candidate(
             stage["proposals"][position], recipe, task, space, store, device,
-            round=stage["round"], earlier=earlier, preload=PRELOAD, check=check,
+            round=stage["round"], earlier=earlier, preload=PRELOAD, check=check, then=score,
         )  # fmt: skip
         trainings.append(record)
-        scored.append(_score(record, place, recipe))
+        lost = record
+        if outcome is not None and outcome.failure is not None:
+            failure = outcome.failure
+            status = "timeout" if failure.kind == "timeout" else "failed"
+            lost = {**record, "status": status, "reason": f"scoring: {failure.kind}: {failure.reason}"}
+        if outcome is None or outcome.failure is not None:
+            # The row of a candidate that has no similarities still names the teacher's targets.
+            arguments = (lost, str(task), score, plugins.loaded_files())
+            outcome = run_isolated(_score_lost_here, arguments, preload=PRELOAD)
+        if outcome.failure is not None:
+            raise TgsageError(f"candidate {record['candidate']}: scoring: {outcome.failure.reason}")
+        scored.append(outcome.value)
     write_trainings(training, trainings)
     rsa_file.save(scored, rsa)
 
@@ -140,44 +152,36 @@ def _test_here(arguments: dict[str, Any], space: dict[str, Any], plugin_files: t
     test_winner(space=plugins.settings("space", space), **arguments)
 
 
-def _score(record: dict[str, Any], place: tuple[Any, ...], recipe: Recipe) -> xr.Dataset:
-    """Score a candidate in a process of its own; where that fails, the reason stands in its place."""
-    arguments = (*place, plugins.loaded_files())
-    outcome = run_isolated(_score_here, (record, *arguments), recipe.timeout_seconds, preload=PRELOAD)
-    if outcome.failure is not None:
-        failure = outcome.failure
-        status = "timeout" if failure.kind == "timeout" else "failed"
-        lost = {**record, "status": status, "reason": f"scoring: {failure.kind}: {failure.reason}"}
-        outcome = run_isolated(_score_here, (lost, *arguments), preload=PRELOAD)
-    if outcome.failure is not None:
-        raise TgsageError(f"candidate {record['candidate']}: scoring: {outcome.failure.reason}")
-    result: xr.Dataset = outcome.value
-    return result
-
-
 def _score_here(
-    record: dict[str, Any],
     files: Sequence[str | None],
     space: dict[str, Any],
     scoring: Scoring,
     store_root: str,
     device: str,
     memory: int | None,
-    plugin_files: tuple[str, ...],
+    record: dict[str, Any],
+    task: Task,
 ) -> xr.Dataset:
-    """What the child runs."""
+    """What the child runs when it has trained."""
     from .. import scoring as scores
-    from .. import spaces, tasks, teacher
+    from .. import spaces, teacher
     from ..store import Store
 
-    plugins.load_files(plugin_files)
-    task, *teachers = files
-    assert task is not None
-    guide, observed = (None if file is None else teacher.load(file) for file in teachers)
+    guide, observed = (None if file is None else teacher.load(file) for file in files[1:])
     return scores.score_candidate(
-        record, tasks.load(task), guide, scoring, Store(store_root), spaces.get(space), device,
+        record, task, guide, scoring, Store(store_root), spaces.get(space), device,
         observed=observed, memory=memory,
     )  # fmt: skip
+
+
+def _score_lost_here(
+    record: dict[str, Any], task: str, score: Callable[..., xr.Dataset], plugin_files: tuple[str, ...]
+) -> xr.Dataset:
+    """What a child runs for a candidate that was lost; it builds no network."""
+    from .. import tasks
+
+    plugins.load_files(plugin_files)
+    return score(record, tasks.load(task))
 
 
 def _fits(files: Sequence[str | None], scoring: Scoring, memory: int | None, features: Sequence[int]) -> None:

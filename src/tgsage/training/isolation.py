@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import TgsageError
 
@@ -58,7 +58,7 @@ class Outcome:
     value, failure
         The function's result, or why there is none; the other is None.
     seconds
-        Wall clock of the function, without the start of the server.
+        Wall clock of the function, without the start of the server; since its limit last began anew.
     reports
         Everything the function reported, later values over earlier ones.
     """
@@ -67,6 +67,13 @@ class Outcome:
     failure: Failure | None
     seconds: float
     reports: dict[str, Any]
+
+
+class Report(Protocol):
+    """What a function in a process of its own is given to tell how far it is."""
+
+    def __call__(self, content: dict[str, Any], *, anew: bool = False) -> None:
+        """Hand over values by name; ``anew``: the function has the whole time limit from now on."""
 
 
 def run_isolated(
@@ -89,7 +96,7 @@ def run_isolated(
         Wall clock after which the process and all that it started are killed; None waits for ever. The
         clock starts when the function does.
     reports
-        Pass a keyword argument ``report``, a callable that takes a dict; what it was given outlives a crash.
+        Pass a keyword argument ``report``, see :class:`Report`; what it was given outlives a crash.
     preload
         Modules that the fork server imports; those of the first call count, which starts it. They may start
         neither threads nor CUDA when they are imported.
@@ -199,7 +206,13 @@ def _child(
     _die_with_parent()
     _start_guardian()
     sender.send(("started", None))
-    keywords = {"report": lambda content: sender.send(("report", content))} if reports else {}
+
+    def report(content: dict[str, Any], *, anew: bool = False) -> None:
+        sender.send(("report", content))
+        if anew:
+            sender.send(("started", None))
+
+    keywords = {"report": report} if reports else {}
     try:
         message = ("result", function(*arguments, **keywords))
     except TgsageError as error:
