@@ -54,7 +54,7 @@ HARMLESS = {
         RECIPE_HEAD,
         RECIPE_HEAD.replace("Field, ", "Field, Later, ") + "    mixup: float = Later(0.0, ge=0)\n",
     ),
-    "function of another space": ("spaces/nasbench201/space.py", "_convolutions", "_kernels"),
+    "function of another space": ("spaces/nasbench201/cells.py", "_convolutions", "_kernels"),
     "new sampler": ("samplers/sweep/plugin.py", "", SAMPLER),
 }
 
@@ -62,11 +62,15 @@ REAL = {
     "learning rate": ("training/loop.py", "* 0.5 * (1 + math.cos(", "* 0.5 * (1.01 + math.cos("),
     "crop": ("training/data.py", "torch.randint(-crop_padding,", "torch.randint(1 - crop_padding,"),
     "batch-norm statistics": ("training/batchnorm.py", "(n - 1) * variance", "n * variance"),
-    "operation of a cell": ("spaces/cell/space.py", "stride=stride, dilation=2", "stride=stride, dilation=1"),
+    "operation of a cell": (
+        "spaces/cell/network.py",
+        "stride=stride, dilation=2",
+        "stride=stride, dilation=1",
+    ),
     "seed of a candidate": ("training/seeds.py", 'seed_from("candidate", ', 'seed_from("candidate", 1, '),
     "average of weights": ("training/ema.py", "self.decay**self.step)", "self.decay**self.step / 2)"),
     "weight decay": ("training/sgd.py", "if p.ndim > 1]", "if p.ndim > 0]"),
-    "stem of a cell network": ("spaces/cell/space.py", "(in_channels, stem, 3", "(in_channels, stem, 5"),
+    "stem of a cell network": ("spaces/cell/network.py", "(in_channels, stem, 3", "(in_channels, stem, 5"),
 }
 
 
