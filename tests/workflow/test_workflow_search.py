@@ -93,7 +93,7 @@ def test_a_job_loads_no_code_that_its_digest_leaves_out(searched):
     # Candidates of all stages have one rule, so that a profile can say what its jobs may use.
     assert len([rule for rule in rules if re.match(r"train|score", rule)]) == 2
     forked = {job["pid"]: [one for one in told if one.get("job") == job["pid"]] for job in jobs}
-    assert all(len(forked[job["pid"]]) >= 2 for job in jobs if job["rule"].startswith("train_"))
+    assert all(forked[job["pid"]] for job in jobs if job["rule"].startswith("train_"))
     root = workspace.folder / "src" / "tgsage"
     surplus = {}
     for job in jobs:
