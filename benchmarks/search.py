@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> Iterable[Measurement]:
         round_0 = "results/packed/search/none/seed_0/round_0"
         for ready in (f"{round_0}/proposals.json", f"results/packed/task/{task['source']}.h5"):
             snakemake(folder, packed, ready, "--cores", "1")
-        wall, _ = snakemake(folder, packed, f"{round_0}/ledger.csv", "--cores", str(cores))
+        wall, _ = snakemake(folder, packed, f"{round_0}/measurements.csv", "--cores", str(cores))
         own = seconds_in_one_process(folder, packed, folder / round_0 / "proposals.json")
         trained = sum(trained_seconds(folder)) / n
         yield Measurement(
